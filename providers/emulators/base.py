@@ -13,7 +13,7 @@ An emulator is made of the same five parts, so that one test can speak to any of
   A job's name is the one its caller gave it (the dispatcher's `Job.name`), whatever the cloud calls it.
 * `book` (`emulators.jobs.Jobs`): the life of the jobs, by the emulator's clock and never by how often somebody looked.
 * `faults` (`emulators.faults.Faults`): what goes wrong at the next calls of an operation.
-* `calls` (`emulators.calls.Calls`): what was asked, by operation, with the parsed requests.
+* `calls` (`emulators.calls.Calls`): the calls by operation, with the parsed requests.
 * `now()`: `clock()` plus what `advance()` added.
 
 The same is offered over HTTP to other processes, at `url` + the path (`emulators.control`; a gRPC emulator serves it on a port
@@ -22,7 +22,7 @@ of its own and names it in `control_url`). Bodies and answers are JSON:
     GET  /_emulator            name, url, environment, live, peak_live
     GET  /_emulator/jobs       {"jobs": [...], "live": 2, "peak_live": 5, "starts": {"r0001-1": 1}}
     GET  /_emulator/calls      {"counts": {"RunTask": 7}}; with ?operation=RunTask also {"requests": [...]}
-    GET  /_emulator/events     {"events": [...]}: what the cloud would have sent by itself, where it does that
+    GET  /_emulator/events     {"events": [...]}: the events that the cloud would have sent, if it sends any
     POST /_emulator/finish     {"name": "r0001-1", "exit_code": 0}
     POST /_emulator/faults     {"operation": "RunTask", "kind": "lose-answer", "times": 1, "probability": null, "detail": ""}
     POST /_emulator/advance    {"seconds": 3600}
@@ -68,7 +68,7 @@ class Emulator(ABC):
     """The parts that all emulators share; a cloud's own adds the wire. Times are seconds of `now()`."""
 
     name: str = ""
-    """What `python -m providers.emulators NAME` calls it."""
+    """Its name in `python -m providers.emulators NAME`."""
 
     def __init__(
         self,
@@ -153,7 +153,7 @@ class Emulator(ABC):
         )
 
     def finish(self, name: str, exit_code: int = 0) -> None:
-        """End every live job of that name (or identifier), now and by itself; KeyError when there is none."""
+        """Let every live job of that name (or identifier) end by itself, now; KeyError when there is none."""
         self.book.finish_named(name, exit_code)
 
     @property

@@ -1,4 +1,4 @@
-"""The control surface under `/_emulator`: what a test in another process asks an emulator. The table is in `emulators.base`.
+"""The control surface under `/_emulator`, for tests in another process. Its table is in `emulators.base`.
 
 `answer` is the whole of it, as a function, so that any server can offer it; `Remote` is its client.
 """

@@ -12,9 +12,9 @@ class FaultKind(StrEnum):
     """The ways in which a call can fail, in words that fit every cloud."""
 
     LOSE_ANSWER = "lose-answer"
-    """The cloud acts, and the connection breaks before its answer."""
+    """The cloud acts, but the connection breaks before its answer."""
     LOSE_REQUEST = "lose-request"
-    """The connection breaks and the cloud never hears of it."""
+    """The connection breaks, and the request never arrives."""
     THROTTLE = "throttle"
     """Refused for the caller's rate; nothing happens."""
     NO_CAPACITY = "no-capacity"

@@ -23,7 +23,7 @@ from providers.emulators.base import Emulator
 
 
 class AnswerLost(Exception):
-    """Raised by an application that gives no answer: the client's connection breaks."""
+    """Raised by an application that does not answer: the client's connection breaks."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,7 +141,7 @@ class _Server(ThreadingHTTPServer):
         super().shutdown_request(request)
 
     def drop_connections(self) -> None:
-        """A stopped server answers nobody, on no connection that was kept alive either."""
+        """A stopped server does not answer, not even on connections that were kept alive."""
         for connection in list(self._open):
             self.shutdown_request(connection)
 

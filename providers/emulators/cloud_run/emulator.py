@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 WRITES_PER_MINUTE = 30
 READS_PER_MINUTE = 600
-"""What a fresh project was seen to have (limits WritePerMinutePerProjectRegion and ReadPerMinutePerProjectRegion)."""
+"""The quotas of a fresh project, as observed (WritePerMinutePerProjectRegion and ReadPerMinutePerProjectRegion)."""
 
 MAX_JOBS = 1000
 """Jobs per project and region: https://cloud.google.com/run/quotas."""
@@ -106,7 +106,7 @@ class CloudRunEmulator(Emulator):
         return {"CLOUD_RUN_EMULATOR_HOST": self.url.removeprefix("http://"), "GOOGLE_CLOUD_PROJECT": PROJECT}
 
     def describe(self, job: Job) -> EmulatedJob:
-        """With Cloud Run's own word for where the execution is."""
+        """A job with Cloud Run's own word for the execution's state."""
         return replace(super().describe(job), state=completion(job, self.now()).name)
 
     def events(self) -> Sequence[Mapping[str, Any]]:
@@ -121,7 +121,7 @@ class CloudRunEmulator(Emulator):
             self._events.append(entry(job, when))
 
     def change_settings(self, settings: Mapping[str, Any]) -> None:
-        """Beside the common ones: writes_per_minute, reads_per_minute, max_jobs, list_lag, tell_wait."""
+        """Further settings: writes_per_minute, reads_per_minute, max_jobs, list_lag, tell_wait."""
         own: dict[str, tuple[Any, str]] = {
             "writes_per_minute": (self._writes, "allowed"),
             "reads_per_minute": (self._reads, "allowed"),
@@ -174,7 +174,7 @@ class CloudRunEmulator(Emulator):
         quota.spend(project, region, tell_wait=self.tell_wait)
 
     def _fail(self, fault: Fault, call: Call) -> None:
-        """Raise what the fault is; `detail` may be `STATUS: message`, or the seconds that a throttle asks to wait."""
+        """Raise the fault's refusal; `detail` may be `STATUS: message`, or the seconds that a throttle asks to wait."""
         if fault.kind in (FaultKind.LOSE_ANSWER, FaultKind.LOSE_REQUEST):
             raise AnswerLost(fault.operation)
         status, _, message = fault.detail.partition(": ")

@@ -1,4 +1,4 @@
-"""The same service over gRPC: each call is turned into the REST request that means the same, and its answer back.
+"""The same service over gRPC: each call becomes the equivalent REST request, and its answer a gRPC message.
 
 The methods, and the paths that they stand for, are those of run_v2's transports (`transports/grpc.py` and `rest_base.py`).
 """
@@ -41,7 +41,7 @@ class Method:
     suffix: str = ""
     """What follows the resource's name in the path."""
     resource: str = ""
-    """The field that travels as the body; empty: all that is no part of the path."""
+    """The field that becomes the body; empty: everything that is no part of the path."""
 
     def request(self, message: Any) -> Request:
         """The REST request of a call."""
@@ -89,7 +89,7 @@ METHODS: Mapping[str, Method] = {
 
 
 class GrpcFace:
-    """A gRPC server before `perform`, which answers a REST request with JSON or raises `Refusal` or `AnswerLost`."""
+    """A gRPC server in front of `perform`, which answers a REST request with JSON or raises `Refusal` or `AnswerLost`."""
 
     def __init__(self, perform: Callable[[Request], dict[str, Any]], *, host: str) -> None:
         self._perform, self._host = perform, host

@@ -159,7 +159,7 @@ def _attempt(execution: Job) -> run_v2.TaskAttemptResult:
 
 
 def timeout_message(execution: Job) -> str:
-    """What is said of a task that ran for too long."""
+    """The message of a task that ran into its timeout."""
     return f"The configured timeout of {execution.timeout:g} seconds was reached."
 
 

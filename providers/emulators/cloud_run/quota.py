@@ -29,10 +29,10 @@ class Quota:
         self._windows[project, region] = int(minute), used + 1
 
     def refusal(self, project: str, region: str, seconds: float | None) -> Exception:
-        """What an exhausted quota answers."""
+        """The refusal for an exhausted quota."""
         allowed = self.allowed or 0
         return over_rate(metric=self.metric, limit=self.limit, region=region, project=project, allowed=allowed, seconds=seconds)
 
     def reset(self) -> None:
-        """Forget what was spent."""
+        """Forget the calls so far."""
         self._windows.clear()

@@ -15,7 +15,7 @@ class JobRecord:
     name: str
     uid: str
     body: run_v2.Job
-    """As it was asked for, with Cloud Run's defaults filled in and without output fields."""
+    """As the request had it, with Cloud Run's defaults and without output fields."""
     created_at: float
     updated_at: float
     generation: int = 1
@@ -46,7 +46,7 @@ class JobRecord:
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class ExecutionRecord:
-    """What hangs on an execution's entry in the book."""
+    """The detail of an execution's job in the book."""
 
     uid: str
     job: str

@@ -24,7 +24,7 @@ MEMORY_BY_CPU = {1: (512, 4096), 2: (512, 8192), 4: (2048, 16384), 6: (4096, 245
 
 GPU = "nvidia.com/gpu"
 GPU_CPUS = 4
-"""The least that goes with a GPU: https://cloud.google.com/run/docs/configuring/jobs/gpu."""
+"""The least CPU and memory beside a GPU: https://cloud.google.com/run/docs/configuring/jobs/gpu."""
 
 RESERVED = ("run.googleapis.com", "cloud.googleapis.com", "serving.knative.dev", "autoscaling.knative.dev")
 """Namespaces that v2 refuses in labels and annotations (run_v2's own documentation of Job.labels)."""
@@ -44,7 +44,7 @@ def check_identifier(identifier: str) -> None:
 
 
 def check_job(job: run_v2.Job, identifier: str) -> None:
-    """Everything that can be said against a job before it is made; raises the first `Refusal`."""
+    """Check a new job; raises the first `Refusal`."""
     _check_labels("labels", job.labels)
     _check_labels("template.labels", job.template.labels)
     _check_token(job, identifier)

@@ -1,4 +1,4 @@
-"""What Azure refuses before it does anything: API versions, names, and bodies that are against the model or the rules."""
+"""Checks that Azure makes first: of API versions, names, and bodies against its model and its rules."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _TAG_NAME = re.compile(r"[^<>%&\\?/]{1,512}")
 _CHANGEABLE = frozenset(
     {"image", "command", "environmentVariables", "ports", "volumeMounts", "livenessProbe", "readinessProbe"}
 )
-"""What an update of a running group's container may change; it restarts for it."""
+"""The fields of a running group's container that an update may change; the container restarts."""
 
 
 def check_api_version(version: str | None) -> str:
@@ -47,7 +47,7 @@ def check_api_version(version: str | None) -> str:
 
 
 def check_group(name: str, body: Any, api_version: str) -> None:
-    """Raises `Refusal` for the first thing that is wrong with a PUT."""
+    """Raises `Refusal` for the first fault of a PUT."""
     if not _NAME.fullmatch(name):
         raise invalid(
             f"The container group name '{name}' must match [a-z0-9]([-a-z0-9]*[a-z0-9])?, 1 to 63.", "InvalidResourceName"
@@ -108,7 +108,7 @@ def _size_problems(properties: Mapping[str, Any]) -> Iterator[Refusal]:
 
 
 def _system_problems(properties: Mapping[str, Any]) -> Iterator[Refusal]:
-    """What Windows cannot: https://learn.microsoft.com/azure/container-instances/container-instances-container-groups."""
+    """The limits of Windows: https://learn.microsoft.com/azure/container-instances/container-instances-container-groups."""
     if properties["osType"] != "Windows":
         return
     if len(properties["containers"]) > 1:
@@ -161,7 +161,7 @@ def _registry_problems(registry: Mapping[str, Any]) -> Iterator[Refusal]:
 
 
 def check_update(name: str, running: Mapping[str, Any], body: Mapping[str, Any]) -> None:
-    """Raises `Refusal` when a running group would have to be deleted first for what is wanted."""
+    """Raises `Refusal` for a change that requires a running group to be deleted first."""
     if _fixed(running) != _fixed(body):
         message = (
             f"The updates on container group '{name}' are invalid. Its OS type, restart policy, network, CPU, memory and GPU "

@@ -90,7 +90,7 @@ class ContainerInstanceEmulator(Emulator):
             group.outlives, group.sidecar_exit = seconds, sidecar_exit
 
     def show_provisioning(self, name: str, state: str | None) -> None:
-        """Show this provisioning state, as `Unhealthy` or `Repairing`, in place of the true one; None: no longer."""
+        """Show this provisioning state, as `Unhealthy` or `Repairing`, in place of the true one; None: the true one again."""
         for group in self._named(name):
             group.provisioning = state
 
@@ -148,7 +148,7 @@ class ContainerInstanceEmulator(Emulator):
         return of_fault(fault, self.location, (_body(request) or {}).get("properties") or {})
 
     def _performed(self, call: Call, request: Request, *, fails_provisioning: bool) -> Response:
-        """The operation's answer, a refusal too: either can be lost."""
+        """The operation's answer or refusal: either can be lost."""
         try:
             if call.operation != "ResourceGroups_Get":
                 check_api_version(request.query.get("api-version"))

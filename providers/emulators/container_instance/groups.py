@@ -14,7 +14,7 @@ TYPE = "Microsoft.ContainerInstance/containerGroups"
 WAITING = ("Pending", "Creating")
 """The phases before the containers run; both are provisioning states as well."""
 SIGKILL_EXIT = 137
-"""What a container leaves that did not end within its grace after a stop."""
+"""The exit code of a container that did not end within its grace period after a stop."""
 _SECRET_KEYS = frozenset({"secureValue", "password", "storageAccountKey", "workspaceKey"})
 
 
@@ -49,7 +49,7 @@ class Group:
     outlives: float | None = 0.0
     """Seconds that the group goes on running once its main container has ended by itself; None: until it is stopped."""
     sidecar_exit: int = 0
-    """What its other containers leave when they end by themselves."""
+    """The exit code of its other containers when they end by themselves."""
     stopped_at: float | None = None
     """When a stop was asked for after its main container had ended."""
     provisioning: str | None = None
@@ -67,7 +67,7 @@ class Group:
 
     @property
     def properties(self) -> dict[str, Any]:
-        """What was asked for."""
+        """The properties as requested."""
         return dict(self.body["properties"])
 
     @property
@@ -91,7 +91,7 @@ class Group:
         self.history.append(view)
 
     def seen(self, at: float) -> View:
-        """What could be seen at a time; its first state for a time before that."""
+        """The state that could be seen at a time; for an earlier time, its first state."""
         return next((view for view in reversed(self.history) if view.when <= at), self.history[0])
 
 

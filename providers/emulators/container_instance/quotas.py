@@ -18,7 +18,7 @@ AZURE_WINDOWS: tuple[Window, ...] = ((100, 300.0), (300, 3600.0))
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quotas:
-    """What one subscription may use of each region."""
+    """What one subscription may use in each region."""
 
     groups: float = 100
     """Container groups that exist, ended ones included."""

@@ -1,4 +1,4 @@
-"""What Resource Manager answers when it does not do as asked: a status, a code and a message in its error envelope."""
+"""Refusals of Resource Manager: a status, a code and a message in its error envelope."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def not_available(location: str, properties: Mapping[str, Any]) -> Refusal:
 
 
 def no_capacity(location: str) -> Refusal:
-    """The region is full: what runs there has to end first. The words are assumed, the status and the code are Azure's."""
+    """The region is full: running groups have to end first. The words are assumed; the status and the code are Azure's."""
     message = f"There is no capacity for container groups of this size in '{location}' at this time. Please retry later."
     return Refusal(409, "ServiceUnavailable", message)
 

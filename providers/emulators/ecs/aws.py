@@ -1,4 +1,4 @@
-"""The rest of AWS: moto's server application, asked one request at a time, and looked into for what tasks need."""
+"""The rest of AWS: moto's server application, one request at a time, and its state, from which tasks need some parts."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Aws:
         self._application = DomainDispatcherApplication(create_backend_app)
 
     def answer(self, request: Request) -> Response:
-        """What moto answers; nobody else's request is carried out meanwhile."""
+        """The answer of moto; no other request is carried out meanwhile."""
         with self.lock:
             if request.headers.get("x-amz-target") == TARGET:
                 return self._transactions.answer(request, self._carry_out)

@@ -12,7 +12,7 @@ CONTENT_TYPE = "application/x-amz-json-1.1"
 
 
 class EcsError(Exception):
-    """One refusal: its code, its words, and the members that its shape has besides."""
+    """One refusal: its code, its words, and further members of its shape."""
 
     def __init__(self, code: str, message: str, *, status: int = 400, **members: Any) -> None:
         super().__init__(f"{code}: {message}")
@@ -36,7 +36,7 @@ class EcsError(Exception):
 
 
 def invalid(message: str) -> EcsError:
-    """A parameter that does not fit."""
+    """An invalid parameter."""
     return EcsError("InvalidParameterException", message)
 
 

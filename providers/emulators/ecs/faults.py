@@ -1,4 +1,4 @@
-"""What the shared faults look like on ECS's wire."""
+"""The shared faults in ECS's own form."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ NO_CAPACITY = "Capacity is unavailable at this time. Please try again later or i
 """The reason of a failure when there is no room."""
 
 TOO_MANY_REVISIONS = "ClientException: Too many concurrent attempts to create a new revision of the specified family."
-"""The detail with which to refuse RegisterTaskDefinition as when two callers register one family at once."""
+"""The detail with which RegisterTaskDefinition is refused as if two callers registered one family at once."""
 
 PULL_FAILED = "TaskFailedToStart: CannotPullContainerError: pull image manifest has been retried 5 time(s): i/o timeout"
 """The detail with which a fault of `Task` lets a task end before it ran."""

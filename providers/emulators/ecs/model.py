@@ -59,7 +59,9 @@ def check_request(operation: str, request: dict[str, Any]) -> None:
 
 
 def _wrong_values(value: Any, shape: Shape, path: str) -> Iterator[str]:
-    """What botocore lets pass: enum values, which it leaves to the service, and booleans, which are numbers in Python."""
+    """The faults that botocore does not find: enum values, which it leaves to the service, and booleans, which are numbers
+    in Python.
+    """
     if value is None:
         return
     if isinstance(shape, StructureShape):

@@ -1,4 +1,4 @@
-"""What the policies of a role allow: requests signed with credentials that STS has handed out for it, held against them.
+"""Checks requests that are signed with an assumed role's credentials against the policies of the role.
 
 moto's own enforcement knows actions alone. Here a policy's resources and conditions count too, for what the dispatcher calls:
 https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonelasticcontainerservice.html, and likewise for
@@ -61,7 +61,7 @@ class Permissions:
                     raise _refusal(caller, need, resource, code, "because the role's trust policy does not allow it")
 
     def _signer(self, request: Request) -> tuple[str, str, list[Mapping[str, Any]]] | None:
-        """Who signed: the role's ARN, the session's ARN, and the statements of the role's policies."""
+        """The signer: the role's ARN, the session's ARN, and the statements of the role's policies."""
         signed = _KEY.search(request.headers.get("authorization", ""))
         sts, iam = sts_backends[self.account][PARTITION], iam_backends[self.account][PARTITION]
         session = sts.get_assumed_role_from_access_key(signed.group(1)) if signed else None

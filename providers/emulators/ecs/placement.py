@@ -17,17 +17,17 @@ _addresses = itertools.count(1)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Placement:
-    """One task of a request; every task of its count is such a one."""
+    """One task of a request; all tasks of its count are alike."""
 
     name: str
-    """What the task's job is called: `startedBy`, or else the client token."""
+    """The name of the task's job: `startedBy`, or else the client token."""
     task: Task
     command: Sequence[str]
     environment: Mapping[str, str]
 
 
 def place(aws: Aws, region: str, cluster: Any, request: Mapping[str, Any]) -> Placement:
-    """What the request comes to. Raises the refusals that need the cluster, the definition or the network."""
+    """The placement of a request's tasks. Raises the refusals that depend on the cluster, the definition or the network."""
     rules.check_providers(request, cluster)
     definition = aws.definition(region, request["taskDefinition"])
     fargate = rules.uses_fargate(request, cluster)

@@ -1,4 +1,4 @@
-"""What ECS refuses in a RunTask request before it looks for room. Limits are those of its API reference.
+"""Checks of a RunTask request before ECS looks for room. The limits are those of its API reference.
 
 https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_RunTask.html
 """
@@ -92,7 +92,7 @@ def check_with_definition(request: Mapping[str, Any], definition: Any, *, fargat
 
 
 def _suits_fargate(definition: Any) -> bool:
-    """What a definition says of itself; where it says nothing, ECS goes by its network mode and sizes."""
+    """The compatibilities that a definition states; otherwise they follow from its network mode and sizes."""
     if definition.requires_compatibilities:
         return "FARGATE" in definition.requires_compatibilities
     return bool(definition.network_mode == "awsvpc" and definition.cpu and definition.memory)
@@ -113,7 +113,7 @@ def check_one_network(subnets: Iterable[Any], groups: Iterable[Any]) -> None:
 
 
 def uses_fargate(request: Mapping[str, Any], cluster: Any) -> bool:
-    """What the launch type, the strategy or the cluster's default strategy comes to; EC2 when nothing is said."""
+    """The launch type that results from the request, its strategy or the cluster's default strategy; EC2 without any."""
     strategy = request.get("capacityProviderStrategy") or (() if "launchType" in request else default_strategy(cluster))
     if strategy:
         return all(item["capacityProvider"] in ("FARGATE", "FARGATE_SPOT") for item in strategy)

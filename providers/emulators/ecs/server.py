@@ -1,4 +1,4 @@
-"""The emulator itself: which requests are its own, which faults they meet, and everything else to moto."""
+"""The emulator itself: it answers requests about tasks, applies faults, and passes all other requests to moto."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ class EcsEmulator(Emulator):
         return self._web.url
 
     def environment(self) -> dict[str, str]:
-        """What boto3 needs; the keys are worth nothing."""
+        """The variables for boto3; the keys are fake."""
         return {
             "AWS_ENDPOINT_URL": self.url,
             "AWS_ACCESS_KEY_ID": "emulator",
@@ -240,7 +240,7 @@ class EcsEmulator(Emulator):
         )
 
     def _count_tasks(self, region: str, operation: str, body: dict[str, Any]) -> None:
-        """What moto says of clusters depends on tasks that it does not know."""
+        """The answers of moto about clusters depend on tasks that it does not know."""
         if operation == "DescribeClusters":
             for cluster in self.aws.clusters(region):
                 self.aws.set_counts(cluster, *self.tasks.counts(cluster.arn))
@@ -269,7 +269,7 @@ def _scope(request: Request) -> tuple[str, str]:
 
 
 def _other_operation(request: Request, target: str) -> tuple[str, str]:
-    """The service, and what is asked of it: `dynamodb` and `PutItem`, `s3` and `GET /path`."""
+    """The service and the operation: `dynamodb` and `PutItem`, `s3` and `GET /path`."""
     action = _ACTION.search(request.body[:2000])
     query = f"?{request.raw_query}" if request.raw_query else ""
     name = target.rpartition(".")[2] or (action.group(1).decode() if action else f"{request.method} {request.path}{query}")

@@ -35,7 +35,7 @@ _TIMES = (
 
 @dataclass(slots=True, kw_only=True)
 class Task:
-    """What RunTask decided of a task; its life is the job's."""
+    """What RunTask decided about a task; its states are the job's."""
 
     region: str
     account: str

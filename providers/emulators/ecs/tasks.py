@@ -35,11 +35,11 @@ class Tasks:
         self._known: dict[str, dict[str, Job]] = {}
         """By cluster and task id, in the order of their starts; what ECS has forgotten is taken out."""
         self._stopped: dict[str, Job] = {}
-        """What is to be forgotten, in the order of its end."""
+        """Stopped tasks that will be forgotten, in the order of their ends."""
         self.visibility_lag = 0.0
         """How long a new task stays hidden from DescribeTasks and ListTasks, in seconds."""
         self.instances = True
-        """False: there is nothing to place a task on but Fargate."""
+        """False: tasks can only be placed on Fargate."""
         self.started_by_alone = False
         """True: ListTasks refuses `desiredStatus` beside `startedBy`, as a strict reading of its documentation has it."""
 
@@ -131,7 +131,7 @@ class Tasks:
 
     @property
     def lock(self) -> threading.RLock:
-        """The book's: held while a task is read or changed."""
+        """The book's lock: held while a task is read or changed."""
         return self._book.lock
 
     def ended(self, job: Job) -> None:
@@ -189,7 +189,7 @@ class Tasks:
 
 
 def _again(first: FirstAnswer) -> Answer:
-    """A repeat shows what runs in full, and of what stopped little more than that."""
+    """The answer to a repeat: running tasks in full, and little about stopped ones."""
     tasks = [shape.task(job, tags=True) if job.live else _stub(job) for job in first.tasks]
     return {"tasks": tasks, "failures": list(first.failures)}
 

@@ -1,4 +1,4 @@
-"""RunTask's client tokens: what was answered under each, for as long as ECS remembers.
+"""RunTask's client tokens: the first answer of each, for as long as ECS remembers it.
 
 https://docs.aws.amazon.com/AmazonECS/latest/APIReference/ECS_Idempotency.html
 """
@@ -22,7 +22,7 @@ Key = tuple[str, str]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FirstAnswer:
-    """What a request came to the first time."""
+    """The first answer to a request."""
 
     fingerprint: str
     tasks: Sequence[Job]

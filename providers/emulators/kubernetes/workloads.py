@@ -25,14 +25,14 @@ class Workload:
     """One Job of the API, and the run of its pod once it has been started."""
 
     manifest: dict[str, Any]
-    """As it was asked for and completed; its status is made anew for each answer."""
+    """As requested and completed; its status is computed anew for each answer."""
     version: int
     created_at: float
     taken_up_at: float | None = None
     """When the controller has begun, or resumed."""
     run: Job | None = None
     stuck: tuple[str, str, str] | None = None
-    """What keeps its pod from starting: `creation`, `scheduling` or `waiting`, a reason, a message."""
+    """Why its pod does not start: `creation`, `scheduling` or `waiting`, a reason, a message."""
     failure: str = ""
     """The reason of its condition `Failed`, once that is decided."""
     gone: bool = False
@@ -58,7 +58,7 @@ class Workload:
 
     @property
     def spec(self) -> dict[str, Any]:
-        """What was asked for."""
+        """The requested spec."""
         spec: dict[str, Any] = self.manifest["spec"]
         return spec
 
@@ -230,5 +230,5 @@ def variables_of(container: Mapping[str, Any]) -> dict[str, str]:
 
 
 def command_of(container: Mapping[str, Any]) -> list[str]:
-    """What it runs: the image's own entrypoint is not known here."""
+    """The command that it runs: the image's own entrypoint is not known here."""
     return [*(container.get("command") or ()), *(container.get("args") or ())]

@@ -1,4 +1,4 @@
-"""What `modal deploy` needs: an app by its name, the files that come along, its functions, and that it is published.
+"""The procedures that `modal deploy` calls: for an app, its files, its functions, and its publication.
 
 Functions are kept as they were sent and are never called: Modal's own runtime is no part of the emulator.
 """

@@ -1,4 +1,4 @@
-"""What a sandbox is made of: apps, environments, images, secrets; and dicts, which remember names.
+"""The objects that a sandbox needs: apps, environments, images, secrets; and dicts, which remember names.
 
 Images are built once per definition: a new one takes `build_seconds`, and a build whose recipe holds a word of `image_errors`
 fails with those words. A secret must have been added before it is named; the ones a client makes of an `env` are kept by id.
@@ -89,7 +89,7 @@ class Objects:
         return app
 
     def values_of(self, secret: str) -> Mapping[str, str]:
-        """What a secret sets; raises NOT_FOUND."""
+        """The variables of a secret; raises NOT_FOUND."""
         if secret in self.inline_secrets:
             return self.inline_secrets[secret]
         named = {_identifier("st", name): values for name, values in self.secrets.items()}

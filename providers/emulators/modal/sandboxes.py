@@ -69,7 +69,7 @@ class Sandbox:
     terminated: bool = False
     """Terminated before it was scheduled."""
     status: Any = None
-    """How it ended, where a test says it."""
+    """How it ended, if a test sets it."""
 
     @property
     def v1(self) -> bool:
@@ -133,7 +133,7 @@ class Sandboxes:
         newest.status = status
 
     def forget(self, name: str) -> None:
-        """Forget what ended under that name."""
+        """Forget the ended sandboxes of that name."""
         with self.book.lock:
             self._all = {
                 key: sandbox for key, sandbox in self._all.items() if sandbox.name != name or not self._is_over(sandbox)
@@ -213,7 +213,7 @@ class Sandboxes:
         return environment
 
     def _schedule(self) -> None:
-        """Start what was waiting, oldest first, as far as there is room."""
+        """Start waiting sandboxes, oldest first, while there is room."""
         self.book.settle()
         for sandbox in self.waiting():
             if not sandbox.v1 or self._has_room(sandbox):

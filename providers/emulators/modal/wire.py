@@ -69,7 +69,7 @@ class Service:
         self.reset()
 
     def reset(self) -> None:
-        """Forget the calls under way and what was answered."""
+        """Forget the calls under way and the answers."""
         self._struck: dict[str, Fault | None] = {}
         self._answered: dict[str, Any] = {}
 
@@ -159,7 +159,7 @@ def _error(fault: Fault) -> GRPCError:
 
 
 class _Server(grpclib.server.Server):
-    """grpclib's own leaves the connections of its clients open when it closes."""
+    """A server that closes its clients' connections at the end, which grpclib's own does not."""
 
     def __init__(self, service: Service) -> None:
         super().__init__([service], status_details_codec=_Details())

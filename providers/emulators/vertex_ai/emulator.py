@@ -74,16 +74,16 @@ class VertexAiEmulator(Emulator):
         return {"VERTEX_AI_EMULATOR_HOST": self.url.removeprefix("http://"), "GOOGLE_CLOUD_PROJECT": PROJECT}
 
     def describe(self, job: Job) -> EmulatedJob:
-        """With Vertex AI's own word for the state."""
+        """A job with Vertex AI's own word for its state."""
         return replace(super().describe(job), state=state_of(job))
 
     def write_log(self, name: str, *lines: str) -> None:
-        """Let the jobs of a name have written lines."""
+        """Add lines to the logs of the jobs of a name."""
         for job in self.book.named(name):
             job.detail.lines.extend(lines)
 
     def change_settings(self, settings: Mapping[str, Any]) -> None:
-        """Beside the common ones: submissions_per_minute, list_lag."""
+        """Further settings: submissions_per_minute, list_lag."""
         own = {"submissions_per_minute": "per_minute", "list_lag": "lag"}
         super().change_settings({name: value for name, value in settings.items() if name not in own})
         for name in own.keys() & settings.keys():
@@ -140,7 +140,7 @@ def _operation_of(request: Request) -> tuple[str, str]:
 
 
 def _fail(fault: Fault, path: str) -> None:
-    """Raise what the fault is; `detail` may be `STATUS: message`, or the seconds that a throttle asks to wait."""
+    """Raise the fault's refusal; `detail` may be `STATUS: message`, or the seconds that a throttle asks to wait."""
     if fault.kind in (FaultKind.LOSE_ANSWER, FaultKind.LOSE_REQUEST):
         raise AnswerLost(fault.operation)
     status, _, message = fault.detail.partition(": ")

@@ -1,4 +1,4 @@
-"""CustomJobs: what a call does, and what it answers. Lives are in the book; called under its lock."""
+"""CustomJobs: the effects and answers of calls. The jobs' states are in the book; called under its lock."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ NAME = "push_dispatcher_name"
 
 @dataclass(slots=True, kw_only=True)
 class Detail:
-    """What hangs on a job in the book."""
+    """The detail of a job in the book."""
 
     body: Mapping[str, Any]
     lines: list[str] = field(default_factory=list)
@@ -48,7 +48,7 @@ class Service:
         self._windows: dict[tuple[str, int], int] = {}
 
     def create(self, parent: str, body: Any) -> dict[str, Any]:
-        """A new job, whatever its name: that is the service's nature."""
+        """Create a job, even if the name exists: the service takes no names."""
         self._spend(parent)
         sent = {key: value for key, value in body.items() if key not in OUTPUT} if isinstance(body, dict) else body
         check_job(sent)
