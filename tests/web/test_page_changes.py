@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 
 import pytest
 
@@ -95,6 +96,25 @@ def test_a_run_gets_a_priority_when_it_is_created_and_another_on_its_page(site, 
     assert sent(site, "runs", str(run.id), "move", queue="critical", priority="high").status_code == 422
     again = page(site, "runs", "new", **{"from": str(run.id)})
     assert [attrs["value"] for _, attrs in again.tags if attrs.get("name") == "priority"] == ["5"]
+
+
+def test_a_run_of_tomorrow_is_started_now_from_its_page_and_from_the_list(site, pool):
+    later = site.client.clock.now() + timedelta(days=1)
+    runs = [site.client.create_run(pool="nightly", job_variables={"command": "true"}, scheduled_at=later) for _ in range(2)]
+    assert sent(site, "runs", str(runs[0].id), "start-now").status_code == 303
+    assert sent(site, "runs", action="start-now", run=[str(runs[1].id)]).status_code == 200
+    assert all(site.client.run(run.id).due_at < later for run in runs)
+
+
+def test_a_time_in_an_explanation_is_shown_in_the_readers_zone(site, pool):
+    later = site.client.clock.now() + timedelta(days=1)
+    run = site.client.create_run(pool="nightly", job_variables={"command": "true"}, scheduled_at=later)
+    text = site.client.explain(run.id).text
+    moment = later.isoformat(timespec="seconds")
+    assert moment in text
+    shown = page(site, "runs", str(run.id))
+    assert moment not in shown.words
+    assert moment in shown.every("time", "datetime")
 
 
 def test_a_queue_is_deleted_when_what_holds_it_was_shown_and_has_gone(site, pool):

@@ -65,6 +65,7 @@ CHANGE: dict[str, Page] = {
     "/runs/{run}/cancel": runs.cancel,
     "/runs/{run}/move": runs.move,
     "/runs/{run}/retry": runs.retry,
+    "/runs/{run}/start-now": runs.start_now,
     "/deployments/{deployment}/pause": deployments.pause,
     "/deployments/{deployment}/edit": deployment_editing.save,
     "/deployments/{deployment}/schedule": deployment_editing.save_schedule,

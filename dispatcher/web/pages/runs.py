@@ -46,11 +46,12 @@ def runs(visit: Visit) -> Response:
 
 
 def act(visit: Visit) -> Response:
-    """Cancel or retry the runs that were ticked, one after the other; what cannot be done is listed."""
+    """Cancel, retry or start the runs that were ticked, one after the other; what cannot be done is listed."""
     selected, action = visit.form.get("run", [])[:MAX_SELECTED], visit.sent("action")
-    steps = {"cancel": visit.client.cancel_run, "retry": visit.client.retry_run}
+    client = visit.client
+    steps = {"cancel": client.cancel_run, "retry": client.retry_run, "start-now": client.start_run_now}
     if action not in steps:
-        raise InvalidInput("runs", [Fault("action", f"must be cancel or retry, not {action!r}")])
+        raise InvalidInput("runs", [Fault("action", f"must be one of {', '.join(steps)}, not {action!r}")])
     done, refused = list[Run](), list[Fault]()
     for reference in selected:
         try:
@@ -88,6 +89,12 @@ def move(visit: Visit) -> Response:
     record = visit.client.move_run(
         visit.path("run"), queue=visit.sent("queue") or None, priority=priority_in(visit.sent("priority"))
     )
+    return gone_to("runs", str(record.id))
+
+
+def start_now(visit: Visit) -> Response:
+    """Make a waiting run due at once."""
+    record = visit.client.start_run_now(visit.path("run"))
     return gone_to("runs", str(record.id))
 
 

@@ -45,7 +45,7 @@ class Pages:
             lstrip_blocks=True,
         )
         made.globals.update(url=words.url, files=self.files)
-        for name in ("instant", "duration", "pretty", "field_value", "glyph", "outside", "linked"):
+        for name in ("instant", "duration", "pretty", "field_value", "glyph", "outside", "linked", "timed"):
             made.filters[name] = getattr(words, name)
         return made
 

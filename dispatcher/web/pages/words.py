@@ -60,6 +60,17 @@ def instant(moment: datetime | None) -> Markup:
     return Markup('<time datetime="{}" title="{}">{}</time>').format(moment.isoformat(timespec="seconds"), words, words)
 
 
+def timed(text: str) -> Markup:
+    """A sentence whose times (in ISO 8601, UTC) are instants."""
+    made = Markup()
+    for part in _TIME.split(text):
+        made += instant(datetime.fromisoformat(part)) if _TIME.fullmatch(part) else Markup("{}").format(part)
+    return made
+
+
+_TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00)")
+
+
 def when(text: str, now: datetime, field: str) -> datetime | None:
     """A time that a reader types: in ISO 8601, or how long ago it was (`24h`, `7d`, `2h ago`). Raises `InvalidInput`."""
     if not text:
