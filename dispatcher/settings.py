@@ -14,7 +14,7 @@
 | `DISPATCHER_HISTORY_DAYS`         | 30                                       | for how long ended runs are kept; 0: for ever. A DynamoDB table has `history_days` in its URL instead |
 | `DISPATCHER_FAN_OUT`              | (none)                                   | `lambda`: a scheduled tick starts an invocation of its own for each pool with something to do; the function needs lambda:InvokeFunction on itself |
 | `DISPATCHER_WAKE`                 | (none)                                   | what the command line, `apply` and the Python API start a tick with, at once, for a pool to which they have given work or room (a run, a retry, a pause that ends, a raised limit): `lambda:NAME` or the ARN of a function (needs lambda:InvokeFunction), its URL (a POST of `{"pool": NAME}`, which has to be let in without more), `http://127.0.0.1:8765/wake` where `dispatcher serve` runs, or `command:dispatcher tick --pool {pool}` |
-| `DISPATCHER_AUDIENCE`             | (none)                                   | Google's function: whom a caller's token must be for, the function's URL or its custom audience |
+| `DISPATCHER_AUDIENCE`             | (none)                                   | Google's function: whom a caller's token must be for, separated by commas: the function's URL, its custom audience, and for Eventarc the URL of its Cloud Run service |
 | `DISPATCHER_CALLERS`              | (none)                                   | Google's function: e-mail addresses of the service accounts that may call it, with commas |
 | `DISPATCHER_TOKEN_SIGNATURE`      | (none)                                   | Google's function: `iam` where Cloud Run's IAM lets in nobody but holders of roles/run.invoker; it verifies the token and removes its signature. Without it the function verifies the signature itself |
 | `DISPATCHER_CERTIFICATES_URL`     | `https://www.googleapis.com/oauth2/v1/certs` | Google's function: where the certificates are that the tokens' signatures are verified with |
@@ -83,7 +83,7 @@ class Settings:
     history_days: int = 30
     fan_out: str | None = None
     wake: str | None = None
-    audience: str | None = None
+    audience: frozenset[str] = frozenset()
     callers: frozenset[str] = frozenset()
     token_signature: str | None = None
     certificates_url: str = CERTIFICATES
@@ -134,7 +134,7 @@ class Settings:
             history_days=_count(environment, "DISPATCHER_HISTORY_DAYS", cls.history_days, least=0),
             fan_out=_choice(environment, "DISPATCHER_FAN_OUT", ("lambda",)),
             wake=_wake(environment, "DISPATCHER_WAKE"),
-            audience=environment.get("DISPATCHER_AUDIENCE") or None,
+            audience=_names(environment, "DISPATCHER_AUDIENCE"),
             callers=_names(environment, "DISPATCHER_CALLERS"),
             token_signature=_choice(environment, "DISPATCHER_TOKEN_SIGNATURE", ("iam",)),
             certificates_url=environment.get("DISPATCHER_CERTIFICATES_URL") or CERTIFICATES,

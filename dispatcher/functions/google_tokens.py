@@ -127,8 +127,9 @@ class Tokens:
     def _caller(self, claims: Mapping[str, Any]) -> str:
         if claims.get("iss") not in ISSUERS:
             raise Unauthorized(f"the issuer {claims.get('iss')!r} is not Google")
-        if claims.get("aud") != self._settings.audience:
-            raise Unauthorized(f"the audience {claims.get('aud')!r} is not DISPATCHER_AUDIENCE ({self._settings.audience})")
+        audience, audiences = claims.get("aud"), self._settings.audience
+        if not isinstance(audience, str) or audience not in audiences:
+            raise Unauthorized(f"the audience {audience!r} is not DISPATCHER_AUDIENCE ({', '.join(sorted(audiences))})")
         if not self._is_of_now(claims):
             raise Unauthorized("the token has expired, or is not valid yet")
         if claims.get("email") not in self._settings.callers or claims.get("email_verified") is not True:

@@ -12,6 +12,9 @@ from dispatcher.settings import Settings
 from tests.functions.google_platform.google import AUDIENCE, CALLER, token
 from tests.functions.google_platform.google import Certificates as ServedCertificates
 
+SERVICE = "https://tick-4711.europe-west1.run.app"
+"""The URL of the same function's Cloud Run service, which Eventarc's tokens are for."""
+
 
 class Clock:
     def __init__(self):
@@ -32,7 +35,9 @@ def served():
 
 
 def tokens(served, clock):
-    settings = Settings(store="memory://", audience=AUDIENCE, callers=frozenset({CALLER}), certificates_url=served.url)
+    settings = Settings(
+        store="memory://", audience=frozenset({AUDIENCE, SERVICE}), callers=frozenset({CALLER}), certificates_url=served.url
+    )
     return Tokens(settings, clock)
 
 
@@ -44,6 +49,15 @@ def test_unknown_key_ids_fetch_certificates_at_most_once_a_minute(served):
         with pytest.raises(Unauthorized, match="not found"):
             checked.check(f"Bearer {token(key_id=f'unknown-{number}')}")
     assert served.fetched <= 3, "in two and a half minutes"
+
+
+def test_each_audience_of_the_settings_is_taken_and_no_other(served):
+    checked = tokens(served, Clock())
+    for audience in (AUDIENCE, SERVICE):
+        assert checked.check(f"Bearer {token(aud=audience)}") == CALLER
+    for audience in (f"{AUDIENCE},{SERVICE}", AUDIENCE[:-1], "", [AUDIENCE], None):
+        with pytest.raises(Unauthorized):
+            checked.check(f"Bearer {token(aud=audience)}")
 
 
 def test_a_known_key_fetches_nothing_more(served):

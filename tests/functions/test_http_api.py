@@ -208,7 +208,9 @@ def google(method, path, **more):
 
 def test_google_lets_in_the_holder_of_a_token(api, wiring, monkeypatch):
     served = Certificates()
-    settings = Settings(store="memory://", audience=AUDIENCE, callers=frozenset({CALLER}), certificates_url=served.url)
+    settings = Settings(
+        store="memory://", audience=frozenset({AUDIENCE}), callers=frozenset({CALLER}), certificates_url=served.url
+    )
     checks = Tokens(settings, wiring.dispatch.clock)
     monkeypatch.setattr(cloud_function_api, "_tokens", lambda: checks)
     signed = {"Authorization": f"Bearer {token()}", "Content-Type": "application/json"}

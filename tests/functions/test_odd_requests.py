@@ -32,7 +32,7 @@ class Clock:
 
 def tokens(signature):
     return Tokens(
-        Settings(store="memory://", audience="a", callers=frozenset({"c"}), token_signature=signature, certificates_url="http://127.0.0.1:9"),
+        Settings(store="memory://", audience=frozenset({"a"}), callers=frozenset({"c"}), token_signature=signature, certificates_url="http://127.0.0.1:9"),
         Clock(),
     )  # fmt: skip
 

@@ -270,7 +270,7 @@ def test_the_api_is_a_function_that_its_callers_alone_may_start(with_api):
     (service,) = function["service_config"]
     settings = Settings.from_environment({**service["environment_variables"], "DISPATCHER_STORE": "memory://"})
     assert (settings.callers, settings.ui_editors) == ({DEPLOY, READER}, frozenset({DEPLOY}))
-    assert settings.audience == f"https://europe-west1-{PROJECT}.cloudfunctions.net/push-dispatcher-api"
+    assert settings.audience == {f"https://europe-west1-{PROJECT}.cloudfunctions.net/push-dispatcher-api"}
     assert settings.token_signature == "iam"
 
 
