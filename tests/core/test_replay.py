@@ -1,10 +1,12 @@
 from dataclasses import replace
 from datetime import timedelta
+from fractions import Fraction
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from dispatcher.core.replay import replay
+from dispatcher.models import Share
 from dispatcher.models.lanes import lane_for
 from tests.builders import MINUTE, NOW, SECOND, a_hold, a_pool, a_queue, a_run
 
@@ -53,38 +55,58 @@ def test_long_pauses_are_jumped_over():
 
 
 ARRIVALS = st.lists(
-    st.tuples(st.integers(0, 400), st.integers(0, 200), st.sampled_from(["urgent", "default"]), st.integers(-1, 1)),
+    st.tuples(
+        st.integers(0, 400),
+        st.integers(0, 200),
+        st.sampled_from(["urgent", "default"]),
+        st.integers(-1, 1),
+        st.sampled_from([None, "a", "b"]),
+    ),
     min_size=1,
     max_size=8,
 )
+WEIGHTS = {"a": 2}
 
 
-@given(ARRIVALS, st.integers(1, 3), st.none() | st.integers(0, 2), st.sampled_from([7, 60, 100]))
-def test_no_tick_that_is_jumped_over_would_have_changed_anything(arrivals, limit, urgent_limit, every):
-    pool = a_pool(limit=limit, queues=(a_queue("urgent", 1, limit=urgent_limit), a_queue("default", 2)))
+@given(ARRIVALS, st.integers(1, 3), st.none() | st.integers(0, 2), st.sampled_from([7, 60, 100]), st.sampled_from(Share))
+def test_no_tick_that_is_jumped_over_would_have_changed_anything(arrivals, limit, urgent_limit, every, share):
+    pool = a_pool(limit=limit, queues=(a_queue("urgent", 1, limit=urgent_limit), a_queue("default", 2, share=share)))
     runs = [
-        (a_run(due_at=NOW + due * SECOND, queue=queue, lane=lane_for(None, priority)), seconds)
-        for due, seconds, queue, priority in arrivals
+        (a_run(due_at=NOW + due * SECOND, queue=queue, deployment=deployment, lane=lane_for(None, priority)), seconds)
+        for due, seconds, queue, priority, deployment in arrivals
     ]
-    assert waits(pool, *runs, interval=every * SECOND) == tick_by_tick(pool, runs, every * SECOND)
+    report = replay(pool, runs, interval=every * SECOND, weights=WEIGHTS)
+    assert [report.waits[run.id] for run, _ in runs] == tick_by_tick(pool, runs, every * SECOND)
 
 
 def tick_by_tick(pool, runs, interval):
-    """The waits, by looking at every tick until long after the last job's end."""
+    """The waits, by looking at every tick until long after the last job's end, and for each slot at every run."""
+
+    def is_live(run):
+        return run.id in admitted_at and admitted_at[run.id] + length[run.id] > now
+
+    def has_room(run):
+        of_queue = pool.queue(run.queue).concurrency_limit
+        return len(live) < pool.concurrency_limit and (
+            of_queue is None or sum(other.queue == run.queue for other in live) < of_queue
+        )
 
     def turn(run):
-        return pool.queue(run.queue).priority, run.priority, run.due_at, run.id
+        queue = pool.queue(run.queue)
+        held = sum((other.queue, other.deployment) == (run.queue, run.deployment) for other in live)
+        share = Fraction(held + 1, WEIGHTS.get(run.deployment, 1)) if queue.share is Share.FAIR else 0
+        return queue.priority, share, run.priority, run.due_at, run.id
 
     now, admitted_at = min(run.due_at for run, _ in runs), {}
     length = {run.id: seconds * SECOND for run, seconds in runs}
     for _ in range((400 + 9 * (200 + 100)) // interval.seconds):
-        live = [run for run, _ in runs if run.id in admitted_at and admitted_at[run.id] + length[run.id] > now]
-        waiting = sorted((run for run, _ in runs if run.due_at <= now and run.id not in admitted_at), key=turn)
-        for run in waiting:
-            beside, of_queue = sum(other.queue == run.queue for other in live), pool.queue(run.queue).concurrency_limit
-            if len(live) < pool.concurrency_limit and (of_queue is None or beside < of_queue):
-                live.append(run)
-                admitted_at[run.id] = now
+        live = [run for run, _ in runs if is_live(run)]
+        waiting = [run for run, _ in runs if run.due_at <= now and run.id not in admitted_at]
+        while startable := [run for run in waiting if has_room(run)]:
+            run = min(startable, key=turn)
+            waiting.remove(run)
+            live.append(run)
+            admitted_at[run.id] = now
         now += interval
     return [(admitted_at[run.id] - run.due_at).total_seconds() if run.id in admitted_at else None for run, _ in runs]
 

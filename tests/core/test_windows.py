@@ -21,7 +21,7 @@ from dispatcher.core.windows import (
     windows_to_come,
 )
 from dispatcher.errors import ScheduleError
-from dispatcher.models import CatchUp, Deployment, Hook, RetryPolicy, Run, RunState, Schedule
+from dispatcher.models import CatchUp, Deployment, Hook, RetryPolicy, Run, RunState, Schedule, Share
 from dispatcher.records import MATERIALISED_AT_ONCE
 from tests.builders import HOUR, MINUTE, NOW, SECOND, a_deployment, a_run
 
@@ -77,6 +77,15 @@ def test_a_run_has_the_place_the_tags_and_the_retries_of_its_deployment_and_the_
 @pytest.mark.parametrize(("limit", "lane"), [(None, None), (0, "etl"), (3, "etl")])
 def test_a_run_waits_in_the_lane_of_a_deployment_with_a_limit(limit, lane):
     [run] = ticked(saved(every(45), name="etl", concurrency_limit=limit), NOW)[1]
+    assert run.lane == lane
+
+
+@pytest.mark.parametrize(
+    ("share", "priority", "lane"), [(Share.STRICT, 0, None), (Share.FAIR, 0, "etl"), (Share.FAIR, 3, "etl%3")]
+)
+def test_a_run_waits_in_the_lane_of_its_deployment_where_its_queue_is_shared(share, priority, lane):
+    deployment = saved(every(45, priority=priority), name="etl")
+    [run] = materialisation(deployment, NOW, LIMITS, share=share).runs
     assert run.lane == lane
 
 
