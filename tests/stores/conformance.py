@@ -4,10 +4,11 @@ To have another store judged, add its factory to `tests.stores.factories`: this 
 """
 
 from tests.stores.conformance_automations import Automating, Automations
-from tests.stores.conformance_claims import Grants, Looks, Snapshots, Takeovers, WholeTicks
+from tests.stores.conformance_claims import Grants, Snapshots, Takeovers, WholeTicks
 from tests.stores.conformance_deployment_shares import DeploymentShares
 from tests.stores.conformance_lanes import Expiry, Lanes
 from tests.stores.conformance_log import Log
+from tests.stores.conformance_looks import Looks
 from tests.stores.conformance_moving import Moving
 from tests.stores.conformance_notifications import Notifications
 from tests.stores.conformance_pools import Deployments, Pools, QueuesAndDeletion
