@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from copy import copy
 from dataclasses import replace
 from datetime import timedelta
+from fractions import Fraction
 from typing import Any
 from unittest.mock import patch
 from uuid import uuid5
@@ -279,6 +280,14 @@ def admit_from_below(pool: Any, *seen: Any, **named: Any) -> Any:
 def dealt_without_what_is_held(slots: int, claimants: Any) -> Any:
     """Fair shares of the free slots alone: each queue counts as if it held nothing."""
     return dealt(slots, [replace(claimant, held=0) for claimant in claimants])
+
+
+def nothing_held(store: Any, pool: Any, now: Any) -> Snapshot:
+    return replace(_snapshot(store, pool, now), held=lambda _queue: {})
+
+
+def level_upside_down(weight: int, held: int) -> Fraction:
+    return Fraction((held + 1) * weight)
 
 
 def due_newest_first(store: Any, pool: Any, now: Any) -> Snapshot:

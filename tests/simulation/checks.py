@@ -12,13 +12,11 @@ end         ended runs never move; a job never starts for a run that has ended; 
 
 import json
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
-from fractions import Fraction
 from typing import Any
 from uuid import UUID
 
-from dispatcher.core.holds import order_in_queue
 from dispatcher.models import (
     Automation,
     CatchUp,
@@ -38,6 +36,7 @@ from dispatcher.upkeep.moving import check
 from tests.simulation.cloud import HUGE, Cloud, CloudJob
 from tests.simulation.crowd import GRACE, Crowd, Violation, windows_of
 from tests.simulation.elsewhere import Elsewhere
+from tests.simulation.shares import dealt, in_line, is_full
 
 EVERYTHING = 1000
 HISTORY = timedelta(hours=2)
@@ -263,25 +262,32 @@ class Checks:
         held_by = [hold for hold in (*pool.holds, *own) if now < hold.until]
         runs = self.unended(pool.name)
         held = Counter(run.queue for run in runs if run.state.holds_slot)
-        priority = {queue.name: queue.priority for queue in pool.queues}
         ready = [run for run in runs if run.state is RunState.SCHEDULED and run.due_at <= now]
         ready = [run for run in ready if run.not_before is None or run.not_before <= now]
         ready = [run for run in ready if not any(_keeps_back(hold, run) for hold in held_by)]
         ready = self.crowd.startable(ready, pool.name, now) if self.crowd else ready
+        live, weights = [run for run in runs if run.state.holds_slot], self._weights(pool)
+        lines = {queue.name: in_line(queue, ready, live, weights) for queue in pool.queues}
         if pool.share is Share.FAIR:
-            return _dealt(pool, ready, held, batch)
+            return [run.id for run in dealt(pool, lines, held, batch)]
         granted: list[UUID] = []
         room = self.crowd.room(pool.name) if self.crowd else {}
-        for run in sorted(ready, key=lambda run: (priority[run.queue], run.due_at, run.id)):
-            queue = pool.queue(run.queue)
-            if queue is None or queue.paused or len(granted) == batch or _full(pool.concurrency_limit, held.total()):
-                continue
-            if not _full(queue.concurrency_limit, held[run.queue]) and room.get(run.deployment, 1) > 0:
-                granted.append(run.id)
-                held[run.queue] += 1
-                if run.deployment in room:
-                    room[run.deployment] -= 1
+        for queue in sorted(pool.queues, key=lambda queue: queue.priority):
+            for run in lines[queue.name]:
+                if queue.paused or len(granted) == batch or is_full(pool.concurrency_limit, held.total()):
+                    continue
+                if not is_full(queue.concurrency_limit, held[run.queue]) and room.get(run.deployment, 1) > 0:
+                    granted.append(run.id)
+                    held[run.queue] += 1
+                    if run.deployment in room:
+                        room[run.deployment] -= 1
         return granted
+
+    def _weights(self, pool: WorkPool) -> Mapping[str, int]:
+        """By deployment, where they share a queue."""
+        if all(queue.share is Share.STRICT for queue in pool.queues):
+            return {}
+        return {deployment.name: deployment.weight for deployment in self.store.deployments()}
 
     def claimed(self, pool: WorkPool | None, expected: list[UUID], claims: Claims) -> None:
         """A claim has been made; `pool` and `expected` are from the instant before it."""
@@ -334,27 +340,6 @@ def _keeps_back(hold: PoolHold, run: Run) -> bool:
     """Whether the run goes where something is held, and takes at least as much of it."""
     elsewhere = hold.place not in ((), (run.job_variables.get("place", ""),))
     return not elsewhere and run.job_variables.get("gpu", 0) >= hold.size.get("gpu", 0)
-
-
-def _dealt(pool: WorkPool, ready: Sequence[Run], held: Counter[str], batch: int) -> list[UUID]:
-    """Deal slot after slot to the queue that would hold the least for its weight."""
-    granted: list[UUID] = []
-    waiting = {
-        queue.name: sorted((run for run in ready if run.queue == queue.name), key=order_in_queue) for queue in pool.queues
-    }
-    while len(granted) < batch and not _full(pool.concurrency_limit, held.total()):
-        open_queues = [queue for queue in pool.queues if waiting[queue.name] and not queue.paused]
-        open_queues = [queue for queue in open_queues if not _full(queue.concurrency_limit, held[queue.name])]
-        if not open_queues:
-            break
-        first = min(open_queues, key=lambda queue: (Fraction(held[queue.name] + 1, queue.weight), queue.priority))
-        granted.append(waiting[first.name].pop(0).id)
-        held[first.name] += 1
-    return granted
-
-
-def _full(limit: int | None, held: int) -> bool:
-    return limit is not None and held >= limit
 
 
 def _over(limit: int | None, held: int) -> bool:

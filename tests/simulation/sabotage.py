@@ -8,11 +8,12 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import partial
 from time import monotonic
 from typing import Any
 from unittest.mock import patch
 
-from dispatcher.core import admission, holds, pauses, reconciliation, transitions, windows
+from dispatcher.core import admission, holds, lines, pauses, reconciliation, transitions, windows
 from dispatcher.prefect import bringing, reporting, source
 from dispatcher.stores import memory_state
 from dispatcher.stores.memory import MemoryStore
@@ -25,6 +26,7 @@ from tests.simulation.cloud import Cloud, SimulatedProvider
 from tests.simulation.crowded import simulate_crowded
 from tests.simulation.faults import FaultyStore
 from tests.simulation.life import simulate
+from tests.simulation.shared import simulate_shared
 from tests.simulation.stores import memory
 
 Break = Callable[[], AbstractContextManager[Any]]
@@ -49,6 +51,8 @@ class Sabotage:
     """In worlds with automations."""
     crowded: bool = False
     """In worlds with limits of deployments, expiry and pauses."""
+    shared: bool = False
+    """In worlds whose deployments share queues by weight."""
     bridged: bool = False
     """In worlds whose runs come from a Prefect server."""
 
@@ -252,6 +256,12 @@ SABOTAGES: dict[str, Sabotage] = {
         _swap(admission, "dealt", breaks.dealt_without_what_is_held),
         near=19,
     ),
+    "shares that forget what is live": Sabotage(
+        "deployments' shares count what each one holds", _swap(MemoryStore, "_snapshot", breaks.nothing_held), shared=True
+    ),
+    "weights upside down": Sabotage(
+        "a heavier deployment gets more slots", _swap(lines, "level", breaks.level_upside_down), shared=True
+    ),
     "last in, first out": Sabotage("a queue is served by due time", _swap(MemoryStore, "_snapshot", breaks.due_newest_first)),
     "one job's refusal holds the pool": Sabotage(
         "a refusal holds the jobs that it concerns, and no others", _swap(submitting, "hold_for", breaks.hold_for_all)
@@ -377,14 +387,12 @@ def hunt(name: str, first: int = 0) -> Caught:
 
 def _violation(seed: int, sabotage: Sabotage) -> str:
     """The promise that a seed breaks; empty when it breaks none."""
+    special = {simulate_bridged: sabotage.bridged, simulate_crowded: sabotage.crowded, simulate_shared: sabotage.shared}
+    usual = partial(simulate, sourced=sabotage.sourced, automated=sabotage.automated)
+    live: Callable[..., Any] = next((live for live, is_meant in special.items() if is_meant), usual)
     with memory() as views:
         try:
-            if sabotage.bridged:
-                simulate_bridged(seed, views)
-            elif sabotage.crowded:
-                simulate_crowded(seed, views)
-            else:
-                simulate(seed, views, sourced=sabotage.sourced, automated=sabotage.automated)
+            live(seed, views)
         except Violation as violation:
             return str(violation)
     return ""

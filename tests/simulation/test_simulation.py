@@ -22,6 +22,7 @@ from tests.simulation.life import simulate
 from tests.simulation.marks import MARKS
 from tests.simulation.regressions import REGRESSIONS
 from tests.simulation.sabotage import DRIFT, SABOTAGES, hunt
+from tests.simulation.shared import simulate_shared
 from tests.simulation.stores import EMBEDDED, STORES
 
 ROOT = Path(__file__).parents[2]
@@ -104,6 +105,28 @@ def test_a_seed_with_limits_and_pauses_has_the_same_history_on_every_store():
         stories.append([])
         with STORES[store]() as views:
             simulate_crowded(9018, views, steps=150, write=stories[-1].append)
+    assert len(stories[0]) > 100
+    assert all(story == stories[0] for story in stories)
+
+
+SHARED = range(9100, 9104)
+MORE_SHARED = range(9104, 9120)
+
+
+@pytest.mark.parametrize("seeds", [SHARED, pytest.param(MORE_SHARED, marks=pytest.mark.long)], ids=["few", "more"])
+def test_no_promise_is_broken_where_deployments_share_queues_and_runs_have_priorities(seeds):
+    for seed in seeds:
+        with STORES["memory"]() as views:
+            counts, _ = simulate_shared(seed, views)
+        assert counts["runs"], "people have asked for runs"
+
+
+def test_a_seed_with_shares_has_the_same_history_on_every_store():
+    stories = []
+    for store in EMBEDDED:
+        stories.append([])
+        with STORES[store]() as views:
+            simulate_shared(9101, views, steps=150, write=stories[-1].append)
     assert len(stories[0]) > 100
     assert all(story == stories[0] for story in stories)
 
