@@ -1,5 +1,6 @@
 """What the default store's verbs cost, by the query planner's word and by counted instructions: nothing here is timed."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -8,13 +9,13 @@ from uuid import UUID
 import pytest
 
 from dispatcher.core.admission import admit
-from dispatcher.models import Run, RunState
+from dispatcher.models import Run, RunState, Share
 from dispatcher.records import Decision, Move, RunFilter, Snapshot
 from dispatcher.stores.rows import RUN
 from dispatcher.stores.sql_listing import pages
 from dispatcher.stores.sqlite import SqliteStore
 from dispatcher.stores.transaction import stored_in
-from tests.builders import HOUR, MINUTE, NOW, SECOND, a_deployment, a_pool, a_run
+from tests.builders import HOUR, MINUTE, NOW, SECOND, a_deployment, a_pool, a_queue, a_run
 from tests.stores.steps import LEASE, a_running_run, a_stored_run, claim, granting, hold, moved
 
 PARAMETERS: dict[str, Any] = {
@@ -286,14 +287,32 @@ def test_a_claim_reads_no_priority_behind_the_one_that_takes_its_slots(store: Sq
     assert costs[1] <= costs[0] + 100
 
 
+def test_a_claim_of_a_shared_queue_reads_nothing_behind_the_shares(store: SqliteStore):
+    """Thousands of due runs of one deployment, ahead of those of another: two slots go to each."""
+    store.save_pool(a_pool(limit=4, queues=["high", a_queue(priority=2, share=Share.FAIR)]), expected_version=1)
+    store.save_deployment(a_deployment("other"), expected_version=None, now=NOW)
+    store.add_runs([a_run(deployment="other", lane="other", due_at=NOW) for _ in range(20)])
+
+    def admit_four(store: SqliteStore) -> None:
+        runs = store.look("pool", NOW, read_admitted) or ()
+        assert Counter(run.lane for run in runs) == {"flood": 2, "other": 2}
+
+    costs = []
+    for up_to in (10, 5_000):
+        crowd(store, "f", up_to=up_to, lane="flood", deployment="flood", due_at=NOW - MINUTE)
+        costs.append(instructions(store, admit_four))
+    assert costs[1] <= costs[0] + 100
+
+
+def read_admitted(snapshot: Snapshot) -> Sequence[Run]:
+    """What a claim admits, with limits and shares."""
+    pool, limits = snapshot.pool, snapshot.deployment_limits
+    return admit(pool, snapshot.in_use, snapshot.due, now=NOW, budget=50, limits=limits).admitted
+
+
 def admit_one(store: SqliteStore) -> None:
     """The read of a claim that admits, with its limits."""
-
-    def read(snapshot: Snapshot) -> Sequence[Run]:
-        pool, limits = snapshot.pool, snapshot.deployment_limits
-        return admit(pool, snapshot.in_use, snapshot.due, now=NOW, budget=50, limits=limits).admitted
-
-    [run] = store.look("pool", NOW, read) or ()
+    [run] = store.look("pool", NOW, read_admitted) or ()
     assert run.deployment is None
 
 

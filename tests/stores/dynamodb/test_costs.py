@@ -1,5 +1,6 @@
 """Requests and units, counted: what a tick costs hangs on what it admits, and on nothing that waits."""
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
@@ -11,7 +12,7 @@ import pytest
 
 from dispatcher.core.admission import admit
 from dispatcher.core.windows import WindowLimits, materialisation
-from dispatcher.models import SLOT_STATES, RunState, Schedule
+from dispatcher.models import SLOT_STATES, RunState, Schedule, Share
 from dispatcher.records import Decision, Move, RunFilter, Snapshot
 from dispatcher.stores.dynamodb import DynamoStore
 from dispatcher.stores.dynamodb.working import SIDE_BY_SIDE
@@ -20,7 +21,7 @@ from tests.stores.dynamodb.places import Place, a_place
 from tests.stores.dynamodb.units import Cost, cost_of
 from tests.stores.steps import SUBMISSION, a_running_run, a_stored_run, claim, granting, moved, nothing
 
-BATCH = 20
+BATCH, TEN_THOUSAND = 20, 10_000
 FEW, MANY = 20, 300
 """Runs that wait. The emulator takes long with more; `python -m tests.stores.dynamodb.backlogs` asks for 100 thousand."""
 
@@ -98,6 +99,42 @@ def with_a_full_deployment(place: Place, backlog: int) -> Cost:
 
     place.recorder.requests.clear()
     assert [claimed.run.id for claimed in claim(place.store, decide=decide).claims] == [free.id]
+    return cost_of(place.recorder.requests)
+
+
+def test_a_claim_of_a_shared_queue_costs_its_lanes_and_what_it_admits_however_many_wait():
+    """Five deployments share ten slots: three requests for each lane, and two for what is live, beside those of any claim."""
+    costs = [of_a_shared_queue(a_place(), backlog) for backlog in (FEW, MANY)]
+    assert costs[0] == costs[1]
+    assert costs[0] == Cost(requests=24, read=35, written=72)
+
+
+@pytest.mark.long
+def test_ten_thousand_waiting_runs_of_one_deployment_cost_a_claim_nothing():
+    """Full, or beyond its share. The emulator takes minutes to take them in; the claim reads none of them."""
+    for claimed in (with_a_full_deployment, of_a_shared_queue):
+        assert claimed(a_place(), TEN_THOUSAND) == claimed(a_place(), FEW)
+
+
+def of_a_shared_queue(place: Place, backlog: int) -> Cost:
+    """What the claim of ten runs costs, two of each deployment, behind so many of one."""
+    names = [f"team-{number}" for number in range(5)]
+    store, pool = place.store, place.store.pool("pool")
+    queues = tuple(replace(queue, share=Share.FAIR) for queue in pool.queues)
+    store.save_pool(replace(pool, queues=queues, concurrency_limit=10), expected_version=pool.version)
+    for name in names:
+        store.save_deployment(a_deployment(name), expected_version=None, now=NOW)
+        store.add_runs([a_run(deployment=name, lane=name) for _ in range(FEW)])
+    store.add_runs([a_run(deployment="team-0", lane="team-0", due_at=NOW - MINUTE) for _ in range(backlog)])
+
+    def decide(snapshot: Snapshot) -> Decision:
+        limits = snapshot.deployment_limits
+        admission = admit(snapshot.pool, snapshot.in_use, snapshot.due, now=NOW, budget=BATCH, limits=limits)
+        return granting(*admission.admitted)(snapshot)
+
+    place.recorder.requests.clear()
+    claims = claim(store, decide=decide).claims
+    assert Counter(claimed.run.deployment for claimed in claims) == dict.fromkeys(names, 2)
     return cost_of(place.recorder.requests)
 
 

@@ -1,20 +1,22 @@
 """What the verbs of a tick cost, by the planner's word and by counted rows and pages: nothing here is timed."""
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
 import pytest
 
 from dispatcher.core.admission import admit
-from dispatcher.models import RunState
+from dispatcher.models import RunState, Share
 from dispatcher.records import Decision, RunFilter, Snapshot
 from dispatcher.stores.codecs import microseconds
 from dispatcher.stores.postgres import PostgresStore
 from dispatcher.stores.rows import RUN
 from dispatcher.stores.sql_listing import pages
-from tests.builders import MINUTE, NOW, a_deployment, a_pool
+from tests.builders import MINUTE, NOW, a_deployment, a_pool, a_run
 from tests.stores.postgres_server import PostgresServer
 from tests.stores.steps import a_claimed_run, a_running_run, a_stored_run, claim, granting, moved
 
@@ -217,6 +219,31 @@ def test_a_claim_does_not_read_what_waits_in_the_lane_of_a_full_deployment(
     few, many = reads
     assert 0 < many <= few + 20
     assert store.waiting_in_lanes("pool", "nightly", NOW) > 10_000
+
+
+def test_a_claim_of_a_shared_queue_reads_nothing_behind_the_shares(
+    postgres: PostgresServer, database: str, store: PostgresStore
+):
+    """Ten thousand due runs of one deployment, ahead of those of another: two slots go to each."""
+    pool = store.pool("pool")
+    shared = tuple(replace(queue, share=Share.FAIR) for queue in pool.queues)
+    held = sum(count.in_use for count in store.counts("pool", NOW).values())
+    store.save_pool(replace(pool, queues=shared, concurrency_limit=held + 4), expected_version=pool.version)
+    for name in ("flood", "other"):
+        store.save_deployment(a_deployment(name), expected_version=None, now=NOW)
+    store.add_runs([a_run(deployment="other", lane="other", due_at=NOW) for _ in range(20)])
+    reads = []
+    for up_to in (10, 10_000):
+        crowd(postgres, database, store, up_to=up_to, deployment="flood", lane="flood")
+        postgres.administer("VACUUM ANALYZE runs", database)
+        before = runs_read(postgres, database, store)
+        claims = claim(store, decide=admitting).claims
+        assert Counter(item.run.deployment for item in claims) == {"flood": 2, "other": 2}
+        reads.append(runs_read(postgres, database, store) - before)
+        for item in claims:
+            moved(store, item.run, RunState.CRASHED, ended_at=NOW)
+    few, many = reads
+    assert 0 < many <= few + 20
 
 
 def admitting(snapshot: Snapshot) -> Decision:
