@@ -1,5 +1,5 @@
 """DynamoDB's write transactions, where moto falls short: it forgets tokens, does not report what was consumed, and copies the
-table once for each action.
+table for each action.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ import copy
 import json
 import threading
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
@@ -33,7 +33,7 @@ class Transactions:
         if body != request.body:
             return _mismatch()
         if answer is None:
-            with _once.transaction():
+            with _snapshots.transaction(json.loads(request.body)["TransactItems"]):
                 answer = _with_consumption(request, carry_out(request))
             if token and answer.status == 200:
                 self._done[token] = (body, answer)
@@ -44,31 +44,54 @@ class Transactions:
         self._done.clear()
 
 
-class _CopiedOnce:
-    """Stands for the module `copy` in moto's DynamoDB: within a transaction it copies each table once."""
+class _Snapshots:
+    """Stands for the module `copy` in moto's DynamoDB: of a table it copies, once, the items that a transaction names.
+
+    All copies are made before the first action, and are put in the table's place if the transaction fails. So a transaction
+    costs what it touches, and not what the table holds.
+    """
 
     def __init__(self) -> None:
         self._thread = threading.local()
 
     @contextmanager
-    def transaction(self) -> Iterator[None]:
-        self._thread.tables = {}
+    def transaction(self, actions: Iterable[Mapping[str, Any]]) -> Iterator[None]:
+        self._thread.tables, self._thread.actions = {}, [operation for action in actions for operation in action.values()]
         try:
             yield
         finally:
-            del self._thread.tables
+            del self._thread.tables, self._thread.actions
 
     def deepcopy(self, thing: Any) -> Any:
         tables: dict[int, Any] | None = getattr(self._thread, "tables", None)
         if tables is None or not isinstance(thing, dynamodb.Table):
             return copy.deepcopy(thing)
         if id(thing) not in tables:
-            tables[id(thing)] = copy.deepcopy(thing)
+            tables[id(thing)] = _snapshot(thing, self._thread.actions)
         return tables[id(thing)]
 
 
-_once = _CopiedOnce()
-dynamodb.copy = _once  # all copies are made before the first action, so one is as good as many
+def _snapshot(table: Any, actions: Iterable[Mapping[str, Any]]) -> Any:
+    """The table as it is now: what the actions name is copied, everything else is shared."""
+    if not table.has_range_key:
+        return copy.deepcopy(table)
+    kept = copy.copy(table)
+    kept.items = copy.copy(table.items)
+    for operation in actions:
+        key = operation.get("Item", operation.get("Key", {}))
+        if operation.get("TableName") != table.name or not key.keys() >= {table.hash_key_attr, table.range_key_attr}:
+            continue
+        partition, place = dynamodb.DynamoType(key[table.hash_key_attr]), dynamodb.DynamoType(key[table.range_key_attr])
+        if partition in table.items:
+            if kept.items[partition] is table.items[partition]:
+                kept.items[partition] = copy.copy(table.items[partition])
+            if place in kept.items[partition]:
+                kept.items[partition][place] = copy.deepcopy(table.items[partition][place])
+    return kept
+
+
+_snapshots = _Snapshots()
+dynamodb.copy = _snapshots
 
 
 def _with_consumption(request: Request, answer: Response) -> Response:

@@ -69,3 +69,38 @@ def test_a_transaction_that_was_cancelled_left_nothing_and_may_be_repeated_with_
     dynamodb.transact_write_items(TransactItems=[increment("b")])
     dynamodb.transact_write_items(TransactItems=actions, ClientRequestToken="t")
     assert [count(dynamodb, key) for key in "abc"] == [1, 2, 1]
+
+
+def test_of_a_transaction_that_fails_nothing_is_left(emulator):
+    boto = client("dynamodb", emulator)
+    keys = [{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}]
+    attributes = [{"AttributeName": name, "AttributeType": "S"} for name in ("pk", "sk")]
+    boto.create_table(TableName="pairs", KeySchema=keys, AttributeDefinitions=attributes, BillingMode="PAY_PER_REQUEST")
+
+    def key(partition, place):
+        return {"pk": {"S": partition}, "sk": {"S": place}}
+
+    for partition, place in (("a", "1"), ("a", "2"), ("b", "1")):
+        boto.put_item(TableName="pairs", Item={**key(partition, place), "n": {"N": "1"}})
+    before = boto.scan(TableName="pairs")["Items"]
+    update = {"UpdateExpression": "SET n = :two", "ExpressionAttributeValues": {":two": {"N": "2"}}}
+    actions = [
+        {"Put": {"TableName": "pairs", "Item": {**key("a", "3"), "n": {"N": "2"}}}},
+        {"Put": {"TableName": "pairs", "Item": key("c", "1")}},
+        {"Update": {"TableName": "pairs", "Key": key("a", "1"), **update}},
+        {"Delete": {"TableName": "pairs", "Key": key("b", "1")}},
+    ]
+    condition = {"ConditionExpression": "attribute_not_exists(pk)"}
+    refused = {"ConditionCheck": {"TableName": "pairs", "Key": key("a", "2"), **condition}}
+    with pytest.raises(ClientError):
+        boto.transact_write_items(TransactItems=[*actions, refused])
+    assert boto.scan(TableName="pairs")["Items"] == before
+    boto.transact_write_items(TransactItems=actions)
+    assert {
+        (item["pk"]["S"], item["sk"]["S"], item.get("n", {}).get("N")) for item in boto.scan(TableName="pairs")["Items"]
+    } == {
+        ("a", "1", "2"),
+        ("a", "2", "1"),
+        ("a", "3", "2"),
+        ("c", "1", None),
+    }
