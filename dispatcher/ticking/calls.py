@@ -34,15 +34,17 @@ class Pace:
 
     def wait(self, now: datetime) -> float:
         """Seconds before another call may be made."""
-        tokens = self._filled(now)
-        return max([0.0, *((1.0 - left) / rate.per_second for left, rate in zip(tokens, self._rates, strict=True))])
+        return self._wait_with(self._filled(now))
 
     def take(self, now: datetime) -> float:
         """Draw one call and return the seconds to wait before it may be made."""
-        delay = self.wait(now)
-        self._tokens = [tokens - 1.0 for tokens in self._filled(now)]
+        filled = self._filled(now)
+        self._tokens = [tokens - 1.0 for tokens in filled]
         self._at = max(now, self._at)
-        return delay
+        return self._wait_with(filled)
+
+    def _wait_with(self, tokens: Sequence[float]) -> float:
+        return max([0.0, *((1.0 - left) / rate.per_second for left, rate in zip(tokens, self._rates, strict=True))])
 
     def _filled(self, now: datetime) -> list[float]:
         passed = max(0.0, (now - self._at).total_seconds())

@@ -41,6 +41,8 @@ def measure(options: Options) -> Result:
             Figure("all other AWS calls, per process", "", tuple(float(story.others) for story in ours)),
             Figure("bare boto3 loop: to the last RunTask", "s", tuple(story.last for story in bare)),
             Figure("bare boto3 loop: peak memory", "MiB", tuple(story.run.report["peak_mib"] for story in bare)),
+            Figure("bare boto3 loop: CPU of the process", "s", tuple(story.run.cpu for story in bare)),
+            Figure("ours to bare: CPU", "times", ratios([story.run.cpu for story in ours], [story.run.cpu for story in bare])),
             Figure("ours to bare: last RunTask", "times", ratios(last, [story.last for story in bare]), Target("<=", 1.0)),
         ],
         [
