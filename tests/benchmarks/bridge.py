@@ -93,6 +93,8 @@ class _Sides:
                 peaks.append(run.report["peak_mib"])
                 if self._is_done():
                     break
+            else:
+                raise AssertionError(f"not done after {TICKS} ticks: {run.report['problem']}")
             return self._note("ours", began, max(peaks))
 
     def worker(self) -> float:

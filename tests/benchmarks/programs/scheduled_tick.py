@@ -19,5 +19,7 @@ class Context:
 with Path(os.devnull).open("w") as nowhere:
     logging.basicConfig(stream=nowhere)
     report = handler({"detail-type": "Scheduled Event", "source": "aws.events"}, Context())
-pool = report["pools"][0]
-print(json.dumps({"submitted": pool["submitted"], "problem": pool["problem"], "peak_mib": peak_mib()}))
+pools = report["pools"]  # none, where a Prefect server was too busy to show one
+problems = [*report["source_problems"], *(pool["problem"] for pool in pools if pool["problem"])]
+submitted = sum(pool["submitted"] for pool in pools)
+print(json.dumps({"submitted": submitted, "problem": "; ".join(problems), "peak_mib": peak_mib()}))
