@@ -97,6 +97,12 @@ def test_work_that_makes_no_sense_is_refused_in_words(site, waiting, query):
     assert states(site) == [RunState.SCHEDULED] * 9
 
 
+def test_a_priority_for_many_runs_is_refused_and_the_answer_says_what_to_do(site, waiting):
+    answer = site.browser.get("/runs/bulk", params={"action": "move", "pool": "nightly", "to": "slow", "priority": "5"})
+    assert answer.status_code == 422
+    assert "change that of one on its page" in Document(answer.text).words
+
+
 def test_a_reader_is_not_offered_it_and_is_refused(wiring, site, waiting):
     form = fields(page(site, "runs", "bulk", action="cancel", pool="nightly"))
     access, sessions = loopback(PORT, name="eve", read_only=True)

@@ -32,13 +32,19 @@ VERBS: Mapping[Action, tuple[str, str]] = {
         "Waiting runs are cancelled at once. The jobs of the others are stopped, and keep their slots until then.",
     ),
     Action.RETRY: ("Retry", "Each gets a new run, due at once. A run that was retried before is passed over."),
-    Action.MOVE: ("Move", "They wait in the other queue, at the position of their due times."),
+    Action.MOVE: (
+        "Move",
+        "They wait in the other queue, each with the priority that it has.",
+    ),
     Action.START_NOW: ("Start now", "They are due at once. Limits still hold."),
 }
 
 
 def confirm(visit: Visit) -> Response:
-    """How many runs match the address, before anything is done."""
+    """How many runs match the address, before anything is done. Raises `InvalidInput`."""
+    if visit.query("priority"):
+        words = "work on many runs keeps the priority of each; change that of one on its page"
+        raise InvalidInput("runs", [Fault("priority", words)])
     work = visit.client.bulk(visit.query("action"), filter_in(visit), queue=visit.query("to") or None)
     count = visit.client.bulk_count(work)
     examples = visit.client.store.runs(work.where, limit=EXAMPLES)
