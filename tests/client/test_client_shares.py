@@ -6,9 +6,11 @@ from datetime import timedelta
 
 import pytest
 
+from dispatcher.cli.output.listing import listing
 from dispatcher.core.reasons import Reason
 from dispatcher.errors import InvalidInput
 from dispatcher.models import RunState, Share
+from dispatcher.records import RunFilter
 from tests.builders import NOW
 from tests.client.conftest import refused
 from tests.stores.steps import claim, granting, moved
@@ -88,3 +90,27 @@ def test_a_simulation_compares_strict_order_with_shares(dispatcher, deployments)
     simulation = dispatcher.simulate(plan.after, shared.after, since=NOW - 60 * MINUTE, past=past)
     strict, fair = (outcome.queues[0] for outcome in (simulation.before, simulation.after))
     assert (strict.longest, fair.longest) == (29 * 60, 30 * 60), "in turn those that came last, and the last of the flood"
+
+
+def test_a_list_of_runs_says_what_each_waits_for_in_the_order_of_the_shares(dispatcher, deployments):
+    dispatcher.update_work_pool("pool", concurrency_limit=3)
+    flood = [dispatcher.create_run(deployment="flood", scheduled_at=NOW - (9 - n) * MINUTE) for n in range(3)]
+    claim(dispatcher.store, decide=granting(flood[0]))
+    other = dispatcher.create_run(deployment="other")
+    listed = {entry.run.id: entry.waits for entry in listing(dispatcher, RunFilter(), limit=10).runs}
+    assert listed[other.id] == "the next tick starts it"
+    assert [listed[run.id] for run in flood[1:]] == ["the next tick starts it", "own queue"]
+
+
+def test_a_file_states_shares_and_weights_and_an_export_gives_them_back(dispatcher, deployments):
+    document = dispatcher.export()
+    assert document["pools"]["pool"]["queues"]["default"]["share"] == "fair"
+    assert (document["deployments"]["other"]["weight"], "weight" in document["deployments"]["flood"]) == (2, False)
+    document["deployments"]["flood"]["weight"] = 5
+    document["pools"]["pool"]["queues"]["default"]["share"] = "strict"
+    plan = dispatcher.plan(document)
+    paths = {field.path for change in plan.changes for field in change.fields}
+    assert paths == {"queues.default.share", "weight"}
+    dispatcher.apply(plan)
+    assert dispatcher.deployment("flood").weight == 5
+    assert dispatcher.work_queue("pool", "default").share is Share.STRICT

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from uuid import UUID
 
 from dispatcher.client import Dispatcher
 from dispatcher.core.holds import order_in_queue, position_of
 from dispatcher.core.reasons import Reason, explain
-from dispatcher.core.surroundings import Surroundings
-from dispatcher.models import SLOT_STATES, TERMINAL_STATES, Run, RunState, WorkPool
-from dispatcher.records import QueueCount, RunFilter
+from dispatcher.core.surroundings import Surroundings, served
+from dispatcher.models import SLOT_STATES, TERMINAL_STATES, Run, RunState, Share, WorkPool
+from dispatcher.records import QueueCount, RunFilter, Snapshot
 
 LATE = timedelta(seconds=15)
 """A due run is called late after it has waited this long, as in Prefect."""
@@ -76,16 +77,28 @@ def _with_waits(client: Dispatcher, due: Iterable[Run], now: datetime) -> list[L
     """Due runs, each with the reason that `explain` gives."""
     pools: dict[str, tuple[WorkPool | None, Mapping[str, QueueCount]]] = {}
     ahead: dict[tuple[str, str], int] = {}
+    served_first: dict[UUID, int] = {}
     shown = []
     for run in due:
         if run.pool not in pools:
             pools[run.pool] = client.store.pool(run.pool), client.store.counts(run.pool, now)
+            served_first |= _served_first(client, run.pool, now)
         pool, counts = pools[run.pool]
-        place = ahead.setdefault((run.pool, run.queue), 0)
+        place = served_first.get(run.id, ahead.setdefault((run.pool, run.queue), 0))
         words = _words(run, _around(client, run, pool, counts, place), now) if pool else ""
         ahead[run.pool, run.queue] += run.due_at <= now and (run.not_before is None or run.not_before <= now)
         shown.append(Listed(run=run, late=now - run.due_at > LATE, waits=words))
     return shown
+
+
+def _served_first(client: Dispatcher, pool: str, now: datetime) -> Mapping[UUID, int]:
+    """The places of the first runs of each queue that deployments share, which are listed in another order."""
+
+    def places(snapshot: Snapshot) -> dict[UUID, int]:
+        shared = [queue for queue in snapshot.pool.queues if queue.share is Share.FAIR]
+        return {run.id: place for queue in shared for place, run in enumerate(served(snapshot, queue, now))}
+
+    return client.store.look(pool, now, places) or {}
 
 
 def _around(client: Dispatcher, run: Run, pool: WorkPool, counts: Mapping[str, QueueCount], ahead: int) -> Surroundings:
