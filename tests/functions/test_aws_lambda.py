@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 
@@ -12,9 +10,8 @@ from dispatcher.errors import InvalidInput, NotFound, SettingsError
 from dispatcher.functions import aws_lambda
 from dispatcher.models import RetryPolicy, RunState, submission_name
 from tests.functions.conftest import SCHEDULED, only
+from tests.prefect import installed
 from tests.providers.ecs.builders import PREFECT
-
-REFERENCE = Path(__file__).parents[3] / "shared/reference/prefect-templates/ecs.json"
 
 
 def started(aws):
@@ -249,17 +246,10 @@ def test_a_cancelled_run_is_stopped_and_ends_as_cancelled(function, aws):
     assert aws.peak_live == 2
 
 
-def prefect_templates():
-    templates = [pytest.param(PREFECT, id="of its shape")]
-    if not REFERENCE.exists():
-        missing = pytest.mark.skip(reason=f"needs {REFERENCE}, Prefect's own template")
-        return [*templates, pytest.param(None, id="its own", marks=missing)]
-    return [*templates, pytest.param(json.loads(REFERENCE.read_text()), id="its own")]
-
-
 @pytest.mark.parametrize("pool_type", ["ecs:push", "ecs"])
-@pytest.mark.parametrize("template", prefect_templates())
-def test_prefects_ecs_template_makes_a_pool_unmodified_and_its_run_reaches_run_task(template, pool_type, function, aws):
+@pytest.mark.parametrize("name", ["of its shape", installed.INSTALLED])
+def test_prefects_ecs_template_makes_a_pool_unmodified_and_its_run_reaches_run_task(name, pool_type, function, aws):
+    template = PREFECT if name == "of its shape" else installed.template("ecs")
     pool = function.people.create_work_pool("moved", type=pool_type, base_job_template=template)
     assert pool.base_job_template == template
     variables = {"image": "busybox:1", "command": "echo 'two words'", "env": {"A": "1"}, "cpu": 512, "memory": 1024}
