@@ -47,7 +47,7 @@ def test_the_token_reaches_the_browser_through_a_file_of_its_owner(monkeypatch):
         opened.append((path, stat.S_IMODE(path.stat().st_mode), path.read_text()))
 
     monkeypatch.setattr(ui.webbrowser, "open", look)
-    with ui._opened("http://127.0.0.1:4210/sign-in?token=secret&x=<", wanted=True):
+    with ui._opened("http://127.0.0.1:4210/sign-in?token=secret&x=<", in_browser=True):
         [(path, mode, text)] = opened
     assert (mode, path.exists()) == (0o600, False)
     assert "token=secret&amp;x=&lt;" in text
