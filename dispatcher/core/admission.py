@@ -166,7 +166,7 @@ class _Sharing:
 
     def _reserves_too_much(self, shares: Mapping[str, int]) -> bool:
         """Whether runs that were read beyond a share have room of a deployment, which another queue may have lacked."""
-        beyond = [run for name, runs in self._runs.items() for run in runs[shares.get(name, 0) :]]
+        beyond = [run for name, runs in self._runs.items() for run in runs[shares[name] :]]
         return any(self._line.room_of(run.deployment) < UNLIMITED for run in beyond)
 
     def _read_anew(self) -> None:

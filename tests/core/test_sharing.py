@@ -133,6 +133,22 @@ def test_little_more_is_read_than_is_admitted(scene, budget):
     assert len(read) <= 4 * len(admission.admitted) + len(scene.pool.queues)
 
 
+def test_a_queue_whose_share_rises_step_by_step_is_read_few_times():
+    """Thirty short queues, each one run longer than the one before, leave more and more to a long one."""
+    lengths = {"long": 300, **{f"q{number}": 5 + number for number in range(30)}}
+    queues = [a_queue(name, place) for place, name in enumerate(lengths, 1)]
+    runs = {name: [a_run(queue=name) for _ in range(length)] for name, length in lengths.items()}
+    read = []
+
+    def due(queue, limit, after=None):
+        read.extend(runs[queue][:limit])
+        return runs[queue][:limit]
+
+    admission = admit(a_pool(limit=590, queues=queues, share=Share.FAIR), {}, due, now=NOW)
+    assert len(admission.admitted) == 590
+    assert len(read) <= 2 * 590
+
+
 def test_a_queue_that_holds_many_slots_waits_until_the_others_have_as_many():
     pool = a_pool(limit=6, queues=[a_queue("busy", 1), a_queue("new", 2)], share=Share.FAIR)
     runs = {name: [a_run(queue=name) for _ in range(9)] for name in ("busy", "new")}
