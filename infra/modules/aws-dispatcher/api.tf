@@ -93,6 +93,8 @@ resource "aws_iam_role_policy" "api" {
 
 # What people's commands need of the store. Jobs are started by ticks alone, and so are the rights to start them theirs.
 data "aws_iam_policy_document" "api" {
+  source_policy_documents = [data.aws_iam_policy_document.functions.json]
+
   statement {
     sid       = "Logs"
     actions   = ["logs:CreateLogStream", "logs:PutLogEvents"]
@@ -128,41 +130,6 @@ data "aws_iam_policy_document" "api" {
       sid       = "Listing"
       actions   = ["dynamodb:Query"]
       resources = ["${local.table_arn}/index/listing"]
-    }
-  }
-
-  dynamic "statement" {
-    for_each = var.store_secret_arn == null ? [] : [1]
-    content {
-      sid       = "Store"
-      actions   = ["secretsmanager:GetSecretValue"]
-      resources = [var.store_secret_arn]
-    }
-  }
-
-  dynamic "statement" {
-    for_each = var.kms_key_arn == null ? [] : [1]
-    content {
-      sid       = "Key"
-      actions   = ["kms:Decrypt", "kms:GenerateDataKey"]
-      resources = [var.kms_key_arn]
-    }
-  }
-
-  # AWS knows no narrower resource: https://docs.aws.amazon.com/lambda/latest/dg/configuration-vpc.html#configuration-vpc-permissions
-  dynamic "statement" {
-    for_each = var.vpc == null ? [] : [1]
-    content {
-      sid = "Network"
-      actions = [
-        "ec2:AssignPrivateIpAddresses",
-        "ec2:CreateNetworkInterface",
-        "ec2:DeleteNetworkInterface",
-        "ec2:DescribeNetworkInterfaces",
-        "ec2:DescribeSubnets",
-        "ec2:UnassignPrivateIpAddresses",
-      ]
-      resources = ["*"]
     }
   }
 }

@@ -95,7 +95,48 @@ resource "aws_iam_role" "function" {
   tags                 = var.tags
 }
 
+# What the function of ticks and that of the API both need.
+data "aws_iam_policy_document" "functions" {
+  dynamic "statement" {
+    for_each = var.store_secret_arn == null ? [] : [1]
+    content {
+      sid       = "Store"
+      actions   = ["secretsmanager:GetSecretValue"]
+      resources = [var.store_secret_arn]
+    }
+  }
+
+  dynamic "statement" {
+    for_each = var.kms_key_arn == null ? [] : [1]
+    content {
+      sid       = "Key"
+      actions   = ["kms:Decrypt", "kms:GenerateDataKey"]
+      resources = [var.kms_key_arn]
+    }
+  }
+
+  # AWS knows no narrower resource: https://docs.aws.amazon.com/xray/latest/devguide/security_iam_service-with-iam.html
+  # https://docs.aws.amazon.com/lambda/latest/dg/configuration-vpc.html#configuration-vpc-permissions
+  dynamic "statement" {
+    for_each = var.vpc == null ? [] : [1]
+    content {
+      sid = "Network"
+      actions = [
+        "ec2:AssignPrivateIpAddresses",
+        "ec2:CreateNetworkInterface",
+        "ec2:DeleteNetworkInterface",
+        "ec2:DescribeNetworkInterfaces",
+        "ec2:DescribeSubnets",
+        "ec2:UnassignPrivateIpAddresses",
+      ]
+      resources = ["*"]
+    }
+  }
+}
+
 data "aws_iam_policy_document" "function" {
+  source_policy_documents = [data.aws_iam_policy_document.functions.json]
+
   statement {
     sid       = "Logs"
     actions   = ["logs:CreateLogStream", "logs:PutLogEvents"]
@@ -125,15 +166,6 @@ data "aws_iam_policy_document" "function" {
   }
 
   dynamic "statement" {
-    for_each = var.store_secret_arn == null ? [] : [1]
-    content {
-      sid       = "Store"
-      actions   = ["secretsmanager:GetSecretValue"]
-      resources = [var.store_secret_arn]
-    }
-  }
-
-  dynamic "statement" {
     for_each = length(var.secret_environment) == 0 ? [] : [1]
     content {
       sid       = "Secrets"
@@ -152,33 +184,7 @@ data "aws_iam_policy_document" "function" {
     }
   }
 
-  dynamic "statement" {
-    for_each = var.kms_key_arn == null ? [] : [1]
-    content {
-      sid       = "Key"
-      actions   = ["kms:Decrypt", "kms:GenerateDataKey"]
-      resources = [var.kms_key_arn]
-    }
-  }
-
-  # AWS knows no narrower resource for these two:
-  # https://docs.aws.amazon.com/lambda/latest/dg/configuration-vpc.html#configuration-vpc-permissions
-  dynamic "statement" {
-    for_each = var.vpc == null ? [] : [1]
-    content {
-      sid = "Network"
-      actions = [
-        "ec2:AssignPrivateIpAddresses",
-        "ec2:CreateNetworkInterface",
-        "ec2:DeleteNetworkInterface",
-        "ec2:DescribeNetworkInterfaces",
-        "ec2:DescribeSubnets",
-        "ec2:UnassignPrivateIpAddresses",
-      ]
-      resources = ["*"]
-    }
-  }
-
+  # AWS knows no narrower resource: https://docs.aws.amazon.com/xray/latest/devguide/security_iam_service-with-iam.html
   dynamic "statement" {
     for_each = var.tracing ? [1] : []
     content {
