@@ -118,7 +118,8 @@ def _first(schedule: Schedule, zone: ZoneInfo) -> datetime:
     if schedule.anchor is not None:
         _anchor(schedule, zone)
         return _utc(schedule.anchor)
-    return next(_shown(partial(_steps, _START, _DAY), zone, _START - FURTHEST, LAST, _policy(schedule)))
+    soon = _START + 2 * FURTHEST  # where clocks are never moved, years until the end of time would be looked through
+    return next(_shown(partial(_steps, _START, _DAY), zone, _START - FURTHEST, soon, _policy(schedule)))
 
 
 def _shown(walls: Walls, zone: ZoneInfo, begin: datetime, end: datetime, policy: _Policy) -> Iterator[datetime]:
