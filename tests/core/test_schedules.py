@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo, available_timezones
 
 import pytest
 
+from dispatcher.core import zones
 from dispatcher.core.recurrence import Rule
 from dispatcher.core.schedules import windows_due
 from dispatcher.errors import ScheduleError
@@ -205,6 +206,24 @@ def test_a_dense_rule_costs_only_the_windows_that_are_taken():
     schedule = Schedule(slug="s", rrule=f"FREQ=DAILY;{clock};BYSECOND=0,20,40")
     due = list(islice(windows_due(schedule, FIRST, datetime(9999, 1, 1, tzinfo=UTC)), 4))
     assert due == [FIRST + number * timedelta(seconds=20) for number in (1, 2, 3, 4)]
+
+
+@pytest.mark.parametrize("zone", ["UTC", "America/Argentina/Buenos_Aires", "Europe/Berlin"])
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"cron": "0 6 * * *"},
+        {"rrule": "FREQ=DAILY"},
+        {"interval": HOUR},
+        {"interval": DAY},
+        {"interval": 2 * HOUR, "end": LAST},
+    ],
+    ids=str,
+)
+def test_windows_of_an_hour_ask_only_the_years_around_them_when_clocks_are_moved(fields, zone):
+    zones._changes.cache_clear()
+    assert len(list(windows_due(Schedule(slug="s", timezone=zone, **fields), FIRST, FIRST + HOUR))) <= 1
+    assert zones._changes.cache_info().misses <= 4
 
 
 @pytest.mark.parametrize("zone", ["UTC", "America/New_York", "Pacific/Kiritimati"])
