@@ -75,7 +75,7 @@ def test_on_lambda_it_answers_whom_iam_names_and_refuses_what_is_not_allowed(sta
     assert people.runs() == []
     status, run = asked(api, "POST", "/api/v1/runs", headers=JSON, body=RUN)
     assert (status, [str(stored.id) for stored in people.runs()]) == (201, [run["id"]])
-    assert people.change_log().items[0].actor.name == SESSION
+    assert people.log().items[0].actor.name == SESSION
 
 
 @pytest.mark.long
