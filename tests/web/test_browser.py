@@ -180,3 +180,29 @@ def test_the_pages_can_be_read_and_used_without_javascript(signed_in, wiring):
     page.get_by_role("link", name="Delete etl").click()
     assert page.get_by_role("heading", name="Its runs come first").is_visible()
     assert wiring.client.runs(pool="gpu")[0].state == "CANCELLED"
+
+
+@pytest.mark.parametrize("scripts", [True, False])
+def test_ticked_runs_are_moved_with_and_without_javascript(signed_in, wiring, scripts):
+    page = signed_in(java_script_enabled=scripts, viewport={"width": 400, "height": 800})
+    page.goto("/runs?pool=nightly&queue=etl&state=SCHEDULED")
+    boxes = page.get_by_role("checkbox", name="Select nightly")
+    assert boxes.count() == 9
+    for index in range(2):
+        boxes.nth(index).check()
+    page.get_by_label("Move into the queue").fill("reports")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="Moved into reports: 2")).to_be_visible()
+    if scripts:  # axe is one
+        assert Axe().run(page).violations_count == 0
+    page.get_by_role("link", name="Back to the list").click()
+    expect(boxes).to_have_count(7)
+    assert len(wiring.client.runs(pool="nightly", queue="reports")) == 7
+
+
+def test_the_box_above_the_list_ticks_all_that_are_shown(signed_in):
+    page = signed_in()
+    page.goto("/runs?pool=nightly&queue=etl&state=SCHEDULED")
+    page.get_by_role("checkbox", name="Select all that are shown").check()
+    boxes = page.get_by_role("checkbox", name="Select nightly")
+    assert [boxes.nth(index).is_checked() for index in range(boxes.count())] == [True] * 9

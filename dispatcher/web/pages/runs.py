@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from starlette.responses import Response
 
-from dispatcher.client import shapes
+from dispatcher.client import Dispatcher, shapes
 from dispatcher.client.logs import job_of, log_text
 from dispatcher.client.secrets import hide, of_runs
 from dispatcher.core.timeline import timeline
@@ -15,12 +17,13 @@ from dispatcher.errors import Conflict, Fault, InvalidInput, NotFound
 from dispatcher.models import Run, RunState
 from dispatcher.records import RunFilter
 from dispatcher.web.cursors import runs_of
-from dispatcher.web.pages.visit import Visit, gone_to
-from dispatcher.web.pages.words import priority_in, when
+from dispatcher.web.pages.visit import Visit, gone_to, selected
+from dispatcher.web.pages.words import priority_in, url, when
 from providers.base import ProviderError
 
 PAGE = 50
 MAX_SELECTED = 200
+"""The most runs that are ticked for one request; work on all that match a filter has no such end."""
 LOG_LINES = 200
 FILTERS = ("pool", "queue", "deployment", "tag", "name")
 TIMES = ("since", "until")
@@ -42,23 +45,29 @@ def runs(visit: Visit) -> Response:
     filters = {**{name: getattr(where, name) or "" for name in FILTERS}, **{name: visit.query(name) for name in TIMES}}
     chosen = sorted(where.states or ())
     now = visit.client.clock.now()
-    return visit.render("runs.html", runs=page, next=following, filters=filters, chosen=chosen, states=list(RunState), now=now)
+    return visit.render(
+        "runs.html",
+        runs=page,
+        next=following,
+        filters=filters,
+        chosen=chosen,
+        states=list(RunState),
+        now=now,
+        here=_here(visit),
+    )
 
 
 def act(visit: Visit) -> Response:
-    """Cancel, retry or start the runs that were ticked, one after the other; what cannot be done is listed."""
-    selected, action = visit.form.get("run", [])[:MAX_SELECTED], visit.sent("action")
-    client = visit.client
-    steps = {"cancel": client.cancel_run, "retry": client.retry_run, "start-now": client.start_run_now}
-    if action not in steps:
-        raise InvalidInput("runs", [Fault("action", f"must be one of {', '.join(steps)}, not {action!r}")])
-    done, refused = list[Run](), list[Fault]()
-    for reference in selected:
+    """Cancel, retry, move or start the runs that were ticked, one after the other; each that cannot be is listed with why."""
+    action = visit.sent("action")
+    step, done, refused = _step(visit, action), list[Run](), list[Fault]()
+    for reference in selected(visit, "run", MAX_SELECTED):
         try:
-            done.append(steps[action](reference))
+            done.append(step(reference))
         except (Conflict, InvalidInput, NotFound) as problem:
             refused.append(Fault(reference, str(problem)))
-    return visit.render("acted.html", action=action, done=done, refused=refused)
+    queue = visit.sent("to") if action == "move" else ""
+    return visit.render("acted.html", action=action, queue=queue, done=done, refused=refused, here=_here(visit))
 
 
 def run(visit: Visit) -> Response:
@@ -102,6 +111,36 @@ def retry(visit: Visit) -> Response:
     """Run an ended run again."""
     record = visit.client.retry_run(visit.path("run"))
     return gone_to("runs", str(record.id))
+
+
+def _step(visit: Visit, action: str) -> Callable[[str], Run]:
+    """What is done to each run that was ticked. Raises `InvalidInput`."""
+    client, queue = visit.client, visit.sent("to")
+    if action == "move" and not queue:
+        raise InvalidInput("runs", [Fault("to", "name the queue into which the selected runs are moved")])
+    steps: dict[str, Callable[[str], Run]] = {
+        "cancel": partial(_cancelled, client),
+        "retry": client.retry_run,
+        "move": partial(client.move_run, queue=queue),
+        "start-now": client.start_run_now,
+    }
+    if action not in steps:
+        raise InvalidInput("runs", [Fault("action", f"must be one of {', '.join(steps)}, not {action!r}")])
+    return steps[action]
+
+
+def _cancelled(client: Dispatcher, reference: str) -> Run:
+    """Cancel a run. Raises `Conflict` for one that has ended otherwise: for one run that is no fault, in a list it is news."""
+    record = client.cancel_run(reference)
+    if record.state.is_terminal and record.state is not RunState.CANCELLED:
+        raise Conflict(f"run {record.name!r} has ended already, it is {record.state}")
+    return record
+
+
+def _here(visit: Visit) -> str:
+    """The address of the list with its filter and its page."""
+    query = visit.request.query_params
+    return url("runs", **{name: query.getlist(name) for name in (*FILTERS, *TIMES, "state", "cursor")})
 
 
 def _logs(visit: Visit, record: Run, secrets: frozenset[str]) -> Logs:

@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from dispatcher.client import Dispatcher
-from dispatcher.errors import DispatcherError, InvalidInput
+from dispatcher.errors import DispatcherError, Fault, InvalidInput
 from dispatcher.web.answers import Refused, status_of
 from dispatcher.web.bodies import form_body
 from dispatcher.web.clients import Clients
@@ -132,6 +132,16 @@ def sent(pages: Pages, page: Page) -> Callable[[Request], Awaitable[Response]]:
         return await run_in_threadpool(change)
 
     return endpoint
+
+
+def selected(visit: Visit, name: str, most: int) -> list[str]:
+    """What was ticked in a list, without repeats. Raises `InvalidInput` for nothing, and for more than `most`."""
+    values = list(dict.fromkeys(visit.form.get(name, [])))
+    if not values:
+        raise InvalidInput(f"{name}s", [Fault(name, "nothing is selected: tick at least one in the list")])
+    if len(values) > most:
+        raise InvalidInput(f"{name}s", [Fault(name, f"select at most {most} at once, not {len(values)}")])
+    return values
 
 
 def gone_to(*parts: str, **query: Any) -> Response:

@@ -117,6 +117,13 @@
   });
   document.addEventListener("click", (event) => { if (event.target.closest("[data-stop]")) isStopped = true; });
 
+  // The box above a column of boxes ticks all of them.
+  for (const all of document.querySelectorAll("[data-all]")) all.hidden = false;
+  document.addEventListener("change", (event) => {
+    const name = event.target.dataset?.all;
+    for (const box of name ? event.target.form.querySelectorAll(`input[name="${name}"]`) : []) box.checked = event.target.checked;
+  });
+
   // Live messages wait while somebody moves, types or decides something; what was missed is read again afterwards.
   let isHeld = false, missed = false;
   const fields = "input:not([type=hidden], [type=checkbox]), textarea";
