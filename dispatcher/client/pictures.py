@@ -9,9 +9,9 @@ dispatcher.apply_pool(plan)
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from dispatcher.client.arguments import UNSET, share_of, without_unset
@@ -27,6 +27,9 @@ from dispatcher.errors import Fault, InvalidInput
 from dispatcher.models import Run, Share, Status, WorkPool, WorkQueue
 from dispatcher.models.lanes import priority_of
 from dispatcher.records import QueueCount, Snapshot
+
+MOST_LATE = 1000
+"""Late runs that are counted in each queue."""
 
 QUEUE_FIELDS = frozenset({"concurrency_limit", "paused", "description", "weight", "share"})
 """What a plan may change of a queue. Its priority follows from the order."""
@@ -47,6 +50,8 @@ class Lane:
     """The due run that has waited longest."""
     explanation: Explanation | None
     """Why the head waits."""
+    late: int
+    """How many runs have been due for `PoolPicture.late_after`, counted up to `MOST_LATE`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +62,9 @@ class PoolPicture:
     status: Status
     lanes: tuple[Lane, ...]
     at: datetime
+    late_after: timedelta
+    """A run that has been due for so long is late: the time after which a pool that nothing ticks is NOT_READY, and after which
+    `dispatcher doctor` warns of a due run."""
 
     @property
     def in_use(self) -> int:
@@ -72,6 +80,16 @@ class PoolPicture:
     def later(self) -> int:
         """How many runs are scheduled for later."""
         return sum(lane.count.later for lane in self.lanes)
+
+    @property
+    def late(self) -> int:
+        """How many runs are late, each queue counted up to `MOST_LATE`."""
+        return sum(lane.late for lane in self.lanes)
+
+    @property
+    def has_more_late(self) -> bool:
+        """Whether there may be more late runs than `late`."""
+        return any(lane.late >= MOST_LATE for lane in self.lanes)
 
     @property
     def oldest(self) -> Run | None:
@@ -153,6 +171,7 @@ class Pictures(JobPreviews):
     def _picture(self, pool: WorkPool, holders: Sequence[Run]) -> PoolPicture:
         now = self.clock.now()
         counts = self.store.counts(pool.name, now)
+        late = self._late([name for name, count in counts.items() if count.due], pool.name, now)
         heads = self.store.look(pool.name, now, lambda snapshot: _heads(snapshot, now)) or {}
         held = sorted(holders, key=lambda run: (run.claimed_at or now, run.id))
         lanes = []
@@ -166,9 +185,16 @@ class Pictures(JobPreviews):
                 head=head,
                 oldest=oldest,
                 explanation=explain(head, self._around(pool, head, counts, held), now) if head else None,
+                late=late.get(queue.name, 0),
             )
             lanes.append(lane)
-        return PoolPicture(pool=pool, status=pool.status(now, self.heartbeat), lanes=tuple(lanes), at=now)
+        status = pool.status(now, self.heartbeat)
+        return PoolPicture(pool=pool, status=status, lanes=tuple(lanes), at=now, late_after=self.heartbeat)
+
+    def _late(self, queues: Iterable[str], pool: str, now: datetime) -> Mapping[str, int]:
+        """How many runs of these queues are late. Reads up to `MOST_LATE` entries of the index that ticks use, for each."""
+        since = now - self.heartbeat
+        return {queue: self.store.due_count(pool, queue, since, limit=MOST_LATE) for queue in queues}
 
     def _around(self, pool: WorkPool, head: Run, counts: Mapping[str, QueueCount], holders: Sequence[Run]) -> Surroundings:
         fault = fault_of(pool, head, self.store.deployment)

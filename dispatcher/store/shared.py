@@ -54,6 +54,10 @@ class SharedStore(Protocol):
         """
         ...
 
+    def due_count(self, pool: str, queue: str, now: datetime, *, limit: int) -> int:
+        """How many runs of the queue are SCHEDULED and due, counted up to `limit`."""
+        ...
+
     def waiting_in_lanes(self, pool: str, deployment: str, now: datetime) -> int:
         """How many SCHEDULED runs of the pool wait in the lanes of the deployment, whatever their priority, and are due, held
         back or not.

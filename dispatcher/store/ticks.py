@@ -116,10 +116,6 @@ class TickStore(SharedStore, Protocol):
         """
         ...
 
-    def due_count(self, pool: str, queue: str, now: datetime, *, limit: int) -> int:
-        """How many runs of the queue are SCHEDULED and due, counted up to `limit`."""
-        ...
-
     def firings_to_notify(self, pool: str, now: datetime, *, limit: int) -> Sequence[Firing]:
         """Up to `limit` firings in ticks of the pool whose `notify_at` has come, longest ago first."""
         ...

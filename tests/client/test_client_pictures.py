@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from dispatcher.client import pictures
 from dispatcher.core.reasons import Reason
 from dispatcher.errors import Conflict, InvalidInput, NotFound
 from dispatcher.models import RunState, Status
-from tests.builders import MINUTE, NOW, a_live_run, a_run
+from tests.builders import MINUTE, NOW, SECOND, a_live_run, a_run
 
 
 @pytest.fixture
@@ -37,6 +38,20 @@ def test_a_picture_shows_slots_waiting_runs_and_why_the_next_one_waits(dispatche
     assert (default.count.due, default.count.later, default.explanation.reason) == (1, 1, Reason.NEXT)
     assert (picture.in_use, picture.due, picture.later, picture.oldest.id) == (1, 3, 1, busy[3].id)
     assert picture.status is Status.NOT_READY
+
+
+def test_runs_are_late_once_they_have_been_due_for_the_heartbeat_and_are_counted_up_to_a_limit(dispatcher, pool, monkeypatch):
+    patience = dispatcher.heartbeat
+    due = [NOW - patience - MINUTE, NOW - patience, NOW - patience + SECOND, NOW, NOW + MINUTE]
+    dispatcher.create_work_queue("pool", "paused", paused=True)
+    runs = [a_run(due_at=moment, queue=queue) for queue in ("default", "paused") for moment in due]
+    dispatcher.store.restore(runs=runs)
+    picture = dispatcher.picture("pool")
+    assert [(lane.queue.name, lane.count.due, lane.late) for lane in picture.lanes] == [("default", 4, 2), ("paused", 4, 2)]
+    assert (picture.due, picture.late, picture.has_more_late, picture.late_after) == (8, 4, False, patience)
+    monkeypatch.setattr(pictures, "MOST_LATE", 1)
+    [capped] = dispatcher.overview()
+    assert (capped.due, capped.late, capped.has_more_late) == (8, 2, True)
 
 
 def test_an_overview_has_every_pool(dispatcher, busy):

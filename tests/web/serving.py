@@ -15,7 +15,7 @@ from dispatcher.records import Automated
 from dispatcher.web.access import loopback
 from dispatcher.web.app import create_app
 from dispatcher.wiring import Wiring
-from tests.builders import a_firing, a_live_run
+from tests.builders import a_firing, a_live_run, a_run
 
 
 @contextmanager
@@ -37,7 +37,7 @@ def served(wiring: Wiring) -> Iterator[str]:
 
 
 def fill(wiring: Wiring) -> None:
-    """A pool with four queues: one over its limit, one paused, one with room, one empty; and two more pools."""
+    """A pool with four queues: one over its limit, one paused, one with room, one empty; and two more pools, and a late run."""
     client = wiring.client
     variables = {"command": "true"}
     client.create_work_pool("nightly", type="process", concurrency_limit=20, job_variables=variables, description="Every night")
@@ -62,6 +62,8 @@ def fill(wiring: Wiring) -> None:
         fields = {"deployment": "etl-daily", "ended_at": ended, "created_at": ended, "due_at": ended}
         fields |= dict.fromkeys(("claimed_at", "submitted_at", "started_at"), ended - timedelta(minutes=3))
         runs.append(a_live_run(pool="nightly", queue="etl", state=state, **fields))
+    long_ago = now - timedelta(hours=2)
+    runs.insert(0, a_run(pool="batch", due_at=long_ago, scheduled_at=long_ago, created_at=long_ago))
     wiring.store.restore(runs=runs)
     for queue, count in (("critical", 1), ("etl", 9), ("reports", 5)):
         for _ in range(count):

@@ -18,7 +18,7 @@ from dispatcher.web.pages.static import VENDORED, static_files
 from dispatcher.web.pages.words import duration, outside, url
 from providers.base import CallFailed
 from providers.testing import FakeProvider
-from tests.builders import HOUR, MINUTE, NOW, a_live_run
+from tests.builders import HOUR, MINUTE, NOW, a_live_run, a_run
 from tests.web.conftest import BASE, OWN, PORT, browser_of
 from tests.web.pages import Document, page, sent
 
@@ -124,6 +124,14 @@ def test_the_overview_shows_a_paused_pool_first(site, pool):
     assert re.search(r"nightly is paused since \S+ \S+ UTC ; due runs: 1", document.words)
     assert document.words.index("nightly process") < document.words.index("a-calm-one process")
     assert "pool paused" in document.words
+
+
+def test_the_overview_counts_late_runs_beside_those_that_are_due(site, pool):
+    now, patience = site.client.clock.now(), site.client.heartbeat
+    site.wiring.store.restore(runs=[a_run(pool="nightly", due_at=moment) for moment in (now - HOUR, now - patience, now)])
+    document = page(site)
+    assert "3 ▲ 2 0" in document.words, "due, late, later"
+    assert f"Late runs have been due for {duration(patience)} or longer" in document.words
 
 
 def test_the_waterfall_says_who_holds_the_slots_and_why_the_next_run_waits(site, busy):
