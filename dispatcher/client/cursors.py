@@ -18,6 +18,9 @@ from dispatcher.records import Cursor, LogFilter, RunFilter
 if TYPE_CHECKING:
     from dispatcher.store import PeopleStore
 
+SEARCHED = 500
+"""The most runs whose reasons are read for one page: no index has them."""
+
 Item = TypeVar("Item")
 Filter = TypeVar("Filter", RunFilter, LogFilter)
 
@@ -49,6 +52,28 @@ def page_of_runs(store: PeopleStore, where: RunFilter, cursor: str, limit: int) 
     return page_of(
         where, cursor, limit, lambda among, most: store.runs(among, limit=most), lambda run: (run.created_at, run.id)
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ByReason(Page[Run]):
+    """A part of a list that was searched for a reason. It may be empty and still have a page that follows."""
+
+    searched: int
+    """How many runs were read for it."""
+
+
+def page_by_reason(store: PeopleStore, where: RunFilter, words: str, cursor: str, limit: int) -> ByReason:
+    """At most `limit` of the next `SEARCHED` runs of a list: those whose recorded reason has the words.
+
+    Upper and lower case are alike. Raises `WrongCursor`.
+    """
+    among, wanted = page_of_runs(store, where, cursor, SEARCHED), words.casefold()
+    places = [place for place, run in enumerate(among.items) if wanted in run.reason.casefold()]
+    if len(places) <= limit:
+        return ByReason(items=[among.items[place] for place in places], next=among.next, searched=len(among.items))
+    items = [among.items[place] for place in places[:limit]]
+    following = cursor_at(where, (items[-1].created_at, items[-1].id))
+    return ByReason(items=items, next=following, searched=places[limit - 1] + 1)
 
 
 def cursor_at(where: RunFilter | LogFilter, position: Cursor) -> str:

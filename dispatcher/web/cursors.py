@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from http import HTTPStatus
 
 from dispatcher.client import Dispatcher
-from dispatcher.client.cursors import WrongCursor, page_of_runs
+from dispatcher.client.cursors import ByReason, WrongCursor, page_by_reason, page_of_runs
 from dispatcher.models import LogEntry, Run
 from dispatcher.records import LogFilter, RunFilter
 from dispatcher.web.answers import Refused
@@ -18,6 +18,12 @@ def runs_of(client: Dispatcher, where: RunFilter, cursor: str, limit: int) -> tu
     with refused():
         page = page_of_runs(client.store, where, cursor, limit)
         return page.items, page.next
+
+
+def searched(client: Dispatcher, where: RunFilter, reason: str, cursor: str, limit: int) -> ByReason:
+    """A page of the runs whose recorded reason has these words, likewise."""
+    with refused():
+        return page_by_reason(client.store, where, reason, cursor, limit)
 
 
 def entries_of(client: Dispatcher, where: LogFilter, cursor: str, limit: int) -> tuple[Sequence[LogEntry], str | None]:

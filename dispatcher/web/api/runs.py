@@ -11,6 +11,7 @@ from fastapi import APIRouter, Depends, Header, Query
 from starlette.requests import Request
 
 from dispatcher.client import Dispatcher, shapes
+from dispatcher.client.cursors import SEARCHED
 from dispatcher.client.logs import job_of, log_text
 from dispatcher.client.requests import run_request
 from dispatcher.client.runs import MAX_PAGE
@@ -32,9 +33,13 @@ from dispatcher.web.api.requests import (
     time_in,
 )
 from dispatcher.web.bodies import MAX_BYTES_OF_RUNS, json_body
-from dispatcher.web.cursors import runs_of
+from dispatcher.web.cursors import runs_of, searched
 
 MAX_TAIL = 10_000
+REASON = (
+    "Words of the recorded reason: why a run ended, was refused or waits to be retried. No index has them: a page shows what"
+    f" matches among the next {SEARCHED} runs, and may be empty and still have a `next`."
+)
 
 router = APIRouter()
 
@@ -70,9 +75,15 @@ def list_runs(
     where: Annotated[RunFilter, Depends(run_filter)],
     limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 50,
     cursor: Annotated[str, Query(max_length=400, description="The `next` of the page before.")] = "",
+    *,
+    reason: Annotated[str, Query(max_length=200, description=REASON)] = "",
 ) -> Answer:
     """A page of runs, newest first. `next` is the cursor of the page that follows; null: there is none."""
-    runs, following = runs_of(client, where, cursor, limit)
+    if reason:
+        part = searched(client, where, reason, cursor, limit)
+        runs, following = part.items, part.next
+    else:
+        runs, following = runs_of(client, where, cursor, limit)
     link = {"Link": f'<{request.url.include_query_params(cursor=following)}>; rel="next"'} if following else None
     return answer({"items": list(map(shapes.run, runs)), "next": following}, headers=link)
 

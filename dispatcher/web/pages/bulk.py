@@ -45,6 +45,10 @@ def confirm(visit: Visit) -> Response:
     if visit.query("priority"):
         words = "work on many runs keeps the priority of each; change that of one on its page"
         raise InvalidInput("runs", [Fault("priority", words)])
+    if visit.query("reason"):
+        raise InvalidInput(
+            "runs", [Fault("reason", "work on all that match knows no reason: leave it out, or tick runs in the list")]
+        )
     work = visit.client.bulk(visit.query("action"), filter_in(visit), queue=visit.query("to") or None)
     count = visit.client.bulk_count(work)
     examples = visit.client.store.runs(work.where, limit=EXAMPLES)

@@ -16,7 +16,7 @@ from dispatcher.core.timeline import timeline
 from dispatcher.errors import Conflict, Fault, InvalidInput, NotFound
 from dispatcher.models import Run, RunState
 from dispatcher.records import RunFilter
-from dispatcher.web.cursors import runs_of
+from dispatcher.web.cursors import runs_of, searched
 from dispatcher.web.pages.visit import Visit, gone_to, selected
 from dispatcher.web.pages.words import priority_in, url, when
 from providers.base import ProviderError
@@ -39,22 +39,16 @@ class Logs:
 
 
 def runs(visit: Visit) -> Response:
-    """The newest runs that match the address."""
-    where = filter_in(visit)
-    page, following = runs_of(visit.client, where, visit.query("cursor"), PAGE)
-    filters = {**{name: getattr(where, name) or "" for name in FILTERS}, **{name: visit.query(name) for name in TIMES}}
-    chosen = sorted(where.states or ())
-    now = visit.client.clock.now()
-    return visit.render(
-        "runs.html",
-        runs=page,
-        next=following,
-        filters=filters,
-        chosen=chosen,
-        states=list(RunState),
-        now=now,
-        here=_here(visit),
-    )
+    """The newest runs that match the address. With a reason: those of the newest whose recorded reason has its words."""
+    where, reason, cursor = filter_in(visit), visit.query("reason").strip()[:200], visit.query("cursor")
+    values: dict[str, Any] = {"reason": reason, "searched": None, "here": _here(visit), "now": visit.client.clock.now()}
+    if reason:
+        part = searched(visit.client, where, reason, cursor, PAGE)
+        values |= {"runs": part.items, "next": part.next, "searched": part.searched}
+    else:
+        values["runs"], values["next"] = runs_of(visit.client, where, cursor, PAGE)
+    values["filters"] = {name: getattr(where, name) or "" for name in FILTERS} | {name: visit.query(name) for name in TIMES}
+    return visit.render("runs.html", chosen=sorted(where.states or ()), states=list(RunState), **values)
 
 
 def act(visit: Visit) -> Response:
@@ -140,7 +134,7 @@ def _cancelled(client: Dispatcher, reference: str) -> Run:
 def _here(visit: Visit) -> str:
     """The address of the list with its filter and its page."""
     query = visit.request.query_params
-    return url("runs", **{name: query.getlist(name) for name in (*FILTERS, *TIMES, "state", "cursor")})
+    return url("runs", **{name: query.getlist(name) for name in (*FILTERS, *TIMES, "state", "reason", "cursor")})
 
 
 def _logs(visit: Visit, record: Run, secrets: frozenset[str]) -> Logs:
