@@ -68,10 +68,15 @@ def a_waiting_run(wiring):
     return f"/runs/{wiring.client.create_run(pool='gpu', job_variables={'command': 'true'}).id}"
 
 
+def a_run_of_a_paused_pool(wiring):
+    """The address of a run that has a fix."""
+    return f"/runs/{wiring.client.runs(pool='batch')[0].id}"
+
+
 @pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 1280), ("light", 400)])
 def test_no_page_has_a_fault_of_accessibility_or_scrolls_sideways(signed_in, wiring, scheme, width):
     page, axe, found = signed_in(color_scheme=scheme, viewport={"width": width, "height": 800}), Axe(), {}
-    for path in (*PATHS, a_waiting_run(wiring)):
+    for path in (*PATHS, a_waiting_run(wiring), a_run_of_a_paused_pool(wiring)):
         page.goto(path)
         results = axe.run(page)
         if results.violations_count:
@@ -119,6 +124,18 @@ def test_a_queue_is_moved_and_paused_by_keyboard(signed_in, wiring):
     expect(page.locator(".lane").first).to_contain_text("paused")
     queue = wiring.client.work_pool("nightly").queues[0]
     assert (queue.name, queue.paused) == ("etl", True)
+
+
+def test_a_pool_is_resumed_from_the_page_of_a_run_that_waits_for_it(signed_in, wiring):
+    page = signed_in()
+    page.goto(a_run_of_a_paused_pool(wiring))
+    page.get_by_role("link", name="Resume the pool").press("Enter")
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_contain_text("paused")
+    assert wiring.client.work_pool("batch").paused
+    dialog.get_by_role("button", name="Make this change").press("Enter")
+    page.wait_for_url("**/pools/batch")
+    assert not wiring.client.work_pool("batch").paused
 
 
 def order_of(page):
@@ -183,6 +200,10 @@ def test_the_pages_can_be_read_and_used_without_javascript(signed_in, wiring):
     assert "priority -2" in page.locator("main").inner_text()
     page.get_by_role("button", name="Cancel").click()
     assert "cancelled" in page.locator("h1").inner_text()
+    page.goto(a_run_of_a_paused_pool(wiring))
+    page.get_by_role("link", name="Resume the pool").click()
+    page.get_by_role("button", name="Make this change").click()
+    assert not wiring.client.work_pool("batch").paused
     page.goto("/pools/nightly")
     page.get_by_role("link", name="Delete etl").click()
     assert page.get_by_role("heading", name="Its runs come first").is_visible()

@@ -17,6 +17,7 @@ from dispatcher.errors import Conflict, Fault, InvalidInput, NotFound
 from dispatcher.models import Run, RunState
 from dispatcher.records import RunFilter
 from dispatcher.web.cursors import runs_of, searched
+from dispatcher.web.pages.fixes import fixes
 from dispatcher.web.pages.visit import Visit, gone_to, selected
 from dispatcher.web.pages.words import priority_in, url, when
 from providers.base import ProviderError
@@ -69,8 +70,9 @@ def run(visit: Visit) -> Response:
     record = visit.client.run(visit.path("run"))
     secrets = of_runs(visit.client.store, [record])
     whole = hide(secrets, shapes.whole_run(record))
-    values: dict[str, Any] = {"run": record, "explanation": visit.client.explain(record.id), "entries": timeline(record)}
-    values["pool"] = visit.client.store.pool(record.pool)
+    explanation, pool = visit.client.explain(record.id), visit.client.store.pool(record.pool)
+    values: dict[str, Any] = {"run": record, "explanation": explanation, "entries": timeline(record), "pool": pool}
+    values["fixes"] = fixes(record, explanation, pool)
     logs = _logs(visit, record, secrets) if visit.query("logs") else None
     return visit.render("run.html", **values, shape=whole, logs=logs)
 
