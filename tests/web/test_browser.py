@@ -20,6 +20,7 @@ PATHS = (
     *("/", "/pools/nightly", "/pools/nightly/upcoming", "/pools/nightly/template", "/pools/nightly/plan?limit=5"),
     *("/pools/nightly/slots", "/pools/nightly/what-if", "/pools/nightly/what-if?limit=2&limit:etl=1", "/log?pool=nightly"),
     "/runs/bulk?action=cancel&pool=nightly",
+    *("/pools/nightly/delete", "/deployments/etl-daily/delete"),
     *("/pools/nightly/queues/etl/delete", "/pools/nightly/queues/default/delete"),
     *(
         "/runs",
@@ -234,3 +235,18 @@ def test_the_box_above_the_list_ticks_all_that_are_shown(signed_in):
     page.get_by_role("checkbox", name="Select all that are shown").check()
     boxes = page.get_by_role("checkbox", name="Select nightly")
     assert [boxes.nth(index).is_checked() for index in range(boxes.count())] == [True] * 9
+
+
+@pytest.mark.parametrize("scripts", [True, False])
+def test_a_deployment_and_a_pool_are_deleted_with_and_without_javascript(signed_in, wiring, scripts):
+    page = signed_in(java_script_enabled=scripts, viewport={"width": 400, "height": 800})
+    page.goto("/deployments/etl-daily")
+    page.get_by_role("link", name="Delete…").click()
+    page.get_by_role("button", name="Delete deployment etl-daily").click()
+    page.wait_for_url("**/deployments")
+    page.goto("/pools/gpu")
+    page.get_by_role("link", name="Delete the pool…").click()
+    page.get_by_role("button", name="Delete work pool gpu").click()
+    expect(page.get_by_role("heading", name="Work pools")).to_be_visible()
+    assert [pool.name for pool in wiring.client.work_pools()] == ["batch", "nightly"]
+    assert wiring.client.deployments() == []

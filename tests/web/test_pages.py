@@ -57,6 +57,7 @@ def every_page(site, busy):
     yield from (page(site, "pools", EVIL, "slots"), page(site, "pools", EVIL, "what-if"))
     yield page(site, "pools", EVIL, "what-if", **{"limit": "5", "limit:critical": "1"})
     yield page(site, "pools", EVIL, "queues", site.client.work_pool(EVIL).queues[-1].name, "delete")
+    yield from (page(site, "pools", EVIL, "delete"), page(site, "deployments", EVIL, "delete"))
     yield page(site, "runs")
     yield page(site, "runs", pool=EVIL, state=["FAILED", "RUNNING"], tag="<img src=x>")
     yield page(site, "runs", "new", pool=EVIL)
@@ -86,7 +87,7 @@ def test_evil_values_are_text_on_every_page(site, busy):
         assert [address for address in addresses if not re.match(r"/[^/\\]|/$|https://|#", address)] == []
         ids = [attrs["id"] for _, attrs in document.tags if "id" in attrs]
         assert len(ids) == len(set(ids))
-    assert seen == 27
+    assert seen == 29
 
 
 def test_every_field_has_a_label(site, busy):
