@@ -250,3 +250,18 @@ def test_a_deployment_and_a_pool_are_deleted_with_and_without_javascript(signed_
     expect(page.get_by_role("heading", name="Work pools")).to_be_visible()
     assert [pool.name for pool in wiring.client.work_pools()] == ["batch", "nightly"]
     assert wiring.client.deployments() == []
+
+
+@pytest.mark.parametrize("scripts", [True, False])
+def test_ticked_deployments_are_paused_with_and_without_javascript(signed_in, wiring, scripts):
+    wiring.client.create_deployment("hourly", pool="gpu")
+    page = signed_in(java_script_enabled=scripts, viewport={"width": 400, "height": 800})
+    page.goto("/deployments")
+    page.get_by_role("checkbox", name="Select etl-daily").check()
+    page.get_by_role("button", name="Pause the selected").click()
+    expect(page.get_by_role("heading", name="Paused: 1")).to_be_visible()
+    if scripts:  # axe is one
+        assert Axe().run(page).violations_count == 0
+    page.get_by_role("link", name="Back to the list").click()
+    expect(page.get_by_text("‖ paused")).to_have_count(1)
+    assert [record.name for record in wiring.client.deployments() if record.paused] == ["etl-daily"]

@@ -7,10 +7,11 @@ from uuid import uuid4
 
 import pytest
 
-from dispatcher.models import RunState
+from dispatcher.models import RunState, Schedule
+from dispatcher.web.access import loopback
 from dispatcher.web.pages.runs import MAX_SELECTED
 from tests.builders import a_live_run
-from tests.web.conftest import OWN
+from tests.web.conftest import OWN, PORT, browser_of
 from tests.web.pages import Document, page, sent
 
 COMMAND = {"command": "true"}
@@ -92,3 +93,64 @@ def test_the_way_back_leads_to_the_list_with_its_filter(site, waiting):
     ]
     answer = site.browser.post(address, data={"action": "cancel", "run": ids(waiting[0])}, headers=OWN)
     assert address in Document(answer.text).every("a", "href")
+
+
+@pytest.fixture
+def deployments(site, pool):
+    """Three, each with a schedule."""
+    for name in ("a", "b", "c"):
+        site.client.create_deployment(
+            name, pool="nightly", job_variables=COMMAND, schedules=[Schedule(slug="s", cron="0 2 * * *")]
+        )
+    return ["a", "b", "c"]
+
+
+def paused(site):
+    return [record.name for record in site.client.deployments() if record.paused]
+
+
+def test_selected_deployments_are_paused_and_resumed(site, deployments):
+    assert "Paused: 2" in Document(sent(site, "deployments", action="pause", deployment=["a", "c"]).text).words
+    assert paused(site) == ["a", "c"]
+    assert "Resumed: 1" in Document(sent(site, "deployments", action="resume", deployment="c").text).words
+    assert paused(site) == ["a"]
+    [entry, *_] = site.client.log().items
+    assert (entry.actor, entry.via, entry.noun, entry.name) == ("ada", "page", "deployment", "c")
+
+
+def test_a_refused_deployment_is_said_with_its_reason_and_the_others_are_done(site, deployments):
+    answer = Document(sent(site, "deployments", action="pause", deployment=["a", "gone", "b"]).text)
+    assert "Paused: 2" in answer.words
+    assert "Not done: 1 gone : deployment 'gone' does not exist" in answer.words
+    assert paused(site) == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"action": "pause"}, "deployment : nothing is selected"),
+        ({"action": "delete", "deployment": ["a"]}, "action : must be one of pause, resume"),
+        ({"action": "pause", "deployment": [f"d{number}" for number in range(201)]}, "select at most 200 at once, not 201"),
+    ],
+)
+def test_a_selection_of_deployments_that_makes_no_sense_is_refused_whole(site, deployments, fields, words):
+    answer = sent(site, "deployments", **fields)
+    assert (answer.status_code, words in Document(answer.text).words) == (422, True)
+    assert paused(site) == []
+
+
+def test_the_way_back_leads_to_the_same_page_of_deployments(site, deployments):
+    [address] = [text for text in page(site, "deployments", **{"from": "b"}).every("form", "action") if "from=" in text]
+    answer = site.browser.post(address, data={"action": "pause", "deployment": "c"}, headers=OWN)
+    assert address in Document(answer.text).every("a", "href")
+
+
+def test_a_reader_is_offered_no_selection_and_is_refused(wiring, site, deployments, waiting):
+    access, sessions = loopback(PORT, name="eve", read_only=True)
+    reader = browser_of(wiring, access)
+    reader.get("/sign-in", params={"token": sessions.token})
+    for noun, chosen in (("run", ids(waiting[0])), ("deployment", ["a"])):
+        assert f'name="{noun}"' not in reader.get(f"/{noun}s").text
+        answer = reader.post(f"/{noun}s", data={"action": "cancel", noun: chosen}, headers=OWN)
+        assert answer.status_code == 403
+    assert (paused(site), site.client.run(waiting[0].id)) == ([], waiting[0])

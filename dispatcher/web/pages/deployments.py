@@ -12,12 +12,16 @@ from dispatcher.client import shapes
 from dispatcher.client.secrets import hide, of_runs
 from dispatcher.core.parameters import as_json
 from dispatcher.core.parameters import in_words as parameters_in_words
+from dispatcher.errors import Conflict, Fault, InvalidInput, NotFound
 from dispatcher.models import Deployment, Run, RunState, Schedule
 from dispatcher.records import RunFilter
-from dispatcher.web.pages.visit import Visit, gone_to
+from dispatcher.web.pages.visit import Visit, gone_to, selected
+from dispatcher.web.pages.words import url
 
 LISTED = 20
 """Deployments on one page."""
+MAX_SELECTED = 200
+"""The most deployments that are ticked for one request."""
 LAST = 20
 FAILED = frozenset({RunState.FAILED, RunState.CRASHED})
 LOOKED_BACK = 200
@@ -31,7 +35,22 @@ def deployments(visit: Visit) -> Response:
     listed = [record for record in visit.client.deployments() if record.name >= visit.query("from")]
     rows = [(record, _next(visit, record), _last(visit, record)) for record in listed[:LISTED]]
     following = listed[LISTED].name if len(listed) > LISTED else None
-    return visit.render("deployments.html", rows=rows, next=following, in_words=in_words)
+    return visit.render("deployments.html", rows=rows, next=following, in_words=in_words, here=_here(visit))
+
+
+def act(visit: Visit) -> Response:
+    """Pause or resume the deployments that were ticked, one after the other; each that cannot be is listed with why."""
+    client, action = visit.client, visit.sent("action")
+    steps = {"pause": client.pause_deployment, "resume": client.resume_deployment}
+    if action not in steps:
+        raise InvalidInput("deployments", [Fault("action", f"must be one of {', '.join(steps)}, not {action!r}")])
+    done, refused = list[str](), list[Fault]()
+    for name in selected(visit, "deployment", MAX_SELECTED):
+        try:
+            done.append(steps[action](name).name)
+        except (Conflict, InvalidInput, NotFound) as problem:
+            refused.append(Fault(name, str(problem)))
+    return visit.render("deployments_acted.html", action=action, done=done, refused=refused, here=_here(visit))
 
 
 def deployment(visit: Visit) -> Response:
@@ -60,6 +79,11 @@ def in_words(rule: Schedule) -> str:
     """A schedule in a few words."""
     when = rule.cron or rule.rrule or f"every {rule.interval}"
     return f"{when} ({rule.timezone})"
+
+
+def _here(visit: Visit) -> str:
+    """The address of this page of the list."""
+    return url("deployments", **{"from": visit.query("from")})
 
 
 def _waited(visit: Visit, run: Run) -> timedelta:

@@ -70,6 +70,7 @@ CHANGE: dict[str, Page] = {
     "/runs/{run}/move": runs.move,
     "/runs/{run}/retry": runs.retry,
     "/runs/{run}/start-now": runs.start_now,
+    "/deployments": deployments.act,
     "/deployments/{deployment}/pause": deployments.pause,
     "/deployments/{deployment}/delete": deletion.delete_deployment,
     "/deployments/{deployment}/edit": deployment_editing.save,
