@@ -219,8 +219,9 @@ def test_ticked_runs_are_moved_with_and_without_javascript(signed_in, wiring, sc
     assert boxes.count() == 9
     for index in range(2):
         boxes.nth(index).check()
-    page.get_by_label("Move into the queue").fill("reports")
-    page.keyboard.press("Enter")
+    page.get_by_label("move into the queue", exact=True).fill("reports")
+    page.evaluate("scrollTo(0, 0)")
+    page.get_by_role("button", name="Move", exact=True).click()
     expect(page.get_by_role("heading", name="Moved into reports: 2")).to_be_visible()
     if scripts:  # axe is one
         assert Axe().run(page).violations_count == 0
@@ -265,3 +266,14 @@ def test_ticked_deployments_are_paused_with_and_without_javascript(signed_in, wi
     page.get_by_role("link", name="Back to the list").click()
     expect(page.get_by_text("‖ paused")).to_have_count(1)
     assert [record.name for record in wiring.client.deployments() if record.paused] == ["etl-daily"]
+
+
+@pytest.mark.parametrize("path", ["/runs", "/deployments"])
+def test_what_is_done_to_the_ticked_ones_stays_in_reach_on_a_narrow_screen(signed_in, path):
+    page = signed_in(viewport={"width": 400, "height": 800})
+    page.goto(path)
+    page.locator("main tbody tr").first.scroll_into_view_if_needed()
+    for button in page.locator(".bar button").all():
+        box = button.bounding_box()
+        x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+        assert button.evaluate("(button, at) => document.elementFromPoint(...at) === button", [x, y])
