@@ -48,7 +48,7 @@ def fill(wiring: Wiring) -> None:
     schedule = Schedule(slug="daily", cron="0 2 * * *", timezone="Europe/Berlin")
     client.create_deployment("etl-daily", pool="nightly", queue="etl", schedules=[schedule], tags=["finance"])
     client.create_work_pool("batch", type="process", concurrency_limit=4, paused=True, job_variables=variables)
-    client.create_work_pool("gpu", type="process", job_variables=variables)
+    client.create_work_pool("gpu", type="process", share="fair", job_variables=variables)
     now = client.clock.now()
     runs = []
     for queue, pending, running in (("critical", 1, 4), ("etl", 2, 6)):

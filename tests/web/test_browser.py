@@ -17,7 +17,7 @@ from tests.web.serving import fill
 pytestmark = pytest.mark.long
 
 PATHS = (
-    *("/", "/pools/nightly", "/pools/nightly/upcoming", "/pools/nightly/template", "/pools/nightly/plan?limit=5"),
+    *("/", "/pools/nightly", "/pools/gpu", "/pools/nightly/upcoming", "/pools/nightly/template", "/pools/nightly/plan?limit=5"),
     *("/pools/nightly/slots", "/pools/nightly/what-if", "/pools/nightly/what-if?limit=2&limit:etl=1", "/log?pool=nightly"),
     "/runs/bulk?action=cancel&pool=nightly",
     *("/pools/nightly/delete", "/deployments/etl-daily/delete"),
@@ -112,6 +112,29 @@ def test_what_somebody_types_stays_while_the_page_changes(signed_in, wiring):
     other.goto("/pools/nightly")
     expect(other.get_by_text("of 9 slots held")).to_be_visible()
     expect(field).to_have_value("123")
+
+
+def test_a_share_that_somebody_chooses_stays_while_the_page_changes_and_is_shown_as_a_plan(signed_in, wiring):
+    page, other = signed_in(), signed_in()
+    page.goto("/pools/gpu")
+    choice = page.get_by_label("Share of default")
+    choice.select_option("fair")
+    page.get_by_label("Weight of default").fill("5")
+    wiring.client.update_work_pool("gpu", concurrency_limit=9)
+    other.goto("/pools/gpu")
+    expect(other.get_by_text("of 9 slots held")).to_be_visible()
+    expect(choice).to_have_value("fair")
+    page.reload()
+    choice.select_option("fair")
+    page.get_by_label("Weight of default").fill("5")
+    page.get_by_role("button", name="Preview").last.press("Enter")
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_contain_text("queues.default.share")
+    expect(dialog).to_contain_text("queues.default.weight")
+    dialog.get_by_role("button", name="Make this change").press("Enter")
+    expect(page.get_by_text("shared fairly between deployments")).to_be_visible()
+    queue = wiring.client.work_queue("gpu", "default")
+    assert (queue.share, queue.weight) == ("fair", 5)
 
 
 def test_a_queue_is_moved_and_paused_by_keyboard(signed_in, wiring):

@@ -84,6 +84,14 @@ def test_a_change_is_shown_before_it_is_made_and_empty_fields_have_their_default
     assert after.schedules == etl.schedules
 
 
+def test_the_weight_of_a_deployment_is_changed_as_its_limit_is(site, etl):
+    assert "weight 1 3" in Document(edited(site, "deployments", "etl", "edit", weight="3").text).words
+    assert site.client.deployment("etl").weight == 1, "nothing has changed yet"
+    assert edited(site, "deployments", "etl", "edit", weight="101", confirmed=True).status_code == 422
+    assert edited(site, "deployments", "etl", "edit", weight="3", confirmed=True).status_code == 303
+    assert site.client.deployment("etl").weight == 3
+
+
 def test_secrets_are_neither_shown_nor_lost(site, etl):
     answer = edited(site, "deployments", "etl", "edit", description="Another")
     assert "hunter2" not in answer.text

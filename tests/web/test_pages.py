@@ -169,6 +169,50 @@ def test_a_limit_is_changed_after_its_plan_was_shown(site, pool):
     assert site.client.work_pool("nightly").concurrency_limit is None
 
 
+def test_shares_and_weights_are_changed_after_their_plan_was_shown(site, pool):
+    site.client.create_work_queue("nightly", "etl")
+    assert "Weight" not in page(site, "pools", "nightly").words, "where queues share by priority, their weights say nothing"
+    version = str(pool.version + 1)
+    asked = page(site, "pools", "nightly", "plan", version=version, limit="2", share="fair")
+    assert "share strict fair" in asked.words
+    assert sent(site, "pools", "nightly", "change", version=version, limit="2", share="fair").status_code == 303
+    shown = page(site, "pools", "nightly")
+    assert {"Weight of etl", "Weight of default"} <= {*shown.every("input", "aria-label")}
+    assert {"Share of etl", "Share of default"} == {*shown.every("select", "aria-label")}
+
+    fields = {
+        "version": str(site.client.work_pool("nightly").version),
+        "queue": "etl",
+        "limit": "",
+        "weight": "3",
+        "share": "fair",
+    }
+    asked = page(site, "pools", "nightly", "plan", **fields)
+    assert "queues.etl.share strict fair" in asked.words
+    assert "queues.etl.weight 1 3" in asked.words
+    assert site.client.work_queue("nightly", "etl").weight == 1, "nothing has changed yet"
+    assert sent(site, "pools", "nightly", "change", **fields).status_code == 303
+    after, queue = site.client.work_pool("nightly"), site.client.work_queue("nightly", "etl")
+    assert (after.share, after.concurrency_limit, queue.share, queue.weight, queue.concurrency_limit) == (
+        "fair",
+        2,
+        "fair",
+        3,
+        None,
+    )
+    assert sent(site, "pools", "nightly", "change", **fields).status_code == 412
+
+
+@pytest.mark.parametrize(
+    "fields", [{"weight": ""}, {"weight": "0"}, {"weight": "101"}, {"weight": "heavy"}, {"share": "equal"}]
+)
+def test_a_wrong_weight_or_share_is_refused_in_words(site, pool, fields):
+    [name] = fields
+    answer = sent(site, "pools", "nightly", "change", queue="default", **fields)
+    assert (answer.status_code, name in answer.text) == (422, True)
+    assert site.client.work_pool("nightly") == pool
+
+
 def test_queues_are_paused_and_put_into_another_order(site, busy):
     assert sent(site, "pools", EVIL, "change", queue="critical", paused="yes", limit="3").status_code == 303
     queue = site.client.work_queue(EVIL, "critical")

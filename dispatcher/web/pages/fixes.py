@@ -64,6 +64,8 @@ def _of_pool(run: Run, reason: Reason, pool: WorkPool) -> Sequence[Fix]:
         links.append(Fix(label="Raise the pool's limit", address=f"{url('pools', pool.name)}#pool-limit"))
     if reason in WAITS_FOR_THE_QUEUE:
         links.append(Fix(label="Raise the queue's limit", address=_lane(pool, run.queue)))
+    if reason is Reason.FAIR_SHARE:
+        links.append(Fix(label="Raise the queue's weight", address=_lane(pool, run.queue)))
     if reason is Reason.HIGHER_QUEUES:
         links.append(Fix(label="Raise the queue's priority", address=_lane(pool, run.queue)))
     return links

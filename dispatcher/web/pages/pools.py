@@ -9,6 +9,7 @@ from typing import Any
 from starlette.responses import Response
 
 from dispatcher.client import PoolPicture, PoolPlan
+from dispatcher.client.arguments import share_of
 from dispatcher.client.secrets import hide, of_pools
 from dispatcher.errors import Fault, InvalidInput
 from dispatcher.web.pages.visit import Visit, gone_to
@@ -69,10 +70,10 @@ def planned(visit: Visit, fields: Mapping[str, Sequence[str]]) -> PoolPlan:
     version = fields.get("version", [""])[0]
     client = visit.client.only_at(pool=int(version) if _is_number(version) else None)
     queue = fields.get("queue", [""])[0]
-    values = {**_limit(fields), **_pause(fields)}
+    values = {**_limit(fields), **_pause(fields), **_share(fields)}
     order = [name for name in fields.get("order", []) if name]
     if queue:
-        return client.plan_pool(visit.path("pool"), queues={queue: values}, order=order)
+        return client.plan_pool(visit.path("pool"), queues={queue: {**values, **_weight(fields)}}, order=order)
     return client.plan_pool(visit.path("pool"), queues=limits_in(fields), order=order or positions_in(fields), **values)
 
 
@@ -106,6 +107,20 @@ def _limit(fields: Mapping[str, Sequence[str]]) -> dict[str, Any]:
 
 def _pause(fields: Mapping[str, Sequence[str]]) -> dict[str, Any]:
     return {"paused": fields["paused"][0] == "yes"} if "paused" in fields else {}
+
+
+def _share(fields: Mapping[str, Sequence[str]]) -> dict[str, Any]:
+    return {"share": share_of(fields["share"][0])} if "share" in fields else {}
+
+
+def _weight(fields: Mapping[str, Sequence[str]]) -> dict[str, Any]:
+    """The weight of a queue. Raises `InvalidInput`."""
+    if "weight" not in fields:
+        return {}
+    text = fields["weight"][0].strip()
+    if not _is_number(text):
+        raise InvalidInput("work queue", [Fault("weight", f"must be a whole number, not {text!r}")])
+    return {"weight": int(text)}
 
 
 def _is_number(text: str) -> bool:

@@ -126,12 +126,14 @@
 
   // Live messages wait while somebody moves, types or decides something; what was missed is read again afterwards.
   let isHeld = false, missed = false;
-  const fields = "input:not([type=hidden], [type=checkbox]), textarea";
+  const fields = "input:not([type=hidden], [type=checkbox]), textarea, select";
+  const isChanged = (field) => field.matches("select")
+    ? [...field.options].some((option) => option.selected !== option.defaultSelected) : field.value !== field.defaultValue;
   const isBusy = () => {
     const live = document.querySelector("[data-live]");
     const focused = document.activeElement;
     return isHeld || dragged || order || dialog.open || !live || (focused?.matches(fields) && live.contains(focused))
-      || [...live.querySelectorAll(fields)].some((field) => field.value !== field.defaultValue);
+      || [...live.querySelectorAll(fields)].some(isChanged);
   };
   const badge = document.querySelector(".live");
   const say = (words) => { if (badge) { badge.textContent = words; badge.classList.toggle("stale", words !== "● live"); } };
