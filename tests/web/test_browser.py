@@ -38,6 +38,13 @@ SHOTS = os.environ.get("DISPATCHER_SCREENSHOTS")
 """A directory for pictures of the pages; without it, none are taken."""
 
 
+BEGUN = """new Promise(done => {
+  const look = () => setTimeout(() => typeof htmx === "undefined" ? look() : setTimeout(() => setTimeout(done)));
+  look();
+})"""
+"""Waits until htmx is there, and has had the time to begin."""
+
+
 @pytest.fixture(scope="module")
 def chromium():
     with a_browser() as browser:
@@ -100,6 +107,15 @@ def test_a_limit_is_changed_and_seen_by_another_page_at_once(signed_in, wiring):
     page.get_by_role("button", name="Make this change").press("Enter")
     expect(page.get_by_text("of 7 slots held")).to_be_visible()
     expect(other.get_by_text("of 7 slots held")).to_be_visible(timeout=60_000)
+
+
+def test_a_page_is_live_also_when_the_script_of_the_stream_comes_late(signed_in):
+    page, held = signed_in(), []
+    page.route("**/static/hx-sse*", lambda route: held.append(route))  # noqa: PLW0108 - Playwright marks what it calls
+    page.goto("/", wait_until="commit")
+    page.evaluate(BEGUN)
+    held[0].continue_()
+    expect(page.get_by_text("● live")).to_be_visible(timeout=60_000)
 
 
 def test_what_somebody_types_stays_while_the_page_changes(signed_in, wiring):

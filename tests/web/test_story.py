@@ -166,7 +166,7 @@ def read_why_a_run_waits(page, world):
     page.locator(".lane[data-queue=etl] .lane-reason a").first.click()
     why = page.locator("section[aria-labelledby=why]")
     expect(why).to_contain_text("pool full")
-    why.get_by_role("link").first.click()
+    why.locator("p", has_text="held by").get_by_role("link").first.click()
     expect(page.locator("h1")).to_contain_text("running")
 
 
