@@ -127,6 +127,13 @@ def test_the_overview_shows_a_paused_pool_first(site, pool):
     assert "pool paused" in document.words
 
 
+def test_the_overview_leads_to_the_last_hour_of_each_pool(site, pool):
+    [address] = [address for address in page(site).every("a", "href") if "hours" in address]
+    assert address == "/pools/nightly/slots?hours=1"
+    shown = Document(site.browser.get(address).text)
+    assert [attrs["value"] for tag, attrs in shown.tags if tag == "option" and "selected" in attrs] == ["1"]
+
+
 def test_the_overview_counts_late_runs_beside_those_that_are_due(site, pool):
     now, patience = site.client.clock.now(), site.client.heartbeat
     site.wiring.store.restore(runs=[a_run(pool="nightly", due_at=moment) for moment in (now - HOUR, now - patience, now)])
