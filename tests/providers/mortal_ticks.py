@@ -1,9 +1,9 @@
 """Processes that tick and are killed: `python -m tests.providers.mortal_ticks POOL_TYPE DEATHS SEED [LEFT]`, from the root.
 
 A nursery imports what is slow to import and then forks; it keeps two tickers alive at a time and ends each with SIGKILL after
-a random while, until so many have died. The next are let live, until every run has ended and nothing lingers; with LEFT they
-are killed too, as soon as no more than so many runs have not ended. The settings are the environment's. Prints the number of
-deaths.
+a random while, until so many have died; where all is over before, the mortal ones wait for their end. The next are let live,
+until every run has ended and nothing lingers; with LEFT they are killed too, as soon as no more than so many runs have not
+ended. The settings are the environment's. Prints the number of deaths.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import random
 import signal
 import sys
 import time
+from collections.abc import Callable
 from datetime import timedelta
 
 from dispatcher.events import LOGGER
@@ -47,6 +48,13 @@ def live(settings: Settings, left: int) -> None:
         time.sleep(PAUSE)
 
 
+def live_until_killed(settings: Settings, left: int) -> None:
+    """Tick until all is over, and wait for the end."""
+    live(settings, left)
+    while True:
+        time.sleep(PAUSE)
+
+
 def load(pool_type: str) -> None:
     """Import what is slow to import, before the first call's time runs."""
     kind = registry.provider_type(pool_type)
@@ -54,13 +62,13 @@ def load(pool_type: str) -> None:
         importlib.import_module(str(module))
 
 
-def born(settings: Settings, left: int) -> int:
+def born(life: Callable[[Settings, int], None], settings: Settings, left: int) -> int:
     child = os.fork()
     if child:
         return child
     code = 1
     try:
-        live(settings, left)
+        life(settings, left)
         code = 0
     finally:
         os._exit(code)
@@ -75,7 +83,8 @@ def main(pool_type: str, deaths: int, seed: int, left: int = 0) -> None:
     while True:
         while len(ends) < AT_ONCE:
             mortal = died + len(ends) < deaths
-            ends[born(settings, left)] = time.monotonic() + (chance.uniform(*LIFETIME) if mortal else 1e9)
+            child = born(live_until_killed if mortal else live, settings, left)
+            ends[child] = time.monotonic() + (chance.uniform(*LIFETIME) if mortal else 1e9)
         time.sleep(0.01)
         for child in [child for child, end in ends.items() if time.monotonic() >= end]:
             os.kill(child, signal.SIGKILL)

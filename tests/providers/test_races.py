@@ -28,7 +28,7 @@ from providers.base import CallFailed
 from providers.emulators.control import Remote
 
 ROOT = Path(__file__).parents[2]
-RUNS, LIMIT = 30, 4
+RUNS, LIMIT = 60, 4
 IMAGE = "docker.io/library/busybox"
 SUBSCRIPTION = "00000000-0000-0000-0000-000000000000"
 CLOUD_RUN_JOBS = "v2/projects/emulated-project/locations/us-central1/jobs"
