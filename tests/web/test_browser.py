@@ -316,13 +316,3 @@ def test_what_is_done_to_the_ticked_ones_stays_in_reach_on_a_narrow_screen(signe
         box = button.bounding_box()
         x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
         assert button.evaluate("(button, at) => document.elementFromPoint(...at) === button", [x, y])
-
-
-@pytest.mark.parametrize("script", ["htmx", "hx-sse", "app"])
-def test_a_page_is_live_whichever_of_its_scripts_comes_last(signed_in, script):
-    page, late = signed_in(), []
-    page.route(f"**/static/{script}*.js", lambda route: late.append(route))  # noqa: PLW0108 - Playwright marks what it calls
-    page.goto("/pools/nightly", wait_until="commit")
-    page.wait_for_timeout(500)
-    late.pop().continue_()
-    expect(page.locator(".live")).to_have_text("● live")
