@@ -75,7 +75,8 @@ def test_on_lambda_it_answers_whom_iam_names_and_refuses_what_is_not_allowed(sta
     assert people.runs() == []
     status, run = asked(api, "POST", "/api/v1/runs", headers=JSON, body=RUN)
     assert (status, [str(stored.id) for stored in people.runs()]) == (201, [run["id"]])
-    assert people.log().items[0].actor.name == SESSION
+    assert asked(api, "POST", f"/api/v1/runs/{run['id']}/cancel", headers=JSON)[0] == 200
+    assert people.log().items[0].actor == SESSION
 
 
 @pytest.mark.long
