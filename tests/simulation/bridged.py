@@ -216,10 +216,5 @@ def simulate_bridged(
     """Live through one seed with a Prefect server, and give its counts and its marks. Raises `Violation`."""
     world = BridgedWorld(seed, views, Chances(), write)
     life = BridgedLife(world)
-    try:
-        life.build()
-        life.live(steps)
-        life.calm()
-    finally:
-        world.close()
+    life.through(steps)
     return world.counts, world.journal.marks + world.prefect.marks

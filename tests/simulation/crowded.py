@@ -99,10 +99,5 @@ def simulate_crowded(
     """Live through one seed of such a world; see `life.simulate`."""
     world = World(seed, views, Chances(), write)
     life = CrowdedLife(world)
-    try:
-        life.build()
-        life.live(steps)
-        life.calm()
-    finally:
-        world.close()
+    life.through(steps)
     return world.counts, world.journal.marks + life.crowd.marks

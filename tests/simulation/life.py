@@ -181,6 +181,15 @@ class Life(People):
         self._record("leaps", lambda: f"nobody calls for {seconds} s")
         self.world.leap(timedelta(seconds=seconds))
 
+    def through(self, steps: int) -> None:
+        """Live from the first pool to the calm at the end, and close the world. Raises `Violation`."""
+        try:
+            self.build()
+            self.live(steps)
+            self.calm()
+        finally:
+            self.world.close()
+
 
 def simulate(
     seed: int,

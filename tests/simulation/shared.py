@@ -63,10 +63,5 @@ def simulate_shared(
     """Live through one seed of such a world; see `life.simulate`."""
     world = World(seed, views, Chances(), write)
     life = SharedLife(world)
-    try:
-        life.build()
-        life.live(steps)
-        life.calm()
-    finally:
-        world.close()
+    life.through(steps)
     return world.counts, world.journal.marks
