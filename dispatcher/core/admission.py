@@ -193,11 +193,11 @@ class _Sharing:
         if share == room(queue.concurrency_limit, self._in_use.get(queue.name, 0)):
             return Barrier.QUEUE_FULL
         alone = share == sum(shares.values()) > 0
-        return Barrier.OWN_QUEUE if alone else Barrier.FAIR_SHARE
+        return Barrier.EARLIER_RUNS if alone else Barrier.FAIR_SHARE
 
 
 def _full(runs: Sequence[Run], count: int, free: int) -> Barrier | None:
     """Why a queue that was served stops: its own limit, or no more free slots. None: all its runs were admitted."""
     if len(runs) < count:
         return None
-    return Barrier.QUEUE_FULL if count == free else Barrier.OWN_QUEUE
+    return Barrier.QUEUE_FULL if count == free else Barrier.EARLIER_RUNS

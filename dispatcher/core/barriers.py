@@ -29,7 +29,7 @@ class Barrier(StrEnum):
     """The pool's free slots go to queues of higher priority."""
     FAIR_SHARE = "FAIR_SHARE"
     """The pool shares its slots fairly, and the free ones go to queues that hold less for their weight."""
-    OWN_QUEUE = "OWN_QUEUE"
+    EARLIER_RUNS = "EARLIER_RUNS"
     """The free slots go to earlier runs of the same queue."""
     PLACE_HELD = "PLACE_HELD"
     """The provider would refuse the rest of the queue: it refused a run that goes to the same place, or needs as much."""

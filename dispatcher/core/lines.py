@@ -132,7 +132,7 @@ class Line:
             return Barrier.PLACE_HELD
         if queue in self.crowded:
             return Barrier.DEPLOYMENT_FULL
-        return Barrier.OWN_QUEUE if queue in self.cut else None
+        return Barrier.EARLIER_RUNS if queue in self.cut else None
 
     def first(self, queue: WorkQueue, count: int) -> Sequence[Run]:
         """The first runs of a queue and its lanes that are eligible, at most `count`. A queue may be read again."""

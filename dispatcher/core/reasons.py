@@ -18,11 +18,11 @@ from dispatcher.core.surroundings import Holder, Surroundings
 from dispatcher.models import HoldKind, PoolHold, Run, RunState, Share, WorkQueue
 from dispatcher.records import Position
 
-_BEHIND_ITS_PLACE = frozenset({None, Barrier.HIGHER_QUEUES, Barrier.FAIR_SHARE, Barrier.OWN_QUEUE})
+_BEHIND_ITS_PLACE = frozenset({None, Barrier.HIGHER_QUEUES, Barrier.FAIR_SHARE, Barrier.EARLIER_RUNS})
 """Barriers that a hold explains better: if the run's own place is held, the hold is the reason."""
 
 
-_WAITS_FOR_ANY = frozenset({Barrier.POOL_FULL, Barrier.HIGHER_QUEUES, Barrier.FAIR_SHARE, Barrier.OWN_QUEUE})
+_WAITS_FOR_ANY = frozenset({Barrier.POOL_FULL, Barrier.HIGHER_QUEUES, Barrier.FAIR_SHARE, Barrier.EARLIER_RUNS})
 """Barriers that the end of any run of the pool may move."""
 
 
@@ -52,7 +52,7 @@ class Reason(StrEnum):
     """The pool shares its slots fairly, and the free ones go to queues that hold less for their weight."""
     PLACE_HELD = "PLACE_HELD"
     """The provider refused a run that goes to the same place, or that needs as much."""
-    OWN_QUEUE = "OWN_QUEUE"
+    EARLIER_RUNS = "EARLIER_RUNS"
     MISCONFIGURED = "MISCONFIGURED"
     """The host that ticks lacks something (a region, credentials): nothing is submitted until somebody fixes it."""
     MISSED = "MISSED"
@@ -185,7 +185,7 @@ def _waiting(run: Run, around: Surroundings, now: datetime, budget: int) -> Expl
     admission = admit(replace(around.pool, queues=one_by_one), in_use, due, now=now, budget=budget)
     position = around.ahead + 1
     is_next = sum(admitted.queue == run.queue for admitted in admission.admitted) >= position
-    barrier = None if is_next else admission.barriers.get(run.queue, Barrier.OWN_QUEUE)
+    barrier = None if is_next else admission.barriers.get(run.queue, Barrier.EARLIER_RUNS)
     if barrier in _BEHIND_ITS_PLACE and around.is_deployment_full:
         barrier = Barrier.DEPLOYMENT_FULL
     if barrier in _BEHIND_ITS_PLACE and _hold_behind(Barrier.PLACE_HELD, around, now):
@@ -240,7 +240,7 @@ def _goes_to_other_deployments(barrier: Barrier, run: Run, around: Surroundings)
     queue, used = around.pool.queue(run.queue), around.counts[run.queue].in_use
     has_room = queue is not None and room(queue.concurrency_limit, used) > 0
     is_first = around.standing is None or not around.standing.others
-    return not is_first and (barrier is Barrier.OWN_QUEUE or (barrier is Barrier.QUEUE_FULL and has_room))
+    return not is_first and (barrier is Barrier.EARLIER_RUNS or (barrier is Barrier.QUEUE_FULL and has_room))
 
 
 def _share_held(run: Run, around: Surroundings, position: int) -> Explanation:
@@ -331,7 +331,7 @@ def _words(barrier: Barrier, run: Run, around: Surroundings, position: int) -> t
             return _others_first(run, around, turn)
         case Barrier.POOL_HELD | Barrier.PLACE_HELD:
             return "the provider has refused a run that needs the same", "wait"
-        case Barrier.OWN_QUEUE | Barrier.DEPLOYMENT_FULL:  # `_full_words` has those of a deployment
+        case Barrier.EARLIER_RUNS | Barrier.DEPLOYMENT_FULL:  # `_full_words` has those of a deployment
             return f"the free slots go to earlier runs of its queue; {turn}", "wait, or raise the pool's limit"
 
 

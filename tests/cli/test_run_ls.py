@@ -85,7 +85,7 @@ def test_the_reason_is_that_of_its_own_queue(cli, pool):
     shown = {run["name"]: run["waits"] for run in cli.ok("run", "ls")}
     assert shown == {
         "default": "the next tick starts it",
-        "after": "own queue",
+        "after": "earlier runs",
         "low": "queue limit zero",
         "stopped": "queue paused",
     }

@@ -41,7 +41,7 @@ def test_explain_counts_the_runs_ahead_in_the_order_of_admission(dispatcher, poo
     last, first = made(dispatcher, priority=1, scheduled_at=NOW - 9 * MINUTE), made(dispatcher, priority=-1)
     assert positions(dispatcher, first, early, late, last) == [1, 2, 3, 4]
     explanation = dispatcher.explain(last.id)
-    assert explanation.reason is Reason.OWN_QUEUE
+    assert explanation.reason is Reason.EARLIER_RUNS
     assert "it is number 4 of its queue (priority 1)" in explanation.text
     assert "(priority" not in dispatcher.explain(late.id).text
 

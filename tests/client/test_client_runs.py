@@ -280,7 +280,7 @@ def test_explain_names_the_one_reason_who_holds_the_slots_and_the_position(dispa
     runs = [a_run(dispatcher) for _ in range(4)]
     assert dispatcher.explain(runs[0].id).reason is Reason.NEXT
     crowded = dispatcher.explain(runs[3].id)
-    assert (crowded.reason, crowded.position) == (Reason.OWN_QUEUE, 4)
+    assert (crowded.reason, crowded.position) == (Reason.EARLIER_RUNS, 4)
     claim(dispatcher.store, decide=granting(*runs[:2]))
     full = dispatcher.explain(runs[3].id)
     assert (full.reason, full.position) == (Reason.POOL_FULL, 2)

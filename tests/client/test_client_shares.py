@@ -56,7 +56,7 @@ def test_explain_says_whose_share_a_run_waits_for_and_who_holds_it(dispatcher, d
     other = [dispatcher.create_run(deployment="other") for _ in range(3)]
     reasons = [dispatcher.explain(run.id) for run in (*other, *flood[2:])]
     assert [answer.position for answer in reasons] == [1, 2, 3, 4, 5, 6, 7]
-    assert [answer.reason for answer in reasons[:3]] == [Reason.NEXT, Reason.NEXT, Reason.OWN_QUEUE]
+    assert [answer.reason for answer in reasons[:3]] == [Reason.NEXT, Reason.NEXT, Reason.EARLIER_RUNS]
     waits = reasons[3]
     assert waits.reason is Reason.DEPLOYMENT_SHARE
     assert "'flood' 2 (weight 1), 'other' 0 (weight 2)" in waits.text
@@ -99,7 +99,7 @@ def test_a_list_of_runs_says_what_each_waits_for_in_the_order_of_the_shares(disp
     other = dispatcher.create_run(deployment="other")
     listed = {entry.run.id: entry.waits for entry in listing(dispatcher, RunFilter(), limit=10).runs}
     assert listed[other.id] == "the next tick starts it"
-    assert [listed[run.id] for run in flood[1:]] == ["the next tick starts it", "own queue"]
+    assert [listed[run.id] for run in flood[1:]] == ["the next tick starts it", "earlier runs"]
 
 
 def test_a_file_states_shares_and_weights_and_an_export_gives_them_back(dispatcher, deployments):

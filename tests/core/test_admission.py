@@ -63,7 +63,7 @@ def test_what_is_said_to_stop_a_queue_does_stop_it(scene, budget):
     free = budget if limit is None else min(budget, max(0, limit - used))
     for name, barrier in admission.barriers.items():
         taken = sum(run.queue == name for run in admission.admitted)
-        if barrier in (Barrier.HIGHER_QUEUES, Barrier.OWN_QUEUE):
+        if barrier in (Barrier.HIGHER_QUEUES, Barrier.EARLIER_RUNS):
             assert len(admission.admitted) == free
         if barrier is Barrier.QUEUE_FULL:
             assert scene.in_use[name] + taken >= scene.pool.queue(name).concurrency_limit
@@ -91,7 +91,7 @@ def test_the_pool_of_the_documentation_serves_critical_then_high_then_low():
     queues = (a_queue("low", 10), a_queue("high", 5, limit=3), a_queue("critical", 1, limit=1))
     admission = admitted(scene(a_pool(limit=6, queues=queues), low=5, high=5, critical=5))
     assert [run.queue for run in admission.admitted] == ["critical", "high", "high", "high", "low", "low"]
-    assert admission.barriers == {"critical": Barrier.QUEUE_FULL, "high": Barrier.QUEUE_FULL, "low": Barrier.OWN_QUEUE}
+    assert admission.barriers == {"critical": Barrier.QUEUE_FULL, "high": Barrier.QUEUE_FULL, "low": Barrier.EARLIER_RUNS}
 
 
 def test_runs_of_a_paused_queue_count_against_the_pool():
@@ -144,7 +144,7 @@ def test_a_run_that_a_hold_concerns_is_passed_over_and_those_behind_it_go_on():
     assert admission.barriers == {"default": Barrier.PLACE_HELD}
     admission, _ = admitted_of(runs, needs, a_hold(place=("east",)), limit=3, now=NOW + timedelta(minutes=1))
     assert ids(admission.admitted) == ids(runs[:3]), "when the hold is over, each has its old place"
-    assert admission.barriers == {"default": Barrier.OWN_QUEUE}
+    assert admission.barriers == {"default": Barrier.EARLIER_RUNS}
 
 
 def test_missing_capacity_holds_only_what_needs_as_much_in_the_same_place():
@@ -192,7 +192,7 @@ def test_a_claim_looks_past_a_bounded_number_of_held_runs_and_the_next_goes_on_b
         hold = replace(hold, passed=admission.passed)
         if admission.admitted:
             break
-    assert [admission.admitted[0].id, admission.barriers] == [runs[-1].id, {"default": Barrier.OWN_QUEUE}]
+    assert [admission.admitted[0].id, admission.barriers] == [runs[-1].id, {"default": Barrier.EARLIER_RUNS}]
     assert len(looked_at) == 3
     assert all(reads <= 3 * MAX_PASSED for reads in looked_at)
 
@@ -260,4 +260,4 @@ def test_the_last_slot_of_a_pool_goes_to_the_higher_queue_and_the_lower_one_says
     runs = [a_run(queue="high"), a_run(queue="low")]
     admission, _ = admitted_of(runs, None, limit=1, queues=("high", "low"))
     assert ids(admission.admitted) == [runs[0].id]
-    assert admission.barriers == {"high": Barrier.OWN_QUEUE, "low": Barrier.HIGHER_QUEUES}
+    assert admission.barriers == {"high": Barrier.EARLIER_RUNS, "low": Barrier.HIGHER_QUEUES}

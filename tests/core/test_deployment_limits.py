@@ -197,7 +197,7 @@ def test_a_lane_that_is_emptied_leaves_nothing_behind():
 def test_a_lane_is_read_no_further_than_the_pool_has_slots():
     runs = in_order("a", "a", "a")
     claim = Reading(*runs, limits={"a": 9}, pool=a_pool(limit=1))
-    assert (claim.admitted, claim.admission.barriers) == (runs[:1], {"default": Barrier.OWN_QUEUE})
+    assert (claim.admitted, claim.admission.barriers) == (runs[:1], {"default": Barrier.EARLIER_RUNS})
     assert claim.read == [("default", None, 1), ("default", "a", 1)]
 
 

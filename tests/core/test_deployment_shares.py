@@ -252,8 +252,8 @@ def test_while_missed_runs_keep_a_claim_from_reading_on_no_lower_queue_gets_the_
         return "missed" if run in missed else ""
 
     admission = admit(a_pool(limit=1, queues=queues), {}, due, now=NOW, missed=why)
-    assert (admission.admitted, admission.barriers) == ((), {"high": Barrier.OWN_QUEUE, "low": Barrier.HIGHER_QUEUES})
+    assert (admission.admitted, admission.barriers) == ((), {"high": Barrier.EARLIER_RUNS, "low": Barrier.HIGHER_QUEUES})
     if share is Share.FAIR:
         fair = admit(a_pool(limit=2, queues=queues, share=share), {}, due, now=NOW, missed=why)
         assert [run.queue for run in fair.admitted] == ["low"]
-        assert fair.barriers["high"] is Barrier.OWN_QUEUE
+        assert fair.barriers["high"] is Barrier.EARLIER_RUNS

@@ -67,7 +67,7 @@ def without(scene: Scene, run, reason):
         case Reason.FAIR_SHARE:
             others = {name: runs if name == run.queue else [] for name, runs in scene.waiting.items()}
             return replace(scene, waiting=others)
-        case Reason.OWN_QUEUE:
+        case Reason.EARLIER_RUNS:
             return replace(scene, waiting={**scene.waiting, run.queue: [run]})
 
 
@@ -188,7 +188,7 @@ def test_the_runs_that_one_tick_can_admit_bound_what_is_next():
     pool, run = a_pool(), a_run()
     counts = Scene(pool, {}, {"default": [a_run(), run]}).counts()
     scene = Surroundings(pool=pool, counts=counts, ahead=1, holders=())
-    assert [explain(run, scene, NOW, budget=budget).reason for budget in (1, 2)] == [Reason.OWN_QUEUE, Reason.NEXT]
+    assert [explain(run, scene, NOW, budget=budget).reason for budget in (1, 2)] == [Reason.EARLIER_RUNS, Reason.NEXT]
 
 
 def around(pool, run, **fields):
@@ -364,7 +364,7 @@ class TestDeploymentShares:
     @pytest.mark.parametrize(
         ("standing", "limits", "reason"),
         [
-            (Standing(ahead=2, others=0, shares={"etl": (1, 1)}), {"limit": 5}, Reason.OWN_QUEUE),
+            (Standing(ahead=2, others=0, shares={"etl": (1, 1)}), {"limit": 5}, Reason.EARLIER_RUNS),
             (Standing(ahead=2, others=1, shares={"etl": (1, 1)}), {"limit": 3}, Reason.POOL_FULL),
             (Standing(ahead=2, others=1, shares={"etl": (1, 1)}), {"queue_limit": 2}, Reason.QUEUE_FULL),
             (Standing(ahead=2, others=1, shares={"etl": (1, 1)}), {}, Reason.NEXT),

@@ -14,7 +14,7 @@ from dispatcher.models import Share
 from tests.builders import NOW, a_pool, a_queue, a_run
 from tests.core.pools import Scene, fair_scenes, ids, scenes
 
-OPEN = frozenset({Barrier.FAIR_SHARE, Barrier.OWN_QUEUE})
+OPEN = frozenset({Barrier.FAIR_SHARE, Barrier.EARLIER_RUNS})
 """What stops a queue that waits for a slot of the pool, and for nothing of its own."""
 
 
@@ -154,7 +154,7 @@ def test_a_queue_that_holds_many_slots_waits_until_the_others_have_as_many():
     runs = {name: [a_run(queue=name) for _ in range(9)] for name in ("busy", "new")}
     admission = admitted(Scene(pool, {"busy": 3, "new": 0}, runs))
     assert [run.queue for run in admission.admitted] == ["new", "new", "new"]
-    assert admission.barriers == {"busy": Barrier.FAIR_SHARE, "new": Barrier.OWN_QUEUE}
+    assert admission.barriers == {"busy": Barrier.FAIR_SHARE, "new": Barrier.EARLIER_RUNS}
 
 
 def test_weights_share_slots_in_their_proportion():
@@ -184,7 +184,7 @@ def test_the_only_queue_that_gets_slots_is_in_the_way_of_its_own_later_runs():
     for limit in (1, 2):
         pool = a_pool(limit=limit, queues=["only"], share=Share.FAIR)
         admission = admitted(Scene(pool, {}, {"only": [a_run(queue="only") for _ in range(3)]}))
-        assert (len(admission.admitted), admission.barriers) == (limit, {"only": Barrier.OWN_QUEUE})
+        assert (len(admission.admitted), admission.barriers) == (limit, {"only": Barrier.EARLIER_RUNS})
 
 
 def test_a_claim_that_may_admit_nothing_says_that_the_slots_go_elsewhere():

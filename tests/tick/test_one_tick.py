@@ -241,7 +241,7 @@ def test_a_dry_run_shows_the_decision_of_a_tick_and_leaves_no_trace():
     assert [reason for _, reason in decision.crashes] == [
         "deployment 'gone' no longer exists, and the run needs its job variables"
     ]
-    assert report.barriers == {"default": "OWN_QUEUE"}
+    assert report.barriers == {"default": "EARLIER_RUNS"}
     assert (stage.contents(), stage.provider.calls, stage.events) == (before, [], [])
     stage.tick()
     assert stage.get(runs[0]).job == decision.grants[0].job

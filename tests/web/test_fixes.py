@@ -23,7 +23,7 @@ LEADS_TO = {
     Reason.QUEUE_PAUSED: ["/pools/a%20b/plan?version=3&queue=low&paused=no"],
     Reason.POOL_LIMIT_ZERO: ["/pools/a%20b#pool-limit"],
     Reason.POOL_FULL: ["/pools/a%20b#pool-limit"],
-    Reason.OWN_QUEUE: ["/pools/a%20b#pool-limit"],
+    Reason.EARLIER_RUNS: ["/pools/a%20b#pool-limit"],
     Reason.FAIR_SHARE: ["/pools/a%20b#pool-limit", "/pools/a%20b#queue-7"],
     Reason.QUEUE_LIMIT_ZERO: ["/pools/a%20b#queue-7"],
     Reason.QUEUE_FULL: ["/pools/a%20b#queue-7"],

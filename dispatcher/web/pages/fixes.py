@@ -11,7 +11,7 @@ from dispatcher.web.pages.words import url
 
 FAILURES = frozenset({RunState.FAILED, RunState.CRASHED})
 WAITS_FOR_ITS_TIME = frozenset({Reason.NOT_DUE, Reason.RETRY_DELAY, Reason.RUN_HELD})
-WAITS_FOR_THE_POOL = frozenset({Reason.POOL_LIMIT_ZERO, Reason.POOL_FULL, Reason.OWN_QUEUE, Reason.FAIR_SHARE})
+WAITS_FOR_THE_POOL = frozenset({Reason.POOL_LIMIT_ZERO, Reason.POOL_FULL, Reason.EARLIER_RUNS, Reason.FAIR_SHARE})
 WAITS_FOR_THE_QUEUE = frozenset({Reason.QUEUE_LIMIT_ZERO, Reason.QUEUE_FULL, Reason.DEPLOYMENT_SHARE})
 
 
