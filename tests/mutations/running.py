@@ -52,7 +52,7 @@ BEYOND = {
     "barriers": ("core/test_admission.py", "core/test_sharing.py"),
     "changes": ("client/test_client_configuration.py",),
     "collisions": ("tick/test_overlap.py",),
-    "creation": ("tick/test_automations.py", "core/test_windows.py"),
+    "creation": ("tick/test_automations.py", "core/test_windows.py", "core/test_windows_runs.py"),
     "cron": ("core/test_schedules.py", "core/test_schedules_against_reference.py"),
     "deeds": ("tick/test_automations.py",),
     "formats": ("validation/test_validation_formats.py",),
@@ -79,7 +79,7 @@ BEYOND = {
     "reconciliation": ("core/test_transitions.py", "tick/test_retries.py", "tick/test_answers.py"),
     "samples": ("client/test_client_jobs.py",),
     "surroundings": ("core/test_reasons.py", "client/test_client_shares.py"),
-    "schedules": ("core/test_schedules_against_reference.py", "core/test_windows.py"),
+    "schedules": ("core/test_schedules_against_reference.py", "core/test_windows.py", "core/test_windows_once.py"),
     "templates": ("core/test_own_values.py", "validation/test_validation_templates.py"),
     "transitions": (
         "core/test_reconciliation.py",
