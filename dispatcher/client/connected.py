@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from copy import copy
 from datetime import timedelta
 from typing import TYPE_CHECKING, Self
@@ -69,9 +70,25 @@ class Connected:
         """What makes this client's changes."""
         return Recorder(store=self.store, clock=self.clock, actor=self.actor, kept=self._history)
 
-    def start_tick(self, pools: Sequence[str]) -> None:
-        """Start a tick of these pools, if `DISPATCHER_WAKE` is set. A failure is a warning: the scheduled tick comes anyway."""
+    @contextmanager
+    def starting_ticks_once(self) -> Iterator[Self]:
+        """The same client for many calls: the ticks that they ask for are started after the last one, one for each pool."""
+        client, pools = copy(self), list[str]()
+        client._wake = pools.extend  # noqa: SLF001 - a copy of this object
         try:
-            self._wake(pools)
+            yield client
+        finally:
+            self.start_tick(pools)
+
+    def start_tick(self, pools: Sequence[str]) -> None:
+        """Start a tick of each of these pools, if `DISPATCHER_WAKE` is set, once for a pool that is there more than once.
+
+        A failure is a warning: the scheduled tick comes anyway.
+        """
+        names = list(dict.fromkeys(pools))
+        if not names:
+            return
+        try:
+            self._wake(names)
         except NotWoken as problem:
             self._warn(f"no tick was started (DISPATCHER_WAKE): {problem}; the next scheduled one does what is to do")

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from dispatcher.client import Dispatcher
+from dispatcher.errors import NotFound
 from dispatcher.models import RunState
-from dispatcher.records import Move
+from dispatcher.records import Move, RunFilter
 from dispatcher.stores.memory import MemoryStore
 from dispatcher.waking import NotWoken
 from tests.builders import HOUR, NOW
@@ -86,3 +87,40 @@ def test_without_a_setting_nobody_is_woken():
     client = Dispatcher(MemoryStore(), clock=Clock())
     client.create_work_pool("batch", type="process", job_variables=COMMAND)
     assert client.create_run(pool="batch").state is RunState.SCHEDULED
+
+
+def test_many_runs_in_one_call_start_one_tick_of_each_pool(woken):
+    woken.client.create_runs([{"pool": "batch"}] * 3 + [{"pool": "other"}] * 2)
+    assert woken.pools == ["batch", "other"]
+
+
+@pytest.mark.parametrize(("action", "queue"), [("cancel", None), ("start-now", None), ("move", "slow"), ("retry", None)])
+def test_each_step_of_work_on_many_runs_starts_one_tick_of_each_pool(woken, action, queue):
+    for pool in ("batch", "other"):
+        woken.client.create_work_queue(pool, "slow")
+        woken.client.create_runs([{"pool": pool, "scheduled_at": NOW + HOUR}] * 3)
+    if action == "retry":
+        woken.client.store.move([Move.of(run, RunState.CRASHED, ended_at=NOW) for run in woken.client.runs()])
+    woken.pools.clear()
+    work = woken.client.bulk(action, RunFilter(), queue=queue)
+    assert woken.client.bulk_step(work).done == 6
+    assert woken.pools == ["batch", "other"]
+
+
+def test_calls_that_belong_together_start_one_tick_of_each_pool_after_the_last(woken):
+    with woken.client.starting_ticks_once() as client:
+        for pool in ("batch", "other", "batch"):
+            client.create_run(pool=pool)
+        assert woken.pools == []
+    assert woken.pools == ["batch", "other"]
+
+
+def test_the_ticks_of_calls_before_a_failure_are_started(woken):
+    def fails_at_the_second():
+        with woken.client.starting_ticks_once() as client:
+            client.create_run(pool="batch")
+            client.create_run(pool="missing")
+
+    with pytest.raises(NotFound):
+        fails_at_the_second()
+    assert woken.pools == ["batch"]

@@ -6,12 +6,17 @@ from datetime import timedelta
 from uuid import uuid4
 
 import pytest
+from starlette.testclient import TestClient
 
+from dispatcher.client import Dispatcher
 from dispatcher.models import RunState, Schedule
+from dispatcher.records import Move
 from dispatcher.web.access import loopback
+from dispatcher.web.app import create_app
+from dispatcher.web.clients import Clients
 from dispatcher.web.pages.runs import MAX_SELECTED
 from tests.builders import a_live_run
-from tests.web.conftest import OWN, PORT, browser_of
+from tests.web.conftest import BASE, OWN, PORT, browser_of
 from tests.web.pages import Document, page, sent
 
 COMMAND = {"command": "true"}
@@ -154,3 +159,17 @@ def test_a_reader_is_offered_no_selection_and_is_refused(wiring, site, deploymen
         answer = reader.post(f"/{noun}s", data={"action": "cancel", noun: chosen}, headers=OWN)
         assert answer.status_code == 403
     assert (paused(site), site.client.run(waiting[0].id)) == ([], waiting[0])
+
+
+@pytest.mark.parametrize(("action", "state"), [("move", "SCHEDULED"), ("start-now", "SCHEDULED"), ("retry", "CRASHED")])
+def test_many_selected_runs_start_one_tick_of_their_pool(wiring, site, waiting, action, state):
+    if state == "CRASHED":
+        wiring.store.move([Move.of(run, RunState.CRASHED, ended_at=run.created_at) for run in waiting])
+    woken = []
+    clients = Clients(lambda: Dispatcher(wiring.store, wake=woken.append), wiring.dispatch.providers)
+    access, sessions = loopback(PORT, name="ada")
+    browser = TestClient(create_app(wiring.settings, access=access, wiring=wiring, clients=clients), base_url=BASE)
+    browser.get("/sign-in", params={"token": sessions.token})
+    answer = browser.post("/runs", data={"action": action, "to": "slow", "run": ids(*waiting)}, headers=OWN)
+    assert ": 3 " in Document(answer.text).words
+    assert woken == [["nightly"]]

@@ -54,13 +54,14 @@ def runs(visit: Visit) -> Response:
 
 def act(visit: Visit) -> Response:
     """Cancel, retry, move or start the runs that were ticked, one after the other; each that cannot be is listed with why."""
-    action = visit.sent("action")
-    step, done, refused = _step(visit, action), list[Run](), list[Fault]()
-    for reference in selected(visit, "run", MAX_SELECTED):
-        try:
-            done.append(step(reference))
-        except (Conflict, InvalidInput, NotFound) as problem:
-            refused.append(Fault(reference, str(problem)))
+    action, done, refused = visit.sent("action"), list[Run](), list[Fault]()
+    with visit.client.starting_ticks_once() as client:
+        step = _step(client, visit, action)
+        for reference in selected(visit, "run", MAX_SELECTED):
+            try:
+                done.append(step(reference))
+            except (Conflict, InvalidInput, NotFound) as problem:
+                refused.append(Fault(reference, str(problem)))
     queue = visit.sent("to") if action == "move" else ""
     return visit.render("acted.html", action=action, queue=queue, done=done, refused=refused, here=_here(visit))
 
@@ -109,9 +110,9 @@ def retry(visit: Visit) -> Response:
     return gone_to("runs", str(record.id))
 
 
-def _step(visit: Visit, action: str) -> Callable[[str], Run]:
+def _step(client: Dispatcher, visit: Visit, action: str) -> Callable[[str], Run]:
     """What is done to each run that was ticked. Raises `InvalidInput`."""
-    client, queue = visit.client, visit.sent("to")
+    queue = visit.sent("to")
     if action == "move" and not queue:
         raise InvalidInput("runs", [Fault("to", "name the queue into which the selected runs are moved")])
     steps: dict[str, Callable[[str], Run]] = {
