@@ -5,6 +5,7 @@ from fractions import Fraction
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dispatcher.core import lines
 from dispatcher.core.replay import replay
 from dispatcher.models import Share
 from dispatcher.models.lanes import lane_for
@@ -136,3 +137,48 @@ def test_a_run_waits_for_the_end_of_a_job_while_other_queues_are_empty_and_other
     pool = a_pool(limit=1, queues=("urgent", "default"))
     later = (a_run(due_at=NOW + timedelta(days=1)), 60)
     assert waits(pool, (a_run(), 60), (a_run(), 60), later) == [0, 60, 0]
+
+
+def shared(limit):
+    """A pool with one queue that its deployments share."""
+    return a_pool(limit=limit, queues=(a_queue(share=Share.FAIR),))
+
+
+def due_in_turn(*deployments):
+    """Runs that are due one second after the other."""
+    return [a_run(deployment=name, due_at=NOW + number * SECOND) for number, name in enumerate(deployments)]
+
+
+def started(pool, runs, seconds):
+    """The deployments of the runs in the order in which they start, each tick's in the order in which they were due."""
+    waited = replay(pool, list(zip(runs, seconds, strict=True)), interval=MINUTE).waits
+    at = {run.id: run.due_at + SECOND * waited[run.id] for run in runs}
+    return [run.deployment for run in sorted(runs, key=lambda run: (at[run.id], run.id))]
+
+
+def test_what_a_deployment_still_holds_counts_where_a_queue_is_shared():
+    runs = due_in_turn("a", "a", "b")
+    assert started(shared(2), runs, (6000, 600, 600)) == ["a", "b", "a"]
+
+
+def test_runs_without_a_deployment_hold_slots_as_one_where_a_queue_is_shared():
+    runs = due_in_turn(None, None, "b")
+    assert started(shared(2), runs, (6000, 600, 600)) == [None, "b", None]
+
+
+def test_a_job_that_has_ended_counts_for_nobody_where_a_queue_is_shared():
+    """Whoever waits longest goes first, also before a deployment whose job has just ended."""
+    runs = due_in_turn("a", "b", "a", "b")
+    assert started(shared(1), runs, (30, 30, 30, 30)) == ["a", "b", "a", "b"]
+
+
+def test_what_one_deployment_leaves_of_a_shared_queue_the_others_get_at_once():
+    runs = [(a_run(deployment=name), 600) for name in ("a", "a", "a", "a", "b")]
+    assert waits(shared(5), *runs) == [0, 0, 0, 0, 0]
+
+
+def test_however_many_runs_of_a_deployment_wait_another_gets_its_share(monkeypatch):
+    """More than one claim passes over: each deployment of a shared queue is read by itself."""
+    monkeypatch.setattr(lines, "MAX_PASSED", 5)
+    runs = [(a_run(deployment=name), 600) for name in [*("a" for _ in range(9)), "b"]]
+    assert waits(shared(2), *runs)[-1] == 0
