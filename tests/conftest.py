@@ -15,7 +15,10 @@ sys.dont_write_bytecode = False
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 pytest.register_assert_rewrite(
+    "tests.client.schedules",
+    "tests.core.windows",
     "tests.providers.contract",
+    "tests.providers.contract_leftovers",
     "tests.providers.harness",
     "tests.providers.network_contract",
     "tests.stores.steps",

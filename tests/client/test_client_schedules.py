@@ -1,4 +1,4 @@
-"""Schedules, pauses and retries, as people and programs give them to deployments and runs."""
+"""Schedules and pauses, as people and programs give them to deployments."""
 
 from __future__ import annotations
 
@@ -10,44 +10,18 @@ import pytest
 from dispatcher.client import Dispatcher
 from dispatcher.core.windows import WindowLimits, materialisation
 from dispatcher.errors import AlreadyExists, Conflict, InvalidInput, InvalidVariables, NotFound
-from dispatcher.models import CatchUp, RetryPolicy, Run, RunState, Schedule
-from dispatcher.records import Move
+from dispatcher.models import CatchUp, RetryPolicy, Schedule
 from dispatcher.stores.memory import MemoryStore
-from tests.builders import HOUR, MINUTE, NOW, SECOND
+from tests.builders import HOUR, MINUTE, NOW
 from tests.client.conftest import Clock, refused
+from tests.client.schedules import DATE, EVERY_TEN, HOURLY, TWICE, minutes, tick
 from tests.client.test_client_deployments import NEEDS_SIZE
-from tests.stores.steps import claim
-
-DATE = {"command": "date"}
-EVERY_TEN = Schedule(slug="ten", interval=10 * MINUTE, anchor=NOW)
-HOURLY = Schedule(slug="hourly", cron="0 * * * *")
-TWICE = RetryPolicy(attempts=2, delay=MINUTE)
 
 
 @pytest.fixture
 def etl(dispatcher, pool):
     """A deployment that runs every ten minutes."""
     return dispatcher.create_deployment("etl", pool="pool", job_variables=DATE, schedules=[EVERY_TEN], retry=TWICE)
-
-
-def tick(dispatcher: Dispatcher) -> list[Run]:
-    """Make runs of what is near, as a tick does; the runs that wait, by time."""
-    now = dispatcher.clock.now()
-    for deployment in dispatcher.store.scheduled("pool", now, limit=10):
-        assert dispatcher.store.materialise(materialisation(deployment, now, WindowLimits())) is not None
-    return sorted(dispatcher.runs(states={RunState.SCHEDULED}, limit=1000), key=lambda run: run.due_at)
-
-
-def minutes(runs) -> list[float]:
-    return [(run.due_at - NOW) / MINUTE for run in runs]
-
-
-def ended(dispatcher: Dispatcher, run: Run, state: RunState = RunState.FAILED) -> Run:
-    """Bring a run to an end."""
-    claim(dispatcher.store, dispatcher.clock.now())
-    stored = dispatcher.run(run.id)
-    assert dispatcher.store.move([Move.of(stored, state, ended_at=dispatcher.clock.now())])
-    return dispatcher.run(run.id)
 
 
 # Made and changed
@@ -287,67 +261,6 @@ def test_a_paused_deployment_has_no_future_windows(dispatcher, etl):
     assert dispatcher.preview_work_pool("pool", within=5 * HOUR) == []
 
 
-# Retries
-
-
-def test_a_run_is_born_with_the_retries_of_its_deployment_or_its_own(dispatcher, etl):
-    own = RetryPolicy(attempts=5, backoff=3)
-    assert dispatcher.create_run(deployment="etl").retry == TWICE
-    assert dispatcher.create_run(deployment="etl", retry=own).retry == own
-    assert dispatcher.create_run(pool="pool", job_variables=DATE, retry=own).retry == own
-    assert dispatcher.create_run(pool="pool", job_variables=DATE).retry is None
-    with refused(dispatcher, InvalidInput, "retry.attempts: must be"):
-        dispatcher.create_run(deployment="etl", retry=RetryPolicy(attempts=0))
-    assert {run.retry for run in tick(dispatcher) if run.schedule} == {TWICE}
-
-
-def test_an_ended_run_is_followed_by_a_new_one_of_the_same_kind_and_a_repeat_gives_the_same(dispatcher, etl):
-    dispatcher.create_work_queue("pool", "high")
-    asked = {"queue": "high", "tags": ["x"], "job_variables": {"command": "false"}, "retry": RetryPolicy(attempts=4)}
-    old = ended(dispatcher, dispatcher.create_run(deployment="etl", name="night", **asked))
-    dispatcher.clock.time += HOUR
-    new = dispatcher.retry_run(old.id)
-    assert dispatcher.run(old.id) == old
-    same = ("pool", "queue", "deployment", "tags", "job_variables", "retry")
-    assert [getattr(new, name) for name in same] == [getattr(old, name) for name in same]
-    assert (new.name, new.state, new.attempt, new.due_at) == ("night-retry", RunState.SCHEDULED, 1, NOW + HOUR)
-    assert new.scheduled_at == old.scheduled_at == NOW, "what it is for stays, whenever it is made up for"
-    assert dispatcher.retry_run(old.id) == new
-    again = ended(dispatcher, new)
-    assert dispatcher.retry_run(old.id) == again
-    assert dispatcher.retry_run(again.id).name == "night-retry-2"
-    assert len(dispatcher.runs(limit=100)) == 3
-
-
-def test_a_run_of_a_schedule_is_run_again_as_one_of_people(dispatcher, etl):
-    dispatcher.clock.time += 10 * MINUTE
-    tick(dispatcher)
-    [old] = [run for run in dispatcher.runs(limit=100) if run.due_at <= dispatcher.clock.now()]
-    new = dispatcher.retry_run(ended(dispatcher, old, RunState.CRASHED).id)
-    assert (new.schedule, new.deployment, new.retry) == (None, "etl", TWICE)
-    dispatcher.clear_schedules("etl")
-    assert dispatcher.run(new.id) == new
-
-
-def test_a_run_without_tags_is_run_again_without_tags(dispatcher, pool):
-    dispatcher.create_deployment("etl", pool="pool", job_variables=DATE)
-    old = ended(dispatcher, dispatcher.create_run(deployment="etl"), RunState.COMPLETED)
-    dispatcher.update_deployment("etl", tags=["later"])
-    assert dispatcher.retry_run(old.id).tags == ()
-
-
-def test_what_cannot_be_run_again_is_said(dispatcher, etl):
-    waiting = dispatcher.create_run(deployment="etl", name="night")
-    with refused(dispatcher, Conflict, "^run 'night' has not ended, it is SCHEDULED: "):
-        dispatcher.retry_run(waiting.id)
-    old = ended(dispatcher, waiting)
-    with refused(dispatcher, NotFound, "does not exist"):
-        dispatcher.retry_run(dispatcher.clock.new_id())
-    dispatcher.delete_deployment("etl")
-    with refused(dispatcher, NotFound, "deployment 'etl' does not exist"):
-        dispatcher.retry_run(old.id)
-
-
 def test_a_queue_that_a_deployment_names_is_not_deleted_under_it(dispatcher, etl):
     dispatcher.create_work_queue("pool", "high")
     dispatcher.update_deployment("etl", queue="high")
@@ -357,13 +270,6 @@ def test_a_queue_that_a_deployment_names_is_not_deleted_under_it(dispatcher, etl
     dispatcher.delete_deployment("other")
     dispatcher.update_deployment("etl", queue="default")
     dispatcher.delete_work_queue("pool", "high")
-
-
-def test_the_wait_of_a_second_is_a_length_of_time_that_can_be_kept(dispatcher, pool):
-    policy = RetryPolicy(attempts=2, delay=1.5 * SECOND)
-    dispatcher.create_deployment("etl", pool="pool", retry=policy)
-    assert dispatcher.deployment("etl").retry == policy
-    assert dispatcher.export()["deployments"]["etl"]["retry"] == {"attempts": 2, "delay": 1.5}
 
 
 # Validation computes windows

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from unittest.mock import patch
 
-import pytest
-
 from dispatcher.core import deeds
-from dispatcher.delivery import NotDelivered
 from dispatcher.models import (
     HoldKind,
     PoolHeld,
@@ -22,146 +18,12 @@ from dispatcher.models import (
     Target,
     Then,
     When,
-    submission_name,
 )
-from dispatcher.records import LogFilter, RunFilter
+from dispatcher.records import LogFilter
 from dispatcher.ticking import automating, tick
 from dispatcher.ticking.automating import LOOKING_AT_ONE
-from tests.builders import HOUR, MINUTE, NOW, SECOND, a_deployment, a_pool, a_run, an_automation, an_id
-from tests.tick.stage import Stage
-
-COMPLETED, CRASHED, FAILED = frozenset({RunState.COMPLETED}), frozenset({RunState.CRASHED}), frozenset({RunState.FAILED})
-PAUSE_POOL = Then(pause=Target(pool="pool"))
-
-
-class House(Stage):
-    """A stage with two deployments and hooks that can be closed."""
-
-    def __init__(self, *automations, pools=(), **limits):
-        super().__init__(a_pool(), *pools, **limits)
-        self.taken, self.is_open = [], True
-        for name in ("a", "b"):
-            self.store.save_deployment(a_deployment(name), expected_version=None, now=NOW)
-        for automation in automations:
-            self.store.save_automation(automation, expected_version=None)
-
-    def dispatch(self, **limits):
-        return replace(super().dispatch(**limits), deliver=self.deliver)
-
-    def deliver(self, hook, identity, body):
-        if not self.is_open:
-            raise NotDelivered("it answered 503")
-        self.taken.append((hook, identity, body))
-
-    def end(self, exit_code=0, **fields):
-        """A run that starts and ends, and the tick that sees it."""
-        [run] = self.add(**({"due_at": self.clock.time} | fields))
-        self.tick()
-        self.wait(SECOND)
-        self.provider.finish(submission_name(run.id, 1), exit_code)
-        return self.get(run), self.tick()
-
-    def firings(self, name=None):
-        return list(reversed(self.store.firings(name, limit=100)))
-
-    def runs_of(self, deployment):
-        return self.store.runs(RunFilter(deployment=deployment), limit=100)
-
-
-def test_when_a_completes_b_runs_once_with_what_it_takes_from_a():
-    taking = {"env.OF": "id", "command": "job_variables.command", "left_out": "job_variables.none", "code": "exit_code"}
-    action = RunOf(deployment="b", job_variables={"image": "x"}, from_run=taking, tags=("chained",))
-    house = House(an_automation("chain", Then(run=action), deployment="a", states=COMPLETED))
-    run, report = house.end(deployment="a", job_variables={"command": "echo {{ x }}"})
-    assert report.pools[0].fired == 1
-    assert house.tick().pools[0].fired == 0
-    [made] = house.runs_of("b")
-    assert made.job_variables == {"image": "x", "env.OF": str(run.id), "command": "echo {{ x }}", "code": 0}
-    assert made.tags == ("chained",)
-    assert (made.cause.automation, made.cause.run, made.cause.depth) == ("chain", run.id, 1)
-    [firing] = house.firings()
-    assert firing.because == f"run {run.name!r} ended COMPLETED"
-    assert firing.did == (f"made run {made.name!r} of deployment 'b'",)
-
-
-B_TAKES = {
-    "type": "object",
-    "properties": {"day": {"type": "string", "format": "date"}, "n": {"type": "integer", "minimum": 0}, "of": {}, "note": {}},
-    "required": ["day"],
-}
-
-
-def with_schema(house, schema=B_TAKES):
-    """Let the deployment `b` have this schema of parameters."""
-    stored = house.store.deployment("b")
-    changed = replace(stored, parameter_openapi_schema=schema)
-    house.store.save_deployment(changed, expected_version=stored.version, now=NOW)
-
-
-def test_a_run_has_parameters_of_the_run_that_ended_and_fixed_ones():
-    taking = {"day": "scheduled_at", "n": "parameters.n", "of": "parameters.inner.x", "note": "parameters.none"}
-    house = House(
-        an_automation(
-            "chain",
-            Then(run=RunOf(deployment="b", parameters={"more": [1]}, parameters_from_run=taking)),
-            deployment="a",
-            states=COMPLETED,
-        )
-    )
-    with_schema(house, {**B_TAKES, "additionalProperties": True})
-    deployed = house.store.deployment("a")
-    house.store.save_deployment(replace(deployed, parameters={"n": 7}), expected_version=1, now=NOW)
-    house.end(deployment="a", parameters={"inner": {"x": None}}, scheduled_at=NOW)
-    [made] = house.runs_of("b")
-    assert house.get(made).parameters == {"more": [1], "day": f"{NOW:%Y-%m-%d}", "n": 7, "of": None}
-    house.tick()
-    pinned = json.loads(house.get(made).job.environment["DISPATCHER_PARAMETERS"])
-    assert pinned == {"more": [1], "day": f"{NOW:%Y-%m-%d}", "n": 7, "of": None}
-
-
-@pytest.mark.parametrize(
-    ("own", "says"),
-    [
-        ({}, "parameters.day is required and missing"),
-        ({"day": "soon"}, "parameters.day does not fit its schema (string, required)"),
-        ({"day": "2030-01-01", "n": -1}, "parameters.n does not fit its schema (integer)"),
-        ({"day": 5, "n": "x"}, "parameters.day does not fit its schema (string, required); parameters.n does not fit"),
-    ],
-)
-def test_parameters_that_do_not_fit_make_no_run_and_the_record_says_why(own, says):
-    run = RunOf(deployment="b", parameters_from_run={"day": "parameters.day", "n": "parameters.n"})
-    house = House(an_automation("chain", Then(run=run), PAUSE_POOL, deployment="a", states=COMPLETED))
-    with_schema(house)
-    house.end(deployment="a", parameters=own)
-    assert house.runs_of("b") == []
-    [firing] = house.firings()
-    assert firing.did == ("paused work pool 'pool'",)
-    assert firing.problems[0].startswith(f"made no run of deployment 'b': {says}")
-
-
-def test_a_fixed_parameter_that_the_deployment_has_lost_makes_no_run():
-    run = RunOf(deployment="b", parameters={"day": "2030-01-01", "gone": 1})
-    house = House(an_automation("chain", Then(run=run), deployment="a", states=COMPLETED))
-    with_schema(house)
-    house.end(deployment="a")
-    assert house.runs_of("b") == []
-    assert house.firings()[0].problems == ("made no run of deployment 'b': parameters.gone is not a parameter of it",)
-
-
-def test_an_end_that_is_not_of_the_deployment_or_the_states_makes_nothing():
-    house = House(an_automation("chain", Then(run=RunOf(deployment="b")), deployment="a", states=COMPLETED))
-    house.end(deployment="b")
-    house.end(deployment="a", exit_code=1)
-    assert house.firings() == []
-
-
-def test_a_run_made_by_an_automation_has_what_its_deployment_gives_every_run():
-    house = House(an_automation("chain", Then(run=RunOf(deployment="b")), deployment="a", states=COMPLETED))
-    limited = replace(house.store.deployment("b"), concurrency_limit=2, expires_after=HOUR, tags=("t",))
-    house.store.save_deployment(limited, expected_version=1, now=NOW)
-    house.end(deployment="a")
-    [made] = house.runs_of("b")
-    assert (made.lane, made.expires_after, made.tags) == ("b", HOUR, ("t",))
+from tests.builders import HOUR, MINUTE, NOW, a_pool, a_run, an_automation, an_id
+from tests.tick.house import COMPLETED, CRASHED, FAILED, PAUSE_POOL, House
 
 
 def test_a_pool_is_paused_after_three_crashes_in_a_row_and_not_by_others():
@@ -261,40 +123,6 @@ def test_the_log_says_how_many_late_runs_an_automation_cancelled():
     assert (entry.verb, entry.noun, entry.name, entry.runs) == ("cancel", "runs", "pool pool", 3)
 
 
-def test_a_crash_between_the_end_and_the_automation_loses_nothing_and_doubles_nothing():
-    house = House(an_automation("chain", Then(run=RunOf(deployment="b")), deployment="a", states=COMPLETED))
-    with patch.object(automating._Automating, "_done", side_effect=SystemExit), pytest.raises(SystemExit):
-        house.end(deployment="a")
-    assert house.runs_of("b") == []
-    house.tick()
-    house.tick()
-    assert len(house.runs_of("b")) == 1
-
-
-def test_a_lost_answer_of_the_store_makes_no_second_run():
-    house = House(an_automation("chain", Then(run=RunOf(deployment="b")), deployment="a", states=COMPLETED))
-    written = house.store.automate
-    with patch.object(house.store, "automate", side_effect=lambda automated: written(automated) and False):
-        house.end(deployment="a")
-    house.tick()
-    assert len(house.runs_of("b")) == len(house.firings()) == 1
-
-
-def test_a_chain_that_calls_itself_ends():
-    action = RunOf(deployment="a", chain_limit=3)
-    house = House(an_automation("loop", Then(run=action), deployment="a", states=COMPLETED))
-    house.end(deployment="a")
-    for _ in range(8):
-        house.wait(SECOND)
-        for run in house.runs_of("a"):
-            if run.state.holds_slot:
-                house.provider.finish(submission_name(run.id, 1), 0)
-        house.tick()
-    assert len(house.runs_of("a")) == 4
-    problem = "made no run: 3 runs have already been made one because of another (`chain_limit`)"
-    assert [firing.problems for firing in house.firings()] == [(), (), (), (problem,)]
-
-
 def test_what_cannot_be_done_stands_in_the_record_and_the_rest_is_done():
     gone = Then(run=RunOf(deployment="gone"))
     house = House(an_automation("both", gone, PAUSE_POOL, states=FAILED))
@@ -310,18 +138,6 @@ def test_an_automation_that_raises_keeps_no_other_waiting():
     assert house.store.pool("pool").paused
     assert [firing.automation for firing in house.firings()] == ["good"]
     assert report.pools[0].problem == "automations: 'bad': RuntimeError: oh"
-
-
-def test_a_run_that_failed_is_run_again_a_few_times():
-    house = House(an_automation("again", Then(retry=True), states=FAILED))
-    run, _ = house.end(1, deployment="a", job_variables={"command": "x"}, tags=("t",))
-    [new] = [other for other in house.runs_of("a") if other.id != run.id]
-    assert (new.job_variables, new.tags, new.scheduled_at, new.cause.run) == (
-        {"command": "x"},
-        ("t",),
-        run.scheduled_at,
-        run.id,
-    )
 
 
 def test_late_runs_are_cancelled_also_those_that_come_later():
