@@ -210,10 +210,10 @@ def run(run: Run) -> Shape:
     return run_shape(run)
 
 
-def upcoming(upcoming: Upcoming, now: datetime) -> Shape:
+def upcoming(upcoming: Upcoming, now: datetime, heartbeat: timedelta) -> Shape:
     """A waiting run, or a run that a schedule will create."""
-    waiting = {"late": upcoming.run.due_at < now, "not_before": time(upcoming.run.not_before), "created": upcoming.created}
-    return {**run(upcoming.run), **waiting}
+    waits, late = upcoming.run, upcoming.run.is_late(now, heartbeat)
+    return {**run(waits), "late": late, "not_before": time(waits.not_before), "created": upcoming.created}
 
 
 def whole_run(record: Run) -> Shape:

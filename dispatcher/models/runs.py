@@ -190,6 +190,18 @@ class Run:
         """How long each of its attempts may wait beyond its due time; None: forever."""
         return None if self.expires_at is None else self.expires_at - self.due_at
 
+    def waited(self, now: datetime) -> timedelta:
+        """How long after its due time its last claim came, or it has waited for one so far; 0 for one that ended unclaimed."""
+        until = self.claimed_at or (now if self.state is RunState.SCHEDULED else self.due_at)
+        return until - self.due_at
+
+    def is_late(self, now: datetime, heartbeat: timedelta) -> bool:
+        """Whether it has waited for its claim for `heartbeat` or longer, or had when the claim came.
+
+        Everything that calls a run late means this; hooks and automations name a length of time of their own.
+        """
+        return self.waited(now) >= heartbeat
+
     @property
     def left_behind(self) -> tuple[Attempt, ...]:
         """Earlier attempts whose jobs linger at their provider."""

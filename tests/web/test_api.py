@@ -281,7 +281,7 @@ def test_the_document_says_what_the_answers_hold(site, deployment, run):
         "Schedule": whole["schedules"][0],
         "Run": shapes.run(live),
         "WholeRun": shapes.whole_run(live),
-        "UpcomingRun": shapes.upcoming(upcoming[0], now),
+        "UpcomingRun": shapes.upcoming(upcoming[0], now, site.client.heartbeat),
         "Explanation": shapes.explanation(run, site.client.explain(run.id)),
         "Plan": shapes.plan(plan, applied=False),
     }

@@ -209,9 +209,8 @@ def _schedule(view: PoolView, now: datetime) -> Finding:
 def _late(context: Context, view: PoolView, now: datetime) -> Finding:
     """Whether runs have been due for too long, why, and which runs hold the slots."""
     oldest = context.client.oldest_due(view.pool.name)
-    waited = now - oldest.due_at if oldest else timedelta()
-    if oldest is None or waited <= context.settings.heartbeat:
-        return Finding(check="late", subject=view.pool.name, level=Level.OK, text="no run has been due for long")
+    if oldest is None or not oldest.is_late(now, context.client.heartbeat):
+        return Finding(check="late", subject=view.pool.name, level=Level.OK, text="no run is late")
     why = context.client.explain(oldest.id)
     due = sum(count.due for count in view.counts.values())
     text = f"due runs: {due}, the oldest ({oldest.name}) since {oldest.due_at.isoformat(timespec='seconds')}: {why.text}"

@@ -178,7 +178,7 @@ def ls(context: Context, /) -> Answer:
 def _listed(context: Context, pool: WorkPool) -> shapes.Shape:
     """A pool in the list, with its present holds."""
     now, oldest = context.wiring.dispatch.clock.now(), context.client.oldest_due(pool.name)
-    is_late = oldest is not None and now - oldest.due_at > context.settings.heartbeat
+    is_late = oldest is not None and oldest.is_late(now, context.client.heartbeat)
     return {
         **_shape(context, pool),
         "held": [shapes.hold(hold) for hold in active(pool.holds, now)],
@@ -207,9 +207,10 @@ def inspect(context: Context, /, name: str) -> Answer:
 @pass_context
 def preview(context: Context, /, name: str, hours: float, limit: int) -> Answer:
     """Show the runs of the next hours by due time: late runs are marked, and runs that schedules will create are included."""
-    now = context.client.clock.now()
-    entries = context.client.preview_work_pool(name, within=timedelta(hours=hours), limit=limit)
-    return Answer(data=[shapes.upcoming(entry, now) for entry in entries], view="output.run_views:preview")
+    client = context.client
+    now, entries = client.clock.now(), client.preview_work_pool(name, within=timedelta(hours=hours), limit=limit)
+    shown = [shapes.upcoming(entry, now, client.heartbeat) for entry in entries]
+    return Answer(data=shown, view="output.run_views:preview")
 
 
 @work_pool.command("pause", example="dispatcher work-pool pause nightly")

@@ -14,9 +14,6 @@ from dispatcher.core.surroundings import Surroundings, served
 from dispatcher.models import SLOT_STATES, TERMINAL_STATES, Run, RunState, Share, WorkPool
 from dispatcher.records import QueueCount, RunFilter, Snapshot
 
-LATE = timedelta(seconds=15)
-"""A due run is called late after it has waited this long, as in Prefect."""
-
 MOST = 1000
 """The most waiting runs that one query reads. If there are more, the first runs of each pool are read separately."""
 
@@ -87,7 +84,7 @@ def _with_waits(client: Dispatcher, due: Iterable[Run], now: datetime) -> list[L
         place = served_first.get(run.id, ahead.setdefault((run.pool, run.queue), 0))
         words = _words(run, _around(client, run, pool, counts, place), now) if pool else ""
         ahead[run.pool, run.queue] += run.due_at <= now and (run.not_before is None or run.not_before <= now)
-        shown.append(Listed(run=run, late=now - run.due_at > LATE, waits=words))
+        shown.append(Listed(run=run, late=run.is_late(now, client.heartbeat), waits=words))
     return shown
 
 

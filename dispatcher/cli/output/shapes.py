@@ -24,8 +24,8 @@ firing       id, automation, pool (whose tick noticed it), run (that ended, or n
              line each), hooks, notified_hooks, notify_at (null: all have confirmed it, or none is to)
 run          what `dispatcher.core.run_shape` says: id, name, pool, queue, priority, deployment, schedule (its slug), state,
              reason, attempt (the number in the name of its job), ended_attempts, exit_code, url, created_at, scheduled_at,
-             due_at, expires_at, claimed_at, submitted_at, started_at, ended_at; `run ls` and `dev` add late (due for 15 s and
-             more) and waits (why it waits, in a few words; empty for one that does not, or is not due yet); `inspect` adds
+             due_at, expires_at, claimed_at, submitted_at, started_at, ended_at; `run ls` and `dev` add late (see the
+             glossary) and waits (why it waits, in a few words; empty for one that does not, or is not due yet); `inspect` adds
              job_variables, parameters (its own; those of its job are in job.environment), tags, retry, cause (automation, run,
              depth; null: people or a schedule made it), not_before, refusals, submission, job, past (attempts that were
              followed by another) and timeline

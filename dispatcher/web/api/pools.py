@@ -79,7 +79,7 @@ def preview_pool(
     """The waiting runs that are due within that time, and those that schedules will create by then."""
     now = client.clock.now()
     upcoming = client.preview_work_pool(pool, within=timedelta(seconds=within_seconds), limit=limit)
-    return answer([shapes.upcoming(item, now) for item in upcoming])
+    return answer([shapes.upcoming(item, now, client.heartbeat) for item in upcoming])
 
 
 @router.get("/pools/{pool}/queues", operation_id="list_queues", responses=documented(READ, "Queues"))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from datetime import timedelta
 from typing import Any
 
 from starlette.responses import Response
@@ -13,7 +12,7 @@ from dispatcher.client.secrets import hide, of_runs
 from dispatcher.core.parameters import as_json
 from dispatcher.core.parameters import in_words as parameters_in_words
 from dispatcher.errors import Conflict, Fault, InvalidInput, NotFound
-from dispatcher.models import Deployment, Run, RunState, Schedule
+from dispatcher.models import Deployment, RunState, Schedule
 from dispatcher.records import RunFilter
 from dispatcher.web.pages.visit import Visit, gone_to, selected
 from dispatcher.web.pages.words import url
@@ -26,8 +25,6 @@ LAST = 20
 FAILED = frozenset({RunState.FAILED, RunState.CRASHED})
 LOOKED_BACK = 200
 """The newest runs of a deployment among which its page looks for those that failed or came late."""
-LATE = timedelta(minutes=1)
-"""How long a run may wait for a slot without being shown as late."""
 
 
 def deployments(visit: Visit) -> Response:
@@ -60,10 +57,11 @@ def deployment(visit: Visit) -> Response:
     schedules = [(rule, visit.client.next_windows(rule) if rule.slug in active else ()) for rule in record.schedules]
     last = visit.client.store.runs(RunFilter(deployment=record.name), limit=LOOKED_BACK)
     failed = [run for run in last if run.state in FAILED][:LAST]
-    late = [(run, wait) for run in last if (wait := _waited(visit, run)) > LATE][:LAST]
+    now, heartbeat = visit.client.clock.now(), visit.client.heartbeat
+    late = [(run, run.waited(now)) for run in last if run.is_late(now, heartbeat)][:LAST]
     shape = hide(of_runs(visit.client.store, (), [record]), shapes.deployment(record))
     values: dict[str, Any] = {"schedules": schedules, "shape": shape, "takes": list(_takes(shape)), "last": last[:LAST]}
-    values |= {"failed": failed, "late": late, "looked_at": len(last)}
+    values |= {"failed": failed, "late": late, "late_after": heartbeat, "looked_at": len(last)}
     return visit.render("deployment.html", deployment=record, in_words=in_words, **values)
 
 
@@ -84,12 +82,6 @@ def in_words(rule: Schedule) -> str:
 def _here(visit: Visit) -> str:
     """The address of this page of the list."""
     return url("deployments", **{"from": visit.query("from")})
-
-
-def _waited(visit: Visit, run: Run) -> timedelta:
-    """How long the last attempt waited for a slot, or has waited so far; a run that was cancelled while it waited: nothing."""
-    until = run.claimed_at or (visit.client.clock.now() if run.state is RunState.SCHEDULED else run.due_at)
-    return until - run.due_at
 
 
 def _takes(shape: Mapping[str, Any]) -> Iterator[tuple[str, str, str | None]]:

@@ -40,7 +40,7 @@ def upcoming(visit: Visit) -> Response:
     record = visit.client.work_pool(visit.path("pool"))
     runs = visit.client.preview_work_pool(record.name, within=UPCOMING, limit=SHOWN)
     now = visit.client.clock.now()
-    return visit.render("upcoming.html", pool=record, runs=runs, now=now, within=UPCOMING)
+    return visit.render("upcoming.html", pool=record, runs=runs, now=now, late_after=visit.client.heartbeat, within=UPCOMING)
 
 
 def plan(visit: Visit) -> Response:

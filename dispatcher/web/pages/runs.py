@@ -43,6 +43,7 @@ def runs(visit: Visit) -> Response:
     """The newest runs that match the address. With a reason: those of the newest whose recorded reason has its words."""
     where, reason, cursor = filter_in(visit), visit.query("reason").strip()[:200], visit.query("cursor")
     values: dict[str, Any] = {"reason": reason, "searched": None, "here": _here(visit), "now": visit.client.clock.now()}
+    values["late_after"] = visit.client.heartbeat
     if reason:
         part = searched(visit.client, where, reason, cursor, PAGE)
         values |= {"runs": part.items, "next": part.next, "searched": part.searched}
