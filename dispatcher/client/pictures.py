@@ -16,7 +16,6 @@ from typing import Any
 
 from dispatcher.client.arguments import UNSET, share_of, without_unset
 from dispatcher.client.checks import check_base_job_template, coerced_template, validate
-from dispatcher.client.mirrors import CONFIGURED, check_own
 from dispatcher.client.previews import JobPreviews
 from dispatcher.core.changes import Configuration, FieldChange, changes
 from dispatcher.core.holds import order_in_queue, position_of
@@ -135,10 +134,10 @@ class Pictures(JobPreviews):
     ) -> PoolPlan:
         """What a change of one pool would change. `queues` has new fields by name of the queue; `order` names all queues.
 
-        Checked as `update_work_pool` checks it. Raises `NotFound` or `InvalidInput`.
+        Checked as `update_work_pool` checks it. The plan of a mirrored pool can be simulated, not made. Raises `NotFound` or
+        `InvalidInput`.
         """
         pool = self.work_pool(name)
-        check_own(pool, CONFIGURED)
         fields = without_unset(
             concurrency_limit=concurrency_limit,
             paused=paused,
@@ -157,7 +156,9 @@ class Pictures(JobPreviews):
         return PoolPlan(before=pool, after=after, changes=changed_nouns[0].fields if changed_nouns else ())
 
     def apply_pool(self, plan: PoolPlan) -> WorkPool:
-        """Make a planned change. Raises `NotFound`, or `Conflict` when somebody else changed the pool since the plan."""
+        """Make a planned change. Raises `NotFound`, or `Conflict` when somebody else changed the pool since the plan, and for
+        a mirrored pool.
+        """
         return self._save_pool(plan.after, before=plan.before) if plan.changes else plan.before
 
     def _with_template(self, pool: WorkPool, template: Mapping[str, Any]) -> WorkPool:

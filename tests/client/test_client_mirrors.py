@@ -31,6 +31,7 @@ CHANGES = {
     "update_work_pool with a template": lambda client: client.update_work_pool("there", job_variables={"command": "false"}),
     "delete_work_pool": lambda client: client.delete_work_pool("there"),
     "create_work_queue": lambda client: client.create_work_queue("there", "high"),
+    "apply_pool": lambda client: client.apply_pool(client.plan_pool("there", concurrency_limit=1)),
     "update_work_queue": lambda client: client.update_work_queue("there", "default", paused=True),
 }
 DEPLOYMENTS = {

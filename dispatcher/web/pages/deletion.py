@@ -9,7 +9,6 @@ from typing import Any
 from starlette.responses import Response
 
 from dispatcher.client.bulk import STATES, Action
-from dispatcher.client.mirrors import CONFIGURED, why_not
 from dispatcher.client.versions import VersionChanged
 from dispatcher.errors import Conflict
 from dispatcher.models import TERMINAL_STATES
@@ -64,7 +63,6 @@ def _pool_page(visit: Visit, refusal: str = "") -> Response:
         most=COUNTED,
         deployments=[record.name for record in client.deployments(pool.name)],
         automations=_naming(visit, "pool", pool.name),
-        mirrored=why_not(pool, CONFIGURED) if pool.mirror else "",
     )
 
 

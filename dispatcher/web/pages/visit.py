@@ -25,6 +25,12 @@ from dispatcher.web.pages.static import StaticFile, static_files
 THEME, THEMES = "dispatcher_theme", frozenset({"auto", "light", "dark"})
 """The cookie in which a browser keeps its theme, and its values."""
 
+FILTERS = (
+    *("instant", "duration", "pretty", "field_value", "glyph", "outside", "linked", "timed"),
+    *("elsewhere", "runs_elsewhere"),
+)
+"""The functions of `words` that templates use as filters."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Pages:
@@ -45,8 +51,7 @@ class Pages:
             lstrip_blocks=True,
         )
         made.globals.update(url=words.url, files=self.files)
-        for name in ("instant", "duration", "pretty", "field_value", "glyph", "outside", "linked", "timed"):
-            made.filters[name] = getattr(words, name)
+        made.filters.update({name: getattr(words, name) for name in FILTERS})
         return made
 
     def render(self, request: Request, template: str, *, status: HTTPStatus = HTTPStatus.OK, **values: Any) -> Response:

@@ -13,8 +13,10 @@ from markupsafe import Markup
 
 from dispatcher.client import length_of_time
 from dispatcher.client.arguments import utc
+from dispatcher.client.mirrors import CONFIGURED, RUN, why_not
 from dispatcher.core.changes import ABSENT
 from dispatcher.errors import Fault, InvalidInput
+from dispatcher.models import WorkPool
 
 NOTHING = "\N{EN DASH}"
 
@@ -105,6 +107,17 @@ def linked(text: str) -> Markup:
 _LINK = re.compile(r"\[(?P<words>[^\]]+)\]\((?P<address>https://[^\s()]+)\)")
 _CODE = re.compile(r"`(?P<words>[^`]+)`")
 _MARKDOWN = re.compile(r"(\[[^\]]+\]\(https://[^\s()]+\)|`[^`]+`)")
+
+
+def elsewhere(pool: WorkPool, fix: str = CONFIGURED) -> str:
+    """Where a mirrored pool, or with `fix` its runs, are changed, as a sentence; empty for any other pool."""
+    words = why_not(pool, fix) if pool.mirror else ""
+    return f"{words[:1].upper()}{words[1:]}." if words else ""
+
+
+def runs_elsewhere(pool: WorkPool) -> str:
+    """Where runs of a mirrored pool are created and cancelled, as a sentence; empty for any other pool."""
+    return elsewhere(pool, RUN)
 
 
 def duration(seconds: float | timedelta | None) -> str:
