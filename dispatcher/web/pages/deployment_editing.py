@@ -19,7 +19,8 @@ from dispatcher.errors import AlreadyExists, Fault, InvalidInput, NotFound
 from dispatcher.models import Deployment, Schedule
 from dispatcher.web.pages.forms import Form
 from dispatcher.web.pages.variables import Variables
-from dispatcher.web.pages.visit import Visit, gone_to
+from dispatcher.web.pages.visit import Visit, back_of, gone_back
+from dispatcher.web.pages.words import url
 
 ROOT = "entry"
 EDITED = (
@@ -101,7 +102,7 @@ def _saved(visit: Visit, subject: _Subject, changed: Callable[[_Subject, Values]
         return _page(visit, subject, problem.faults)
     except AlreadyExists as problem:
         return _page(visit, subject, [Fault("slug", str(problem))])
-    return gone_to("deployments", name)
+    return gone_back(visit, url("deployments", name))
 
 
 def _changed_fields(subject: _Subject, entry: Values) -> dict[str, Any]:
@@ -153,7 +154,7 @@ def _page(
         changes = [(change.path, hide(subject.secrets, change.before), hide(subject.secrets, change.after)) for change in plan]
     again = [(name, value) for name, values in visit.form.items() for value in values if name not in ("version", "confirmed")]
     status = HTTPStatus.UNPROCESSABLE_ENTITY if faults else HTTPStatus.OK
-    values = {"faults": faults, "changes": changes, "again": again, "new_slug": visit.sent("new_slug")}
+    values = {"faults": faults, "changes": changes, "again": again, "new_slug": visit.sent("new_slug"), "back": back_of(visit)}
     return visit.render(
         "deployment_edit.html", status=status, deployment=subject.deployment, slug=subject.slug, form=drawn, **values
     )

@@ -17,7 +17,7 @@ WAITS_FOR_THE_QUEUE = frozenset({Reason.QUEUE_LIMIT_ZERO, Reason.QUEUE_FULL, Rea
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fix:
-    """A button beside an explanation."""
+    """A button beside an explanation. Whatever it does, the reader comes back to the run."""
 
     label: str
     address: str
@@ -25,6 +25,12 @@ class Fix:
     """Whether it acts at once (a form that is sent), and does not lead to another page."""
     is_plan: bool = False
     """Whether it leads to a plan, which is shown over the page."""
+    asks: str = ""
+    """The field of the plan that is asked for beside the button."""
+    value: str = ""
+    """What the field is now."""
+    fields: tuple[tuple[str, str], ...] = ()
+    """The other fields of the form that asks."""
 
 
 def fixes(run: Run, explanation: Explanation, pool: WorkPool | None) -> Sequence[Fix]:
@@ -38,12 +44,6 @@ def fixes(run: Run, explanation: Explanation, pool: WorkPool | None) -> Sequence
     )
 
 
-def _lane(pool: WorkPool, name: str) -> str:
-    """Where the forms of a queue stand: `pool_live.html` has the same ids."""
-    queue = pool.queue(name)
-    return url("pools", pool.name) + (f"#queue-{queue.priority}" if queue else "")
-
-
 def _of_run(run: Run, reason: Reason) -> Sequence[Fix]:
     if reason in WAITS_FOR_ITS_TIME:
         return (Fix(label="Make it due now", address=url("runs", str(run.id), "start-now"), is_sent=True),)
@@ -53,27 +53,46 @@ def _of_run(run: Run, reason: Reason) -> Sequence[Fix]:
 
 
 def _of_pool(run: Run, reason: Reason, pool: WorkPool) -> Sequence[Fix]:
+    queue = pool.queue(run.queue)
     if reason is Reason.UNRENDERABLE:
-        return (Fix(label="See the template", address=url("pools", pool.name, "template")),)
+        return (Fix(label="See the template", address=url("pools", pool.name, "template", back=_page_of(run))),)
     if reason is Reason.POOL_PAUSED:
-        return (_resume("Resume the pool", pool),)
+        return (_planned("Resume the pool", run, pool, paused="no"),)
     if reason is Reason.QUEUE_PAUSED:
-        return (_resume("Resume the queue", pool, run.queue),)
-    links = list[Fix]()
+        return (_planned("Resume the queue", run, pool, queue=run.queue, paused="no"),)
+    fixes = list[Fix]()
     if reason in WAITS_FOR_THE_POOL:
-        links.append(Fix(label="Raise the pool's limit", address=f"{url('pools', pool.name)}#pool-limit"))
-    if reason in WAITS_FOR_THE_QUEUE:
-        links.append(Fix(label="Raise the queue's limit", address=_lane(pool, run.queue)))
-    if reason is Reason.FAIR_SHARE:
-        links.append(Fix(label="Raise the queue's weight", address=_lane(pool, run.queue)))
-    if reason is Reason.HIGHER_QUEUES:
-        links.append(Fix(label="Raise the queue's priority", address=_lane(pool, run.queue)))
-    return links
+        fixes.append(_asked("Limit of the pool", run, pool, "limit", pool.concurrency_limit))
+    if queue and reason in WAITS_FOR_THE_QUEUE:
+        fixes.append(_asked("Limit of the queue", run, pool, "limit", queue.concurrency_limit, queue=run.queue))
+    if queue and reason is Reason.FAIR_SHARE:
+        fixes.append(_asked("Weight of the queue", run, pool, "weight", queue.weight, queue=run.queue))
+    if queue and reason is Reason.HIGHER_QUEUES:
+        others = [other.name for other in pool.queues if other is not queue]
+        fixes.append(_planned("Serve the queue before all others", run, pool, order=[queue.name, *others]))
+    return fixes
 
 
-def _resume(label: str, pool: WorkPool, queue: str = "") -> Fix:
-    address = url("pools", pool.name, "plan", version=pool.version, queue=queue, paused="no")
+def _page_of(run: Run) -> str:
+    return url("runs", str(run.id))
+
+
+def _planned(label: str, run: Run, pool: WorkPool, **change: str | list[str]) -> Fix:
+    """A change of the pool without anything to type."""
+    address = url("pools", pool.name, "plan", version=pool.version, **change, back=_page_of(run))
     return Fix(label=label, address=address, is_plan=True)
+
+
+def _asked(label: str, run: Run, pool: WorkPool, field: str, value: int | None, *, queue: str = "") -> Fix:
+    """A change of one number of the pool, or of a queue of it."""
+    fields = {"version": str(pool.version), "queue": queue, "back": _page_of(run)}
+    return Fix(
+        label=label,
+        address=url("pools", pool.name, "plan"),
+        asks=field,
+        value="" if value is None else str(value),
+        fields=tuple((name, text) for name, text in fields.items() if text),
+    )
 
 
 def _of_deployment(run: Run, reason: Reason) -> Sequence[Fix]:
@@ -81,4 +100,6 @@ def _of_deployment(run: Run, reason: Reason) -> Sequence[Fix]:
         Reason.DEPLOYMENT_FULL: "Raise the deployment's limit",
         Reason.DEPLOYMENT_SHARE: "Raise the deployment's weight",
     }.get(reason)
-    return (Fix(label=label, address=url("deployments", run.deployment, "edit")),) if label and run.deployment else ()
+    if not label or not run.deployment:
+        return ()
+    return (Fix(label=label, address=url("deployments", run.deployment, "edit", back=_page_of(run))),)

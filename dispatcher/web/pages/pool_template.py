@@ -17,7 +17,8 @@ from dispatcher.errors import Fault, InvalidInput
 from dispatcher.models import WorkPool
 from dispatcher.web.pages.forms import Form, as_sent
 from dispatcher.web.pages.variables import as_text, is_json, json_object, only, with_secrets
-from dispatcher.web.pages.visit import Visit, gone_to
+from dispatcher.web.pages.visit import Visit, back_of, gone_back
+from dispatcher.web.pages.words import url
 
 Template = Mapping[str, Any]
 
@@ -43,7 +44,7 @@ def save_template(visit: Visit) -> Response:
     if visit.sent("confirmed") != "yes":
         return _page(visit, record, typed, plan=plan, preview=_preview(visit, record, wanted))
     visit.client.apply_pool(plan)
-    return gone_to("pools", record.name)
+    return gone_back(visit, url("pools", record.name))
 
 
 def defaults_of(template: Template) -> tuple[Form, dict[str, Any]]:
@@ -114,7 +115,7 @@ def _page(
     tried = only(sent, "try") or "{}"
     job, wrong = (preview, ()) if isinstance(preview, JobPreview) else (None, preview or ())
     status = HTTPStatus.UNPROCESSABLE_ENTITY if faults else HTTPStatus.OK
-    shown = {"text": text, "form": drawn, "tried": tried, "preview": job, "wrong": wrong}
+    shown = {"text": text, "form": drawn, "tried": tried, "preview": job, "wrong": wrong, "back": back_of(visit)}
     return visit.render("template.html", status=status, pool=record, faults=faults, plan=plan, **shown)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from http import HTTPStatus
 from typing import Any
 
 from starlette.responses import Response
@@ -11,8 +12,10 @@ from starlette.responses import Response
 from dispatcher.client import PoolPicture, PoolPlan
 from dispatcher.client.arguments import share_of
 from dispatcher.client.secrets import hide, of_pools
+from dispatcher.client.versions import VersionChanged
 from dispatcher.errors import Fault, InvalidInput
-from dispatcher.web.pages.visit import Visit, gone_to
+from dispatcher.web.pages.visit import Visit, back_of, gone_back, gone_to
+from dispatcher.web.pages.words import url
 
 UPCOMING = timedelta(hours=6)
 SHOWN = 50
@@ -46,17 +49,37 @@ def upcoming(visit: Visit) -> Response:
 def plan(visit: Visit) -> Response:
     """What a change would change: the query holds it, so that whoever may read can look at it and share it."""
     query = visit.request.query_params
-    made = planned(visit, {name: query.getlist(name) for name in query})
-    fields = [(name, value) for name, value in query.multi_items() if name != "version"]
-    secrets = of_pools([made.before, made.after])
-    changes = [(change.path, hide(secrets, change.before), hide(secrets, change.after)) for change in made.changes]
-    return visit.render("plan.html", plan=made, fields=fields, changes=changes)
+    fields = {name: query.getlist(name) for name in query}
+    try:
+        return _plan_page(visit, planned(visit, fields), fields)
+    except VersionChanged:
+        return _planned_anew(visit, fields)
 
 
 def change(visit: Visit) -> Response:
     """Make a change that was shown as a plan."""
-    visit.client.apply_pool(planned(visit, visit.form))
-    return gone_to("pools", visit.path("pool"))
+    try:
+        saved = visit.client.apply_pool(planned(visit, visit.form))
+    except VersionChanged:
+        return _planned_anew(visit, visit.form)
+    queue = saved.queue(visit.sent("queue"))
+    return gone_back(visit, url("pools", saved.name) + (f"#queue-{queue.priority}" if queue else ""))
+
+
+def _planned_anew(visit: Visit, form: Mapping[str, Sequence[str]]) -> Response:
+    """The plan for the pool as it is now, and who has changed the pool since the form was made."""
+    fields = {name: values for name, values in form.items() if name != "version"}
+    made = planned(visit, fields)
+    latest = next(iter(visit.client.log(pool=made.before.name, limit=1).items), None)
+    return _plan_page(visit, made, fields, status=HTTPStatus.PRECONDITION_FAILED, is_anew=True, latest=latest)
+
+
+def _plan_page(visit: Visit, made: PoolPlan, fields: Mapping[str, Sequence[str]], **values: Any) -> Response:
+    secrets = of_pools([made.before, made.after])
+    changes = [(change.path, hide(secrets, change.before), hide(secrets, change.after)) for change in made.changes]
+    asked = [(name, value) for name, texts in fields.items() for value in texts if name != "version"]
+    values = {"status": HTTPStatus.OK, "is_anew": False, "latest": None, **values}
+    return visit.render("plan.html", plan=made, fields=asked, changes=changes, back=back_of(visit), **values)
 
 
 def add_queue(visit: Visit) -> Response:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -24,6 +25,18 @@ from dispatcher.web.pages.static import StaticFile, static_files
 
 THEME, THEMES = "dispatcher_theme", frozenset({"auto", "light", "dark"})
 """The cookie in which a browser keeps its theme, and its values."""
+
+OURS = re.compile(r"/(?![/\\])[!-\[\]-~]*")
+"""An address within these pages: one slash at its beginning, no backslash, and printable ASCII alone."""
+
+TITLES = {
+    HTTPStatus.NOT_FOUND: "There is no such thing here",
+    HTTPStatus.CONFLICT: "This cannot be done now",
+    HTTPStatus.PRECONDITION_FAILED: "Somebody else was faster",
+    HTTPStatus.UNPROCESSABLE_ENTITY: "This cannot be done as it was asked for",
+    HTTPStatus.SERVICE_UNAVAILABLE: "The store does not answer",
+}
+"""What the page of an error is called, where the phrase of its status says little to a reader."""
 
 FILTERS = (
     *("instant", "duration", "pretty", "field_value", "glyph", "outside", "linked", "timed"),
@@ -75,7 +88,8 @@ class Pages:
         else:
             status, faults = HTTPStatus(getattr(error, "status_code", 500)), ()
         text = str(error) if isinstance(error, DispatcherError | Refused) else status.phrase
-        return self.render(request, "problem.html", status=status, title=status.phrase, text=text, faults=faults)
+        title, back = TITLES.get(status, status.phrase), _asking_page(request)
+        return self.render(request, "problem.html", status=status, title=title, text=text, faults=faults, back=back)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,6 +123,14 @@ class Visit:
         """The version that the form was made from; None without one."""
         text = self.sent("version")
         return int(text) if text.isascii() and text.isdecimal() and len(text) < 12 else None
+
+
+def _asking_page(request: Request) -> str:
+    """The page of ours from which a request comes; the first page if none is known."""
+    scheme, _, rest = request.headers.get("referer", "").partition(f"//{request.headers.get('host', '')}/")
+    address, own = f"/{rest}", OURS.fullmatch(f"/{rest}")
+    is_other = address.partition("?")[0] != request.url.path
+    return address if scheme in ("http:", "https:") and own and is_other else "/"
 
 
 Page = Callable[[Visit], Response]
@@ -152,3 +174,14 @@ def selected(visit: Visit, name: str, most: int) -> list[str]:
 def gone_to(*parts: str, **query: Any) -> Response:
     """Lead the browser to another page after a change."""
     return RedirectResponse(words.url(*parts, **query), status_code=HTTPStatus.SEE_OTHER)
+
+
+def gone_back(visit: Visit, address: str) -> Response:
+    """Lead the browser to the page that asked for a change; without one to this address."""
+    return RedirectResponse(back_of(visit) or address, status_code=HTTPStatus.SEE_OTHER)
+
+
+def back_of(visit: Visit) -> str:
+    """The page of ours that the form, or the address, names as the one to come back to; empty without one."""
+    back = visit.sent("back") or visit.query("back")
+    return back if OURS.fullmatch(back) else ""
