@@ -97,7 +97,19 @@ def test_a_pool_that_goes_away_is_said_to_be_out_of_date(live, wiring):
         tab = await opened(live, pool="nightly")
         await message(tab)
         await asyncio.to_thread(wiring.client.delete_work_pool, "nightly")
-        assert "not up to date" in await message(tab)
+        assert await message(tab) == "event: stale\ndata: Work pool 'nightly' does not exist\n\n"
+        await tab.aclose()
+
+    asyncio.run(story())
+
+
+def test_the_page_of_a_run_is_sent_when_the_run_moves(live, wiring):
+    async def story():
+        run = await asyncio.to_thread(wiring.client.create_run, pool="nightly", job_variables={"command": "true"})
+        tab = await opened(live, run=str(run.id))
+        assert "scheduled" in await message(tab)
+        await asyncio.to_thread(wiring.client.cancel_run, run.id)
+        assert "cancelled" in await message(tab)
         await tab.aclose()
 
     asyncio.run(story())

@@ -1,32 +1,36 @@
 """Live pages by server-sent events: one bounded read a second, whatever is open, shared by all tabs.
 
-An open page subscribes to its topic: the name of a pool, or the overview. While anybody listens, one task reads the topics in
-turn, one a second, and sends a page only when it differs from the last one. While nobody listens, nothing is read. If the task
-fails, it closes every stream, and the browsers open them again: a page is never silently out of date.
+An open page subscribes to its topic: a pool, a run, or the overview. While anybody listens, one task reads the topics in
+turn, one a second, and sends a page only when it differs from the last one. While nobody listens, nothing is read. While the
+store does not answer, the pages stay as they are and are told why (the event `stale`). If the task fails, it closes every
+stream, and the browsers open them again: a page is never silently out of date.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
+from typing import Any
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
+from dispatcher.client import Dispatcher
 from dispatcher.errors import DispatcherError
 from dispatcher.web.answers import RETRY_SECONDS, Refused
 from dispatcher.web.pages.pools import MAX_SLOTS, attention_first
-from dispatcher.web.pages.visit import Pages
+from dispatcher.web.pages.runs import circumstances
+from dispatcher.web.pages.visit import Pages, words_of
 
 MAX_STREAMS = 50
 EVERY = 1.0
 """Seconds between two reads."""
 
-Topic = str | None
-"""The name of a pool; None: the overview."""
+Topic = tuple[str, str]
+"""`pool` and a name, `run` and an id, or two empty texts: the overview."""
 
 
 @dataclass(eq=False)
@@ -62,7 +66,7 @@ class Live:
             words = f"too many live pages are open; try again in {RETRY_SECONDS} s"
             raise Refused(HTTPStatus.SERVICE_UNAVAILABLE, "streams", words)
         may_change = request.scope.get("state", {}).get("may_change", False)
-        listener = _Listener(request.query_params.get("pool"), may_change)
+        listener = _Listener(_topic(request.query_params), may_change)
         return StreamingResponse(self._messages(listener), media_type="text/event-stream")
 
     async def _messages(self, listener: _Listener) -> AsyncIterator[str]:
@@ -94,14 +98,14 @@ class Live:
             try:
                 await self._send(topic, await run_in_threadpool(self._rendered, *topic))
             except DispatcherError as problem:
-                await self._send(topic, f'<p class="banner" role="status">▲ {type(problem).__name__}: not up to date</p>')
+                await self._send(topic, words_of(problem), event="stale")
             await asyncio.sleep(self.every)
 
-    async def _send(self, topic: tuple[Topic, bool], page: str) -> None:
-        if self._sent.get(topic) == page:
+    async def _send(self, topic: tuple[Topic, bool], page: str, event: str = "") -> None:
+        message = f"event: {event}\n" * bool(event) + "".join(f"data: {line}\n" for line in page.splitlines()) + "\n"
+        if self._sent.get(topic) == message:
             return
-        self._sent[topic] = page
-        message = "".join(f"data: {line}\n" for line in page.splitlines()) + "\n"
+        self._sent[topic] = message
         for listener in self._listeners:
             if (listener.topic, listener.may_change) == topic:
                 listener.send(message)
@@ -109,10 +113,19 @@ class Live:
     def _rendered(self, topic: Topic, may_change: bool) -> str:  # noqa: FBT001 - half of the key
         self.reads += 1
         with self.pages.clients.lent() as client:
-            if topic is None:
-                values = {"pools": attention_first(client.overview())}
-                return self.pages.templates.get_template("overview_live.html").render(may_change=may_change, **values)
-            picture = client.picture(topic)
-            return self.pages.templates.get_template("pool_live.html").render(
-                may_change=may_change, picture=picture, max_slots=MAX_SLOTS
-            )
+            template, values = _shown(topic, client)
+            return self.pages.templates.get_template(template).render(may_change=may_change, **values)
+
+
+def _topic(query: Mapping[str, str]) -> Topic:
+    return next(((kind, query[kind]) for kind in ("pool", "run") if kind in query), ("", ""))
+
+
+def _shown(topic: Topic, client: Dispatcher) -> tuple[str, Mapping[str, Any]]:
+    """The template of a topic, and what it shows."""
+    kind, name = topic
+    if kind == "run":
+        return "run_live.html", circumstances(client, client.run(name))
+    if kind == "pool":
+        return "pool_live.html", {"picture": client.picture(name), "max_slots": MAX_SLOTS}
+    return "overview_live.html", {"pools": attention_first(client.overview())}

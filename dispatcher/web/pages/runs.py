@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -72,11 +72,20 @@ def run(visit: Visit) -> Response:
     record = visit.client.run(visit.path("run"))
     secrets = of_runs(visit.client.store, [record])
     whole = hide(secrets, shapes.whole_run(record))
-    explanation, pool = visit.client.explain(record.id), visit.client.store.pool(record.pool)
-    values: dict[str, Any] = {"run": record, "explanation": explanation, "entries": timeline(record), "pool": pool}
-    values["fixes"] = fixes(record, explanation, pool)
     logs = _logs(visit, record, secrets) if visit.query("logs") else None
-    return visit.render("run.html", **values, shape=whole, logs=logs)
+    return visit.render("run.html", **circumstances(visit.client, record), shape=whole, logs=logs)
+
+
+def circumstances(client: Dispatcher, record: Run) -> Mapping[str, Any]:
+    """What is live on the page of a run: why it is where it is, what can be done about it, and what has happened."""
+    explanation, pool = client.explain(record.id), client.store.pool(record.pool)
+    return {
+        "run": record,
+        "explanation": explanation,
+        "entries": timeline(record),
+        "pool": pool,
+        "fixes": fixes(record, explanation, pool),
+    }
 
 
 def logs(visit: Visit) -> Response:

@@ -17,7 +17,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from dispatcher.client import Dispatcher
 from dispatcher.errors import DispatcherError, Fault, InvalidInput
-from dispatcher.web.answers import Refused, status_of
+from dispatcher.web.answers import RETRY_SECONDS, Refused, status_of
 from dispatcher.web.bodies import form_body
 from dispatcher.web.clients import Clients
 from dispatcher.web.pages import words
@@ -80,16 +80,20 @@ class Pages:
         return HTMLResponse(self.templates.get_template(template).render(**known, **values), status_code=status)
 
     def problem(self, request: Request, error: Exception) -> Response:
-        """The page of an error of the client, or of a refused request."""
+        """The page of an error of the client, or of a refused request. One that may pass loads itself again."""
         if isinstance(error, DispatcherError):
             status, faults = status_of(error)[0], error.faults if isinstance(error, InvalidInput) else ()
         elif isinstance(error, Refused):
             status, faults = error.status, error.faults
         else:
             status, faults = HTTPStatus(getattr(error, "status_code", 500)), ()
-        text = str(error) if isinstance(error, DispatcherError | Refused) else status.phrase
+        text = words_of(error) if isinstance(error, DispatcherError | Refused) else status.phrase
         title, back = TITLES.get(status, status.phrase), _asking_page(request)
-        return self.render(request, "problem.html", status=status, title=title, text=text, faults=faults, back=back)
+        passes = status is HTTPStatus.SERVICE_UNAVAILABLE and request.method == "GET"
+        values = {"title": title, "text": text, "faults": faults, "back": back, "passes": passes}
+        page = self.render(request, "problem.html", status=status, **values)
+        page.headers.update({"Retry-After": str(RETRY_SECONDS), "Refresh": str(RETRY_SECONDS)} if passes else {})
+        return page
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,6 +127,12 @@ class Visit:
         """The version that the form was made from; None without one."""
         text = self.sent("version")
         return int(text) if text.isascii() and text.isdecimal() and len(text) < 12 else None
+
+
+def words_of(error: Exception) -> str:
+    """An error as a sentence."""
+    text = str(error)
+    return text[:1].upper() + text[1:]
 
 
 def _asking_page(request: Request) -> str:

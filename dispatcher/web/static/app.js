@@ -137,13 +137,48 @@
   };
   const badge = document.querySelector(".live");
   const say = (words) => { if (badge) { badge.textContent = words; badge.classList.toggle("stale", words !== "● live"); } };
+  let isHeard = false, fresh = new Date();
+  const outdated = (isOutdated) => document.querySelector("[data-live]")?.classList.toggle("outdated", isOutdated);
   document.addEventListener("htmx:sse:before:message", (event) => {
+    isHeard = true;
+    if (event.detail.message.event) return;
+    fresh = new Date();
+    outdated(false);
+    if (!isHeld) say("● live");
     if (!isBusy()) return;
     event.preventDefault();
     missed = true;
   });
-  document.addEventListener("htmx:sse:after:connection", () => say("● live"));
-  for (const name of ["htmx:sse:error", "htmx:sse:close"]) document.addEventListener(name, () => say("▲ not live, trying again"));
+  // The store does not answer: the page keeps what it shows.
+  document.addEventListener("stale", (event) => {
+    outdated(true);
+    say(`▲ as of ${fresh.toLocaleTimeString()}, trying again. ${event.detail.data}`);
+  });
+  for (const name of ["htmx:sse:error", "htmx:sse:close"]) document.addEventListener(name, () => {
+    isHeard = false;
+    say("▲ not live, trying again");
+  });
+  // What is no stream is no part of the page: a proxy's page, or the refusal of one stream too many.
+  document.addEventListener("htmx:before:swap", (event) => {
+    const { ctx } = event.detail, kind = ctx?.response?.headers?.get("Content-Type");
+    if (kind && ctx.sourceElement?.matches("[data-live]") && !kind.includes("text/event-stream")) event.preventDefault();
+  });
+  // Where no stream comes through, the page is read again every few seconds.
+  const poll = async () => {
+    const live = document.querySelector("[data-live]");
+    if (!live || isHeard || document.hidden || isBusy()) return;
+    const answer = await fetch(location.href, { headers: { Accept: "text/html" } }).catch(() => null);
+    const page = answer?.ok ? new DOMParser().parseFromString(await answer.text(), "text/html") : null;
+    if (!page) { outdated(true); say(`▲ as of ${fresh.toLocaleTimeString()}, trying again`); return; }
+    const newer = page.querySelector("[data-live]");
+    if (isHeard || isBusy()) return;
+    if (!newer) { location.reload(); return; }
+    fresh = new Date();
+    outdated(false);
+    await htmx.swap({ target: live, sourceElement: live, text: [...newer.children].map((part) => part.outerHTML).join("\n"), swap: "innerMorph" });
+    say("● read again every 5 s");
+  };
+  setInterval(poll, 5000);
   document.addEventListener("htmx:after:settle", showTimes);
   setInterval(() => {
     showTimes();
