@@ -2,6 +2,8 @@
 
 import ast
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -25,6 +27,14 @@ def test_each_mutant_is_another_module_under_a_name_of_its_own(module):
     for mutant in made:
         assert ast.unparse(mutant.tree) != original
         compile(mutant.tree, mutant.name, "exec")
+
+
+def test_a_mutant_of_a_function_is_judged_in_place_and_killed():
+    """In place: a run that does not get hold of the functions of the module, and would import each mutant, fails."""
+    command = [sys.executable, "-m", "tests.mutations", "retries", "--only", "1 -> 2"]
+    answer = subprocess.run(command, cwd=CORE.parents[1], capture_output=True, text=True, check=False)
+    assert answer.returncode == 0, answer.stdout
+    assert answer.stdout.splitlines()[2].startswith("| retries | 3 | 3 | 0 |")
 
 
 def test_the_table_of_what_was_judged_adds_up():

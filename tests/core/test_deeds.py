@@ -21,11 +21,12 @@ from dispatcher.models import (
     RunLate,
     RunOf,
     RunState,
+    Share,
     Target,
     Then,
     When,
 )
-from tests.builders import HOUR, MINUTE, NOW, SECOND, a_deployment, a_firing, a_pool, a_run, an_automation, an_id
+from tests.builders import HOUR, MINUTE, NOW, SECOND, a_deployment, a_firing, a_pool, a_queue, a_run, an_automation, an_id
 
 FAILED = frozenset({RunState.FAILED})
 LATE, LONG = When(late=RunLate(by=HOUR)), When(longer=QueueLonger(pool="pool", than=3))
@@ -233,6 +234,21 @@ class TestRuns:
         firing = done.act(a_look(then, when=LATE if verb == "cancel" else None, runs=(old,)))
         assert firing.problems == (f"runs of work pool 'mirror' are those of prefect: {verb} them there",)
         assert (done.runs, done.moves) == ({}, {})
+
+    def test_nothing_is_cancelled_where_one_of_the_runs_is_that_of_a_source(self):
+        mirror = a_pool("mirror", mirror=Mirror(source="prefect", revision="1"))
+        runs = tuple(a_run(pool="mirror", source_id=source_id) for source_id in (None, "flow-run"))
+        done = the_deeds(pools=[mirror])
+        firing = done.act(a_look(Then(cancel=True), when=LATE, runs=runs))
+        assert firing.problems == ("runs of work pool 'mirror' are those of prefect: cancel them there",)
+        assert done.moves == {}
+
+    @pytest.mark.parametrize(("share", "lane"), [(Share.STRICT, None), (Share.FAIR, "etl")])
+    @pytest.mark.parametrize("then", [Then(run=RunOf(deployment="etl")), Then(retry=True)], ids=["run", "retry"])
+    def test_a_run_that_is_made_waits_in_the_lane_of_its_deployment_where_those_share_the_queue(self, then, share, lane):
+        done = the_deeds(pools=[a_pool(queues=[a_queue(share=share)])])
+        done.act(a_look(then, runs=(an_ended_run(),)))
+        assert [run.lane for run in done.runs.values()] == [lane]
 
     @pytest.mark.parametrize("deployment", [None, "gone"])
     def test_a_retry_needs_no_deployment(self, deployment):

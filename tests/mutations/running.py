@@ -134,7 +134,11 @@ class _Session:
         """Find out what each test reaches, then judge each mutant."""
         if session.testsfailed:
             return None
+        gc.unfreeze()  # the tests' conftest freezes what collecting made, and what is frozen is not found
         self._examples, self._cached, self._functions = Examples(session.items), caches(), _functions(self._module)
+        if not self._functions:  # each mutant would be imported, at a hundred times the cost and with fewer examples
+            self._failed = f"finding the functions of {self._module}"
+            return True
         self._examples.few()
         reached = set[int]()
         vars(sys.modules[f"dispatcher.core.{self._module}"])[REACHED] = reached.add
