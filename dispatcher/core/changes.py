@@ -19,7 +19,7 @@ from dispatcher.core.placeholders import joined
 from dispatcher.models import Automation, Deployment, WorkPool
 
 KEPT = frozenset(
-    {"id", "created_at", "version", "applied", "holds", "last_tick_at", "mirror", "paused_at", "resumed_at"}
+    {"id", "created_at", "version", "applied", "holds", "last_tick_at", "ticked_hours", "mirror", "paused_at", "resumed_at"}
     | {"windows_until", "windows_at", "windows_left_out", "automated", "revision", "progress"}
 )
 """Fields that stores, ticks and `apply` write; a configuration does not have them."""

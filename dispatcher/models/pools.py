@@ -143,6 +143,8 @@ class WorkPool:
     """Which of its runs wait because the provider refused, those that are over included; written by ticks."""
     last_tick_at: datetime | None = None
     """The heartbeat; written by ticks."""
+    ticked_hours: tuple[int, ...] = ()
+    """For each minute of the hour: the hour of the last tick in such a minute (`core.ticks`); written with `last_tick_at`."""
     paused_at: datetime | None = None
     """When it was last paused; written with `paused` (`core.pauses`)."""
     resumed_at: datetime | None = None

@@ -27,7 +27,7 @@ class PeopleStore(SharedStore, Protocol):
     def save_pool(self, pool: WorkPool, *, expected_version: int | None, entry: LogEntry | None = None) -> WorkPool:
         """Create (`expected_version=None`) or replace a pool and its queues in one step; the answer has the new version.
 
-        What ticks write (`holds`, `last_tick_at`) is left as it is.
+        What ticks write (`holds`, `last_tick_at`, `ticked_hours`) is left as it is.
         Raises `AlreadyExists` on create, `NotFound` or `Conflict` (another version) on replace, and `Conflict` when a queue
         that would be deleted has runs that have not ended.
         """

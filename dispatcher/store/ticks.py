@@ -31,7 +31,9 @@ class TickStore(SharedStore, Protocol):
         ...
 
     def heartbeat(self, pool: str, now: datetime) -> None:
-        """Note that the pool is being ticked, as a claim does. Ignores an unknown pool."""
+        """Note that the pool is being ticked, as a claim does: `last_tick_at`, and the minute (`core.ticks.noted`) in the same
+        write. Ignores an unknown pool.
+        """
         ...
 
     def heartbeats(self, pools: Sequence[str], now: datetime) -> None:

@@ -142,6 +142,14 @@ TIMES = Codec(
 """Times by name."""
 
 
+HOUR_DIGITS = 5
+HOURS = Codec(
+    lambda hours: "".join(f"{hour:0{HOUR_DIGITS}x}" for hour in hours),
+    lambda stored: tuple(int(stored[at : at + HOUR_DIGITS], 16) for at in range(0, len(stored), HOUR_DIGITS)),
+)
+"""Hours since 1970 in a row, each of as many hexadecimal digits, so that a statement can replace one of them."""
+
+
 def in_json(codec: Codec) -> Codec:
     """The same in a column of its own, as text."""
     return Codec(lambda value: as_json(codec.encode(value)), lambda stored: codec.decode(json.loads(stored)))

@@ -12,7 +12,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
-from dispatcher.core import transitions, windows
+from dispatcher.core import ticks, transitions, windows
 from dispatcher.core.holds import order_in_queue
 from dispatcher.models import Automation, Deployment, Firing, LogEntry, PoolHold, Run, RunState, WorkPool
 from dispatcher.models.lanes import limited_by
@@ -193,7 +193,7 @@ class MemoryStore(MemoryConfiguration):
         """See `Store.heartbeat`."""
         with self._lock:
             if pool in self._pools:
-                self._pools[pool] = replace(self._pools[pool], last_tick_at=now)
+                self._pools[pool] = _ticked(self._pools[pool], now)
 
     def look(self, pool: str, now: datetime, read: Callable[[Snapshot], Seen]) -> Seen | None:
         """See `Store.look`."""
@@ -206,7 +206,7 @@ class MemoryStore(MemoryConfiguration):
         with self._lock:
             if pool not in self._pools:
                 return Claims()
-            ticked = replace(self._pools[pool], last_tick_at=now)
+            ticked = _ticked(self._pools[pool], now)
             repeats = [
                 replace(run, **transitions.taken_over(run, now, lease)) for run in self._abandoned(pool, now)[:takeovers]
             ]
@@ -320,3 +320,7 @@ class MemoryStore(MemoryConfiguration):
         self.move(automated.moves)
         for entry in automated.entries:
             self._note(entry)
+
+
+def _ticked(pool: WorkPool, now: datetime) -> WorkPool:
+    return replace(pool, last_tick_at=now, ticked_hours=ticks.noted(pool.ticked_hours, now))

@@ -41,6 +41,7 @@ class MemoryConfiguration(MemoryAutomations, ABC):
                 queues=tuple(sorted(pool.queues, key=lambda queue: queue.priority)),
                 holds=ticked.holds,
                 last_tick_at=ticked.last_tick_at,
+                ticked_hours=ticked.ticked_hours,
                 automated=False,
             )
             self._pools[pool.name] = apart(saved)

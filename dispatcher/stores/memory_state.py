@@ -54,7 +54,7 @@ class MemoryState:
             return stored
         if pool.name in self._pools:
             raise refusals.pool_exists(pool.name)
-        return replace(pool, holds=(), last_tick_at=None)
+        return replace(pool, holds=(), last_tick_at=None, ticked_hours=())
 
     def _refuse_removal_of_busy_queues(self, stored: WorkPool, pool: WorkPool) -> None:
         busy = {run.queue for run in self._of(stored.name) if not run.state.is_terminal}

@@ -29,7 +29,7 @@ from psycopg import errors
 from dispatcher.errors import StoreError, StoreSchemaError
 from dispatcher.stores.statements import migrations
 
-OLDEST_SCHEMA = 16
+OLDEST_SCHEMA = 17
 """The oldest schema that this code can use without a migration."""
 
 _LOCK = int.from_bytes(b"dispatch", "big")

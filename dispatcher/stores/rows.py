@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import date
+from datetime import date, datetime
+from typing import Any
 from uuid import UUID
 
+from dispatcher.core import ticks
 from dispatcher.models import (
     Attempt,
     CatchUp,
@@ -30,6 +32,7 @@ from dispatcher.models import (
 from dispatcher.records import EndedRun
 from dispatcher.stores.codecs import (
     FLAG,
+    HOURS,
     ID,
     JSON,
     LENGTH,
@@ -142,6 +145,7 @@ POOL = Table(
         "version": PLAIN,
         "holds": several(HOLD),
         "last_tick_at": TIME,
+        "ticked_hours": HOURS,
         "mirror": nested(MIRROR),
         "applied": JSON,
         "share": Codec(str, Share),
@@ -280,6 +284,13 @@ LOG_ENTRY = Table(
         "kept_until": TIME,
     },
 )
+
+
+def beat(now: datetime) -> Mapping[str, Any]:
+    """The parameters of a heartbeat."""
+    hour, minute = ticks.place(now)
+    return {"now": now, "minute": minute, "hour": HOURS.encode([hour]), "never": HOURS.encode([ticks.NEVER] * ticks.MINUTES)}
+
 
 COLUMNS: Mapping[str, str] = {
     "pool": POOL.columns,

@@ -12,7 +12,7 @@ from uuid import UUID
 from dispatcher.core import transitions
 from dispatcher.models import Run, RunState
 from dispatcher.records import Claim, Claims, Decide, Decision
-from dispatcher.stores.rows import RUN
+from dispatcher.stores.rows import RUN, beat
 from dispatcher.stores.sql_configuration import expected, guard, pool_calls, pool_of, required
 from dispatcher.stores.sql_snapshot import InUse, snapshot, use_calls
 from dispatcher.stores.transaction import Transaction
@@ -23,13 +23,13 @@ RunChange = tuple[Run, Mapping[str, Any], Mapping[str, Any]]
 
 def claim(transaction: Transaction, pool: str, now: datetime, *, lease: timedelta, takeovers: int, decide: Decide) -> Claims:
     """See `Store.claim`."""
-    beat, *cursors = transaction.together(
-        ("heartbeat", {"pool": pool, "now": now}),
+    heartbeat, *cursors = transaction.together(
+        ("heartbeat", {"pool": pool, **beat(now)}),
         ("abandoned", {"pool": pool, "now": now, "limit": takeovers}),
         *pool_calls(pool),
         *use_calls(pool, now),
     )
-    if not beat.rowcount:
+    if not heartbeat.rowcount:
         return Claims()
     abandoned, pool_rows, queue_rows, uses, lanes = (cursor.fetchall() for cursor in cursors)
     stored = required(pool_of(pool_rows, queue_rows))

@@ -176,7 +176,7 @@ def _expect_pool(transaction: Transaction, name: str, version: int) -> None:
 
 
 def _add_pool(transaction: Transaction, pool: WorkPool) -> None:
-    untouched = replace(pool, holds=(), last_tick_at=None)
+    untouched = replace(pool, holds=(), last_tick_at=None, ticked_hours=())
     if not transaction.change("add_pool", **POOL.encode(untouched)):
         raise refusals.pool_exists(pool.name)
 

@@ -37,7 +37,7 @@ from dispatcher.records import (
 from dispatcher.stores import refusals, sql_automations, sql_claim, sql_log
 from dispatcher.stores import sql_configuration as configuration
 from dispatcher.stores.codecs import microseconds
-from dispatcher.stores.rows import DEPLOYMENT, ENDED_RUN, POOL, QUEUE, RUN, SMALL_RUN
+from dispatcher.stores.rows import DEPLOYMENT, ENDED_RUN, POOL, QUEUE, RUN, SMALL_RUN, beat
 from dispatcher.stores.sql_automations import SqlAutomations
 from dispatcher.stores.sql_configuration import deployment_in, pool_calls, pool_in, pool_of, required
 from dispatcher.stores.sql_listing import FEW, named, pages
@@ -196,7 +196,7 @@ class SqlStore(SqlAutomations):
     def heartbeats(self, pools: Sequence[str], now: datetime) -> None:
         """See `Store.heartbeats`. One statement."""
         if pools:
-            self._write(("heartbeats", {"pools": json.dumps(list(pools)), "now": now}))
+            self._write(("heartbeats", {"pools": json.dumps(list(pools)), **beat(now)}))
 
     def scheduled(self, pool: str, now: datetime, *, limit: int) -> Sequence[Deployment]:
         """See `Store.scheduled`."""
@@ -240,7 +240,7 @@ class SqlStore(SqlAutomations):
 
     def heartbeat(self, pool: str, now: datetime) -> None:
         """See `Store.heartbeat`."""
-        self._write(("heartbeat", {"pool": pool, "now": now}))
+        self._write(("heartbeat", {"pool": pool, **beat(now)}))
 
     def look(self, pool: str, now: datetime, read: Callable[[Snapshot], Seen]) -> Seen | None:
         """See `Store.look`."""

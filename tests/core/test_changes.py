@@ -25,7 +25,13 @@ def test_equal_configurations_do_not_differ():
 
 def test_what_stores_and_ticks_keep_is_no_difference():
     born = {"id": an_id(), "created_at": NOW + HOUR, "version": 9, "applied": {"paused": "1"}}
-    of_pool = {"holds": (a_hold(),), "last_tick_at": NOW, "mirror": Mirror(source="prefect", revision="1"), "automated": True}
+    of_pool = {
+        "holds": (a_hold(),),
+        "last_tick_at": NOW,
+        "ticked_hours": (1,),
+        "mirror": Mirror(source="prefect", revision="1"),
+        "automated": True,
+    }
     of_pool |= {"paused_at": NOW, "resumed_at": NOW + HOUR}
     of_deployment = {"windows_until": {"daily": NOW}, "windows_at": NOW, "windows_left_out": 3}
     of_automation = {"revision": 4, "progress": Progress(episodes={"pool": Episode(since=NOW)})}

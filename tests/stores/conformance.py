@@ -18,6 +18,7 @@ from tests.stores.conformance_requeue import Requeues
 from tests.stores.conformance_runs import Listing, LiveAndLingering, Moves, Runs
 from tests.stores.conformance_schedules import Attempts, Pruning, Schedules
 from tests.stores.conformance_shares import FairShares
+from tests.stores.conformance_ticks import TicksOfTheHour
 from tests.stores.conformance_work import Work
 
 SUITE = (
@@ -46,6 +47,7 @@ SUITE = (
     Automations,
     Automating,
     Work,
+    TicksOfTheHour,
     Lanes,
     Priorities,
     Expiry,

@@ -191,11 +191,12 @@ class Pools:
 class QueuesAndDeletion:
     @pytest.mark.parametrize("state", [RunState.SCHEDULED, RunState.PENDING, RunState.RUNNING, RunState.CANCELLING])
     def test_a_queue_is_deleted_only_when_all_its_runs_have_ended(self, store: Store, state: RunState):
-        created = store.save_pool(a_pool(queues=["default", "low"]), expected_version=None)
+        store.save_pool(a_pool(queues=["default", "low"]), expected_version=None)
         a_run_in(store, state, queue="low")
+        before = store.pool("pool")
         with pytest.raises(Conflict, match="'low'"):
             store.save_pool(replace(a_pool(), description="new"), expected_version=1)
-        assert store.pool("pool") == replace(created, last_tick_at=None if state is RunState.SCHEDULED else NOW)
+        assert store.pool("pool") == before
 
     def test_a_queue_is_deleted_when_its_runs_have_ended_and_they_stay(self, store: Store):
         store.save_pool(a_pool(queues=["default", "low"]), expected_version=None)

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from datetime import timedelta
 
+from dispatcher.core.ticks import noted
 from dispatcher.models import (
     TERMINAL_STATES,
     Run,
@@ -250,6 +251,7 @@ def restore(world: World) -> Call:
         version=random.randrange(1, 5),
         holds=random.choice([(), (a_hold(world.time(), "elsewhere"),)]),
         last_tick_at=random.choice([None, world.time()]),
+        ticked_hours=random.choice([(), noted((), world.time())]),
     )
     restored = [pool] if random.random() < 0.7 else []
     queue = random.choice([queue.name for queue in (there or pool).queues])

@@ -11,7 +11,7 @@ import pytest
 from dispatcher.core.admission import admit
 from dispatcher.models import Run, RunState, Share
 from dispatcher.records import Decision, Move, RunFilter, Snapshot
-from dispatcher.stores.rows import RUN
+from dispatcher.stores.rows import RUN, beat
 from dispatcher.stores.sql_listing import pages
 from dispatcher.stores.sqlite import SqliteStore
 from dispatcher.stores.transaction import stored_in
@@ -28,6 +28,7 @@ PARAMETERS: dict[str, Any] = {
     "name": "pool",
     "id": "0" * 32,
     "start": "0" * 32,
+    **beat(NOW),
     "now": 0,
     "due_at": 0,
     "ended_before": 0,

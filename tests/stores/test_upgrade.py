@@ -10,13 +10,14 @@ from typing import Any
 
 import psycopg
 
+from dispatcher.core.ticks import last_hour
 from dispatcher.models import RunState, WorkPool
 from dispatcher.records import RunFilter
 from dispatcher.store import Store
 from dispatcher.stores.postgres import PostgresStore
 from dispatcher.stores.sqlite import SqliteStore
 from dispatcher.stores.statements import migrations
-from tests.builders import MINUTE, NOW, TEMPLATE
+from tests.builders import HOUR, MINUTE, NOW, TEMPLATE
 from tests.stores.postgres_server import PostgresServer, server
 from tests.stores.steps import a_whole_life, claim
 
@@ -56,6 +57,7 @@ def goes_on(store: Store) -> None:
     """What the first release wrote reads as it was, with what is new as by default."""
     pool, deployment = store.pool("pool"), store.deployment("nightly")
     assert isinstance(pool, WorkPool)
+    assert (pool.last_tick_at, pool.ticked_hours) == (None, ())
     assert (pool.hooks, [queue.name for queue in pool.queues]) == ((), ["default"])
     assert deployment
     assert (deployment.parameters, deployment.parameter_openapi_schema) == ({}, {})
@@ -66,6 +68,9 @@ def goes_on(store: Store) -> None:
     assert (run.past, run.retry, run.schedule, run.notify_at, run.notify_states) == ((), None, None, None, frozenset())
     [claimed] = claim(store, NOW + MINUTE).claims
     assert claimed.run.id == run.id
+    ticked = store.pool("pool")
+    assert ticked
+    assert (ticked.last_tick_at, last_hour(ticked, NOW + HOUR - MINUTE, HOUR).minutes) == (NOW + MINUTE, (NOW + MINUTE,))
     a_whole_life(store)
 
 

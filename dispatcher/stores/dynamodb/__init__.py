@@ -4,7 +4,8 @@ The table (`definition.TABLE_DEFINITION`; `/` stands in no name, so it separates
 
     item         pk                   sk                  holds
     pool         POOL/<pool>          CONFIG              its configuration: limit, template, queues, `version`
-    slots        POOL/<pool>          SLOTS               `used/<queue>` for each queue, `turn`, heartbeat, holds
+    slots        POOL/<pool>          SLOTS               `used/<queue>` for each queue, `turn`, heartbeat, holds;
+                                                          `00` to `59`: the hour of the last tick in that minute
     gate         POOL/<pool>          QUEUE/<queue>       `filled`: the transaction that last let a run begin to wait
     windows      POOL/<pool>          WINDOWS             `at/<deployment>`: when its next window comes near
     lanes        POOL/<pool>          LANES               nothing: it is there once runs of the pool may wait in lanes

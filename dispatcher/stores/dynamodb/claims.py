@@ -10,6 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from dispatcher.core import transitions
+from dispatcher.core.ticks import noted
 from dispatcher.errors import StoreUnavailable
 from dispatcher.models import Deployment, Run, RunState, WorkPool
 from dispatcher.models.lanes import limited_by
@@ -45,7 +46,7 @@ class ClaimTry:
     def claim(self, takeovers: int, decide: Decide) -> Claims | None:
         """The claims; empty when there was nothing to do. None when another writer came first and nothing was claimed."""
         repeats = self._abandoned(takeovers)
-        decision = decide(self._snapshot(replace(self._stored_pool.pool, last_tick_at=self._now)))
+        decision = decide(self._snapshot(self._ticked()))
         writes = [self._taken_over(stored) for stored in repeats]
         writes += self._decided(decision, {stored.run.id for stored in repeats})
         if not writes:
@@ -58,6 +59,10 @@ class ClaimTry:
     def seen(self) -> Snapshot:
         """The snapshot that a claim would see, for `Store.look`."""
         return self._snapshot(self._stored_pool.pool)
+
+    def _ticked(self) -> WorkPool:
+        pool = self._stored_pool.pool
+        return replace(pool, last_tick_at=self._now, ticked_hours=noted(pool.ticked_hours, self._now))
 
     def _snapshot(self, pool: WorkPool) -> Snapshot:
         return Snapshot(

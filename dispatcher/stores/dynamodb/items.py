@@ -7,9 +7,10 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 from uuid import UUID
 
+from dispatcher.core import ticks
 from dispatcher.core.transitions import TAKEN_OVER_IN
 from dispatcher.errors import StoreUnavailable
 from dispatcher.models import Deployment, Run, RunState, WorkPool
@@ -30,6 +31,8 @@ MAX_BYTES = 390_000
 """The most bytes of a run. A DynamoDB item holds 400 kB (409,600 bytes), including its keys and names."""
 
 _TICKED = ("holds", "last_tick_at")
+_MINUTES = tuple(f"{minute:02}" for minute in range(ticks.MINUTES))
+"""The attributes of the slots item that say in which hour each minute of the hour last had a tick."""
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 _OVERHEAD = 100
 """What AWS adds to an item's size when it stores it. It is billed, but does not count against the limit."""
@@ -50,6 +53,24 @@ class Entry:
 
     key: Key
     item: Item
+
+
+class Beat(NamedTuple):
+    """What an update that is a heartbeat says."""
+
+    assigned: str
+    names: Mapping[str, str]
+    values: Item
+
+    @property
+    def update(self) -> dict[str, Any]:
+        """An update that is nothing else, of a pool that exists."""
+        return {
+            "UpdateExpression": f"SET {self.assigned}",
+            "ConditionExpression": "attribute_exists(pk)",
+            "ExpressionAttributeNames": self.names,
+            "ExpressionAttributeValues": self.values,
+        }
 
 
 def typed(value: Any) -> Mapping[str, Any]:
@@ -128,7 +149,7 @@ def pool_item(pool: WorkPool) -> Item:
     """The configuration of a pool, its queues included."""
     item = encode(POOL, pool)
     queues = json.dumps([QUEUE.encode(queue) for queue in pool.queues], separators=(",", ":"))
-    return {**{name: value for name, value in item.items() if name not in _TICKED}, "queues": {"S": queues}}
+    return {**{name: value for name, value in item.items() if name not in (*_TICKED, "ticked_hours")}, "queues": {"S": queues}}
 
 
 def pool_in(config: Item, slots: Item) -> WorkPool:
@@ -137,7 +158,27 @@ def pool_in(config: Item, slots: Item) -> WorkPool:
         stored = json.loads(text_in(config, "queues"))
         queues = tuple(QUEUE.of_filled({name: queue[name] for name in QUEUE.names if name in queue}) for queue in stored)
     ticked = {name: slots[name] for name in _TICKED if name in slots}
-    return decode(POOL, {**config, **ticked}, queues=queues)
+    return decode(POOL, {**config, **ticked}, queues=queues, ticked_hours=_hours_in(slots))
+
+
+def ticked_item(pool: WorkPool) -> Item:
+    """What ticks have written about a pool, as the slots item holds it."""
+    item = encode(POOL, pool)
+    hours = {name: typed(hour) for name, hour in zip(_MINUTES, pool.ticked_hours or (), strict=False) if hour != ticks.NEVER}
+    return {**{name: item[name] for name in _TICKED if name in item}, **hours}
+
+
+def beat(now: datetime) -> Beat:
+    """A heartbeat, as part of an update of the slots item."""
+    hour, minute = ticks.place(now)
+    values = {":now": typed(microseconds(now)), ":hour": typed(hour)}
+    return Beat("last_tick_at = :now, #minute = :hour", {"#minute": _MINUTES[minute]}, values)
+
+
+def _hours_in(slots: Item) -> tuple[int, ...]:
+    if not any(name in slots for name in _MINUTES):
+        return ()
+    return tuple(number_in(slots, name) if name in slots else ticks.NEVER for name in _MINUTES)
 
 
 def deployment_in(item: Item | None) -> Deployment | None:

@@ -12,10 +12,20 @@ from dispatcher.errors import StoreError
 from dispatcher.models import LogEntry, PoolHold, Share, WorkPool
 from dispatcher.records import ChangeHolds
 from dispatcher.stores import refusals
-from dispatcher.stores.codecs import microseconds
 from dispatcher.stores.dynamodb import keys
 from dispatcher.stores.dynamodb.clearing import clear, is_leaving
-from dispatcher.stores.dynamodb.items import USED, Item, pool_in, pool_item, readable, text_in, typed, used_in
+from dispatcher.stores.dynamodb.items import (
+    USED,
+    Item,
+    beat,
+    pool_in,
+    pool_item,
+    readable,
+    text_in,
+    ticked_item,
+    typed,
+    used_in,
+)
 from dispatcher.stores.dynamodb.keys import Key
 from dispatcher.stores.dynamodb.log import Log, entries_of
 from dispatcher.stores.dynamodb.requests import Table
@@ -63,12 +73,7 @@ class Pools:
 
     def heartbeat(self, name: str, now: datetime) -> None:
         """Note that the pool is being ticked; a claim that had nothing to claim does so, too."""
-        self._table.update(
-            keys.slots(name),
-            UpdateExpression="SET last_tick_at = :now",
-            ConditionExpression="attribute_exists(pk)",
-            ExpressionAttributeValues={":now": typed(microseconds(now))},
-        )
+        self._table.update(keys.slots(name), **beat(now).update)
 
     def hold(self, name: str, change: ChangeHolds) -> tuple[PoolHold, ...]:
         """See `Store.hold`: written on the condition that the holds are those that were read."""
@@ -112,9 +117,8 @@ class Pools:
         if self.read(pool.name):
             return
         clear(self._table, pool.name)
-        ticked = {name: typed(value) for name, value in POOL.encode_fields(_ticked(pool)).items() if value is not None}
         token = self._table.new_token()
-        self._table.transact(_new(pool, ticked, token), token)
+        self._table.transact(_new(pool, ticked_item(pool), token), token)
 
     def delete(self, name: str, expected_version: int, entry: LogEntry | None) -> None:
         """See `Store.delete_pool`. The pool is gone at once; what belongs to it goes piece by piece, and never comes back."""
@@ -176,7 +180,7 @@ class Pools:
         if there:
             raise refusals.pool_exists(pool.name)
         clear(self._table, pool.name)
-        saved = _saved(pool, 1, holds=(), last_tick_at=None, automated=_is_looked_at(pool.name, watches))
+        saved = _saved(pool, 1, holds=(), last_tick_at=None, ticked_hours=(), automated=_is_looked_at(pool.name, watches))
         return saved, _new(saved, {}, token)
 
     def _replace(
@@ -263,7 +267,7 @@ def _lanes(pool: WorkPool) -> Actions:
 
 def _ticked(pool: WorkPool) -> dict[str, Any]:
     """The attributes that only ticks write."""
-    return {name: getattr(pool, name) for name in ("holds", "last_tick_at")}
+    return {name: getattr(pool, name) for name in ("holds", "last_tick_at", "ticked_hours")}
 
 
 def _fit(config: Item | None, slots: Item | None) -> bool:

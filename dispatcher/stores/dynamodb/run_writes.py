@@ -16,13 +16,13 @@ from uuid import UUID
 
 from dispatcher.core.automations import Watch, owed_since
 from dispatcher.models import Run
-from dispatcher.stores.codecs import microseconds
 from dispatcher.stores.dynamodb import keys
 from dispatcher.stores.dynamodb.items import (
     USED,
     Entry,
     Item,
     Stored,
+    beat,
     entries_of,
     entry_of,
     expiry,
@@ -226,8 +226,10 @@ def _slots_action(counts: Mapping[str, int], token: str | None, turn: Turn | Non
     if token:
         values[":token"] = {"S": token}
     if turn:
-        assigned.append("last_tick_at = :now")
-        values |= {":now": typed(microseconds(turn.now)), ":turn": {"S": turn.expected}}
+        heartbeat = beat(turn.now)
+        assigned.append(heartbeat.assigned)
+        names |= heartbeat.names
+        values |= {**heartbeat.values, ":turn": {"S": turn.expected}}
         condition = "turn = :turn"
     expression = " ".join([*([f"SET {', '.join(assigned)}"] if assigned else []), *([f"ADD {added}"] if added else [])])
     action = {"UpdateExpression": expression, "ConditionExpression": condition, "ExpressionAttributeValues": values}

@@ -14,13 +14,13 @@ from dispatcher.stores.codecs import microseconds
 from dispatcher.stores.dynamodb import keys, windows
 from dispatcher.stores.dynamodb.items import (
     Item,
+    beat,
     id_in,
     is_expired,
     is_startable,
     key_in,
     small,
     small_run_in,
-    typed,
     used_in,
 )
 from dispatcher.stores.dynamodb.lanes import lane_entries, lanes_in
@@ -53,16 +53,9 @@ class Working:
 
     def heartbeats(self, names: Sequence[str], now: datetime) -> None:
         """See `Store.heartbeats`. One transaction for each hundred pools."""
-        beat: Action = (
-            "Update",
-            {
-                "UpdateExpression": "SET last_tick_at = :now",
-                "ConditionExpression": "attribute_exists(pk)",
-                "ExpressionAttributeValues": {":now": typed(microseconds(now))},
-            },
-        )
+        action: Action = ("Update", beat(now).update)
         left = iter(dict.fromkeys(names))
-        while batch := {keys.slots(name): beat for name in islice(left, MAX_ACTIONS)}:
+        while batch := {keys.slots(name): action for name in islice(left, MAX_ACTIONS)}:
             while batch and (unknown := self._table.transact(batch, self._table.new_token())):
                 batch = {key: action for key, action in batch.items() if key not in unknown}
 

@@ -169,7 +169,9 @@ WHERE pool = :pool AND queue = :queue AND state = 'SCHEDULED' AND lane = :lane A
 
 -- name: heartbeat
 -- The first statement of a claim. Where rows are locked, it locks the pool until the end of the transaction.
-UPDATE work_pools SET last_tick_at = :now WHERE name = :pool
+UPDATE work_pools SET last_tick_at = :now,
+    ticked_hours = substr(ticked_hours || :never, 1, 5 * :minute) || :hour || substr(ticked_hours || :never, 5 * :minute + 6, 295 - 5 * :minute)
+WHERE name = :pool
 
 -- name: pools_with_work
 -- For each pool the first row of each statement with which a tick begins, until one has a row. A subquery with LIMIT is looked up
@@ -212,7 +214,9 @@ ORDER BY name
 
 -- name: heartbeats
 -- `:pools` is a list of names in JSON.
-UPDATE work_pools SET last_tick_at = :now WHERE name IN (SELECT value FROM json_each(:pools))
+UPDATE work_pools SET last_tick_at = :now,
+    ticked_hours = substr(ticked_hours || :never, 1, 5 * :minute) || :hour || substr(ticked_hours || :never, 5 * :minute + 6, 295 - 5 * :minute)
+WHERE name IN (SELECT value FROM json_each(:pools))
 
 -- name: abandoned
 -- Claims whose lease has ended without a submission, longest over first.

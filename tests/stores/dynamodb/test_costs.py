@@ -14,11 +14,13 @@ from dispatcher.core.admission import admit
 from dispatcher.core.windows import WindowLimits, materialisation
 from dispatcher.models import SLOT_STATES, RunState, Schedule, Share
 from dispatcher.records import Decision, Move, RunFilter, Snapshot
-from dispatcher.stores.dynamodb import DynamoStore
+from dispatcher.stores.dynamodb import DynamoStore, keys
+from dispatcher.stores.dynamodb.items import key_of, size
 from dispatcher.stores.dynamodb.working import SIDE_BY_SIDE
-from tests.builders import HOUR, MINUTE, NOW, SECOND, a_deployment, a_pool, a_run
+from tests.builders import HOUR, MINUTE, NOW, SECOND, a_deployment, a_hold, a_pool, a_run
 from tests.stores.dynamodb.places import Place, a_place
 from tests.stores.dynamodb.units import Cost, cost_of
+from tests.stores.dynamodb_server import connect
 from tests.stores.steps import SUBMISSION, a_running_run, a_stored_run, claim, granting, moved, nothing
 
 BATCH = 20
@@ -238,6 +240,18 @@ def test_looking_for_work_costs_each_idle_pool_a_request_for_each_kind_and_queue
     place.recorder.requests.clear()
     place.store.heartbeats(place.store.pool_names(), NOW)
     assert cost_of(place.recorder.requests).requests == 2
+
+
+def test_an_hour_of_ticks_costs_no_request_and_stays_in_the_one_unit_of_the_slots_item():
+    place = a_place()
+    for number in range(60):
+        place.recorder.requests.clear()
+        place.store.heartbeat("pool", NOW + number * MINUTE)
+        assert cost_of(place.recorder.requests) == Cost(requests=1, read=0, written=1)
+    place.store.hold("pool", lambda _: (a_hold(NOW + HOUR, "the provider has no room for a task of that size now"),))
+    slots = connect().get_item(TableName=place.table, Key=key_of(keys.slots("pool")))["Item"]
+    assert {f"{number:02}" for number in range(60)} < slots.keys()
+    assert size(slots) < 1024
 
 
 def test_many_pools_are_looked_into_side_by_side():

@@ -14,7 +14,7 @@ from dispatcher.models import RunState, Share
 from dispatcher.records import Decision, RunFilter, Snapshot
 from dispatcher.stores.codecs import microseconds
 from dispatcher.stores.postgres import PostgresStore
-from dispatcher.stores.rows import RUN
+from dispatcher.stores.rows import RUN, beat
 from dispatcher.stores.sql_listing import pages
 from tests.builders import MINUTE, NOW, a_deployment, a_pool, a_run
 from tests.stores.postgres_server import PostgresServer
@@ -26,6 +26,7 @@ PARAMETERS: Mapping[str, Any] = {
     "name": "pool",
     "id": "0" * 32,
     "start": "8" * 32,
+    **beat(NOW + 10 * MINUTE),
     "now": microseconds(NOW + 10 * MINUTE),
     "due_at": 0,
     "ended_before": 0,
@@ -276,7 +277,7 @@ def test_many_pools_get_their_heartbeat_without_waiting_for_one_that_is_claimed(
     other = PostgresStore(f"postgresql://postgres@127.0.0.1:{store._connection.info.port}/{store._connection.info.dbname}")
     store.save_pool(a_pool("another"), expected_version=None)
     with store._writing() as transaction:
-        transaction.change("heartbeat", pool="pool", now=NOW)
+        transaction.change("heartbeat", pool="pool", **beat(NOW))
         other.heartbeats(["pool", "another"], NOW + MINUTE)
     assert {pool.name: pool.last_tick_at for pool in other.pools()} == {"another": NOW + MINUTE, "pool": NOW}
     other.close()

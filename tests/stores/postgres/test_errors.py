@@ -8,6 +8,7 @@ import pytest
 from dispatcher.errors import SettingsError, StoreError, StoreSchemaError, StoreUnavailable
 from dispatcher.records import RunFilter
 from dispatcher.stores.postgres import PostgresStore, open_url
+from dispatcher.stores.rows import beat
 from dispatcher.wiring import open_store
 from tests.builders import NOW
 from tests.stores.postgres_server import LOCKED, PASSWORD, PostgresServer
@@ -156,4 +157,4 @@ def test_a_statement_that_takes_too_long(stores, store: PostgresStore, other: "p
 
 def test_a_server_that_can_only_be_read(store: PostgresStore):
     with pytest.raises(StoreUnavailable, match="can only be read"), store._reading() as transaction:
-        transaction.change("heartbeat", pool="pool", now=NOW)
+        transaction.change("heartbeat", pool="pool", **beat(NOW))

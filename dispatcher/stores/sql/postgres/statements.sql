@@ -91,7 +91,8 @@ SELECT {run} FROM runs WHERE id = ANY (ARRAY ({ids}))
 
 -- name: heartbeats
 -- Waits for nobody: a pool whose row is locked is being claimed, which is a heartbeat, or changed.
-UPDATE work_pools SET last_tick_at = :now
+UPDATE work_pools SET last_tick_at = :now,
+    ticked_hours = substr(ticked_hours || :never, 1, 5 * :minute) || :hour || substr(ticked_hours || :never, 5 * :minute + 6, 295 - 5 * :minute)
 WHERE name IN (
     SELECT name FROM work_pools WHERE name IN (SELECT json_array_elements_text(:pools::json)) ORDER BY name
     FOR NO KEY UPDATE SKIP LOCKED

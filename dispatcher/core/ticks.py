@@ -1,0 +1,71 @@
+"""In which minutes of the last hour a pool was ticked. Pure.
+
+A heartbeat is one blind write: `Store.heartbeats` notes a hundred pools in one request that reads none of them. So each minute
+of the hour has a place of its own, in which the last tick in such a minute leaves its hour: a tick at 10:07 writes the hour of
+ten o'clock in place 7, over that of nine. Nothing has to be moved or deleted, whatever was written before, in whatever order.
+
+What stands in a place is of the last hour or long over; its hour says which. A clock that was set back makes later minutes the
+future, which nobody asks for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from dispatcher.models import WorkPool
+
+MINUTES = 60
+NEVER = 0
+"""The hour of a minute that never had a tick."""
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MINUTE = timedelta(minutes=1)
+
+
+@dataclass(frozen=True, slots=True)
+class LastHour:
+    """The ticks of a pool in the hour up to a moment."""
+
+    since: datetime
+    """From when on ticks were noted; where that is longer ago than the hour, its beginning."""
+    until: datetime
+    minutes: tuple[datetime, ...]
+    """The minutes that had a tick, by their beginning, in order."""
+    gaps: tuple[tuple[datetime, datetime], ...]
+    """From when until when there was none, where that was too long."""
+
+
+def place(now: datetime) -> tuple[int, int]:
+    """The hour, counted since 1970, and the minute of the hour."""
+    return divmod((now - _EPOCH) // _MINUTE, MINUTES)
+
+
+def noted(hours: Sequence[int], now: datetime) -> tuple[int, ...]:
+    """`WorkPool.ticked_hours` after a tick."""
+    hour, minute = place(now)
+    known = tuple(hours) or (NEVER,) * MINUTES
+    return (*known[:minute], hour, *known[minute + 1 :])
+
+
+def last_hour(pool: WorkPool, now: datetime, patience: timedelta) -> LastHour:
+    """The hour up to `now`, the minute that has just begun included. Ticks may be `patience` apart."""
+    current = (now - _EPOCH) // _MINUTE
+    first = current - MINUTES + 1
+    ticked = [hour * MINUTES + minute for minute, hour in enumerate(pool.ticked_hours) if hour != NEVER]
+    known = max(first, min([*ticked, current]))
+    minutes = sorted(minute for minute in ticked if first <= minute <= current)
+    gaps = tuple((_begin(begin), _begin(end)) for begin, end in _gaps(minutes, known, current, patience))
+    return LastHour(_begin(known), now, tuple(map(_begin, minutes)), gaps)
+
+
+def _gaps(minutes: Collection[int], first: int, current: int, patience: timedelta) -> Iterator[tuple[int, int]]:
+    """Whole minutes without a tick, from when until when: as many as a tick may be late, or more."""
+    for before, after in zip([first - 1, *minutes], [*minutes, current], strict=True):
+        if (after - before - 1) * _MINUTE >= patience:
+            yield before + 1, after
+
+
+def _begin(minute: int) -> datetime:
+    return _EPOCH + minute * _MINUTE

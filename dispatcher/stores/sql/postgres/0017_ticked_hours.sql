@@ -1,0 +1,6 @@
+-- In which minutes a pool was ticked (`core.ticks`). Only an addition with a default: code that does not know of it goes on, and notes
+-- no minutes.
+
+ALTER TABLE work_pools ADD COLUMN ticked_hours TEXT NOT NULL DEFAULT '';
+
+INSERT INTO dispatcher_schema (version, oldest_code) VALUES (17, 1);
