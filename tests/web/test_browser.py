@@ -81,10 +81,15 @@ def a_run_of_a_paused_pool(wiring):
     return f"/runs/{wiring.client.runs(pool='batch')[0].id}"
 
 
+def an_ended_run(wiring):
+    """The address of a run with a whole timeline."""
+    return f"/runs/{wiring.client.runs(deployment='etl-daily')[0].id}"
+
+
 @pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 1280), ("light", 400)])
 def test_no_page_has_a_fault_of_accessibility_or_scrolls_sideways(signed_in, wiring, scheme, width):
     page, axe, found = signed_in(color_scheme=scheme, viewport={"width": width, "height": 800}), Axe(), {}
-    for path in (*PATHS, a_waiting_run(wiring), a_run_of_a_paused_pool(wiring)):
+    for path in (*PATHS, a_waiting_run(wiring), a_run_of_a_paused_pool(wiring), an_ended_run(wiring)):
         page.goto(path)
         results = axe.run(page)
         if results.violations_count:
@@ -174,7 +179,8 @@ def test_a_pool_is_resumed_from_the_page_of_a_run_that_waits_for_it(signed_in, w
     expect(dialog).to_contain_text("paused")
     assert wiring.client.work_pool("batch").paused
     dialog.get_by_role("button", name="Make this change").press("Enter")
-    page.wait_for_url("**/pools/batch")
+    page.wait_for_url("**/runs/*")
+    expect(page.locator("section[aria-labelledby=why]")).not_to_contain_text("pool paused")
     assert not wiring.client.work_pool("batch").paused
 
 

@@ -110,3 +110,11 @@ def test_nobody_writes_another_name_by_a_body_or_a_query(site, pool):
     assert answer.status_code == 422
     assert site.api("PATCH", "/pools/nightly?actor=eve", {"paused": True}, If_Match="*").is_success
     assert site.client.log().items[0].actor == "ada"
+
+
+def test_the_page_leaves_out_what_changed_later(site, history):
+    at = site.client.clock.now() + timedelta(minutes=5)
+    assert "bob" in page(site, "log", until=at.isoformat()).words
+    shown = page(site, "log", until="24h")
+    assert "No change matches" in shown.words
+    assert "24h" in shown.every("input", "value")

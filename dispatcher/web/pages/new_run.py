@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
 from http import HTTPStatus
 from typing import Any
 
@@ -84,7 +84,7 @@ def create(visit: Visit) -> Response:
             queue=draft.fields["queue"] or None,
             priority=priority_in(draft.fields["priority"]),
             name=draft.fields["name"] or None,
-            scheduled_at=_due(draft.fields["due"]),
+            scheduled_at=_due(draft.fields["due"], visit.sent("offset")),
             tags=[tag for tag in draft.fields["tags"].split("\n") if tag],
             job_variables=variables,
             parameters=parameters,
@@ -124,10 +124,12 @@ def _draft(visit: Visit, fields: dict[str, str]) -> _Draft:
     return _Draft(pool=pool, deployment=owner, source=source, fields=fields)
 
 
-def _due(text: str) -> datetime | None:
+def _due(text: str, offset: str) -> datetime | None:
+    """The time that was typed. `offset`: by how many minutes its zone is ahead of UTC; without scripts, it is UTC."""
     try:
-        return datetime.fromisoformat(text).replace(tzinfo=UTC) if text else None
-    except ValueError:
+        zone = timezone(timedelta(minutes=int(offset or "0")))
+        return datetime.fromisoformat(text).replace(tzinfo=zone).astimezone(UTC) if text else None
+    except (ValueError, OverflowError):
         raise InvalidInput("run", [Fault("due", f"must be a time as 2026-12-01T08:00, not {text!r}")]) from None
 
 

@@ -39,8 +39,8 @@ TITLES = {
 """What the page of an error is called, where the phrase of its status says little to a reader."""
 
 FILTERS = (
-    *("instant", "duration", "pretty", "field_value", "glyph", "outside", "linked", "timed"),
-    *("elsewhere", "runs_elsewhere"),
+    *("instant", "exactly", "duration", "pretty", "field_value", "glyph", "outside", "linked", "timed"),
+    *("advice", "elsewhere", "runs_elsewhere"),
 )
 """The functions of `words` that templates use as filters."""
 

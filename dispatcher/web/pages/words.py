@@ -55,22 +55,40 @@ def outside(address: str | None) -> str | None:
 
 
 def instant(moment: datetime | None) -> Markup:
-    """A time: in UTC without JavaScript, otherwise in the reader's zone."""
-    if moment is None:
-        return Markup("&ndash;")
+    """A time: in UTC without JavaScript, otherwise how long ago it was, or in the reader's zone."""
+    return Markup("&ndash;") if moment is None else _time(moment, Markup())
+
+
+def exactly(moment: datetime) -> Markup:
+    """A time within a sentence, as `until 14:31`: in UTC without JavaScript, otherwise in the reader's zone."""
+    return _time(moment, Markup(' data-exact="yes"'))
+
+
+def _time(moment: datetime, how: Markup) -> Markup:
     words = moment.strftime("%Y-%m-%d %H:%M:%S UTC")
-    return Markup('<time datetime="{}" title="{}">{}</time>').format(moment.isoformat(timespec="seconds"), words, words)
+    made = Markup('<time datetime="{}" title="{}"{}>{}</time>')
+    return made.format(moment.isoformat(timespec="seconds"), words, how, words)
 
 
 def timed(text: str) -> Markup:
-    """A sentence whose times (in ISO 8601, UTC) are instants."""
+    """A sentence with its times (in ISO 8601, UTC) in the reader's zone, and with its commands as code."""
     made = Markup()
-    for part in _TIME.split(text):
-        made += instant(datetime.fromisoformat(part)) if _TIME.fullmatch(part) else Markup("{}").format(part)
+    for part in _SPECIAL.split(text):
+        code = _CODE.fullmatch(part)
+        if _TIME.fullmatch(part):
+            made += exactly(datetime.fromisoformat(part))
+        else:
+            made += Markup("<code>{}</code>").format(code["words"]) if code else Markup("{}").format(part)
     return made
 
 
-_TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00)")
+def advice(text: str) -> Markup:
+    """What can be done, as a sentence or as the command that does it."""
+    return Markup("<code>{}</code>").format(text) if text.startswith("dispatcher ") else timed(text)
+
+
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00")
+_SPECIAL = re.compile(rf"({_TIME.pattern}|`[^`]+`)")
 
 
 def when(text: str, now: datetime, field: str) -> datetime | None:

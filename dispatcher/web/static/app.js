@@ -15,11 +15,28 @@
     for (const time of document.querySelectorAll("time[datetime]")) {
       const moment = new Date(time.dateTime);
       const seconds = (Date.now() - moment) / 1000;
-      const words = Math.abs(seconds) < 86400 ? ago(seconds) : moment.toLocaleString();
+      const isToday = moment.toDateString() === new Date().toDateString();
+      const exact = isToday ? moment.toLocaleTimeString() : moment.toLocaleString();
+      const words = "exact" in time.dataset || Math.abs(seconds) >= 86400 ? exact : ago(seconds);
       if (time.textContent !== words) time.textContent = words;
       time.title = `${moment.toLocaleString()} (${time.dateTime.replace("+00:00", " UTC")})`;
     }
+    const short = { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", hourCycle: "h23" };
+    for (const label of document.querySelectorAll("text[data-time]")) {
+      label.textContent = new Date(label.dataset.time).toLocaleString([], short);
+    }
+    for (const zone of document.querySelectorAll("[data-zone]")) {
+      zone.textContent = `times in ${Intl.DateTimeFormat().resolvedOptions().timeZone}`;
+    }
   };
+
+  // A time that is typed is one of the reader's zone: its distance from UTC goes with it.
+  for (const field of document.querySelectorAll("input[type=datetime-local]")) {
+    const offset = field.form.elements.offset, label = field.labels[0];
+    label.textContent = label.textContent.replace("UTC", Intl.DateTimeFormat().resolvedOptions().timeZone);
+    const note = () => { offset.value = field.value ? -new Date(field.value).getTimezoneOffset() : "0"; };
+    field.form.addEventListener("submit", note);
+  }
 
   // A plan is shown in a dialog over the page that asks for it.
   const dialog = document.createElement("dialog");
