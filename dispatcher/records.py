@@ -19,6 +19,9 @@ PAGE = 500
 LOOKED_AT = 100_000
 """The most ended runs that `Store.ended` looks at in a store without an index of ends: the newest by creation."""
 
+SEARCHED_AT_ONCE = 30_000
+"""The most entries of an index, or runs, that are looked at for one page of runs (`Store.search`): tens of milliseconds."""
+
 FORGOTTEN_AT_ONCE = 20
 """The most entries of the log that are deleted when one is added: those whose `kept_until` has passed, longest ago first."""
 
@@ -262,6 +265,14 @@ class QueueCount:
 
 Cursor = tuple[datetime, UUID]
 """A run's position in a list of runs: its `created_at` and its id."""
+
+
+class Searched(NamedTuple):
+    """The first runs of a list, as far as it was searched (`Store.search`)."""
+
+    runs: Sequence[Run]
+    until: Cursor | None = None
+    """The position up to which the list was searched; None: to its end, or until there were enough runs."""
 
 
 class EndedRun(NamedTuple):

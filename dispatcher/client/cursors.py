@@ -13,7 +13,7 @@ from uuid import UUID
 
 from dispatcher.errors import Fault, InvalidInput
 from dispatcher.models import Run
-from dispatcher.records import Cursor, LogFilter, RunFilter
+from dispatcher.records import SEARCHED_AT_ONCE, Cursor, LogFilter, RunFilter
 
 if TYPE_CHECKING:
     from dispatcher.store import PeopleStore
@@ -36,6 +36,8 @@ class Page(Generic[Item]):
     items: Sequence[Item]
     next: str | None
     """The cursor of the page that follows; None: there is none."""
+    searched_to: datetime | None = None
+    """When the last run was created that was looked at, where the search stopped before the page was full."""
 
 
 def page_of(
@@ -48,10 +50,16 @@ def page_of(
 
 
 def page_of_runs(store: PeopleStore, where: RunFilter, cursor: str, limit: int) -> Page[Run]:
-    """The page of runs that begins at a cursor. Raises `WrongCursor`."""
-    return page_of(
-        where, cursor, limit, lambda among, most: store.runs(among, limit=most), lambda run: (run.created_at, run.id)
-    )
+    """The page of runs that begins at a cursor. Raises `WrongCursor`.
+
+    It may have fewer runs than `limit`, or none, and still a page that follows: where no index has all that the filter asks
+    for, up to `SEARCHED_AT_ONCE` runs are looked at.
+    """
+    among = replace(where, after=position_in(where, cursor)) if cursor else where
+    runs, until = store.search(among, limit=limit + 1, most=SEARCHED_AT_ONCE)
+    if len(runs) > limit:
+        return Page(items=runs[:limit], next=cursor_at(where, (runs[limit - 1].created_at, runs[limit - 1].id)))
+    return Page(items=runs, next=cursor_at(where, until) if until else None, searched_to=until[0] if until else None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

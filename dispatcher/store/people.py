@@ -8,7 +8,7 @@ from typing import Protocol
 from uuid import UUID
 
 from dispatcher.models import Automation, Deployment, LogEntry, Run, WorkPool
-from dispatcher.records import EndedRun, LogFilter, QueueCount, Reconfiguration, Requeue, RunFilter
+from dispatcher.records import EndedRun, LogFilter, QueueCount, Reconfiguration, Requeue, RunFilter, Searched
 from dispatcher.store.shared import SharedStore
 
 
@@ -111,6 +111,14 @@ class PeopleStore(SharedStore, Protocol):
         Raises `NotFound` when a pool or queue does not exist (checked in the same transaction: nothing is changed), and
         `ValueError` for a change of another field. A store whose transactions are bounded may take several; then a queue that
         is deleted meanwhile leaves the rest unchanged.
+        """
+        ...
+
+    def search(self, where: RunFilter, *, limit: int, most: int) -> Searched:
+        """The first `limit` runs of what `runs` lists, for a cost with a bound: it may stop before there are as many.
+
+        Where no index of the store has all that the filter asks for, it looks at about `most` runs and says how far it came.
+        `after` in the filter goes on from there. A store to which each look is a request looks at fewer.
         """
         ...
 

@@ -31,6 +31,7 @@ from dispatcher.records import (
     QueueCount,
     Requeue,
     RunFilter,
+    Searched,
     Seen,
     Snapshot,
 )
@@ -81,6 +82,14 @@ class MemoryStore(MemoryConfiguration):
             by_id = sorted((run for run in self._runs.values() if where.matches(run)), key=lambda run: run.id)
             newest_first = sorted(by_id, key=lambda run: run.created_at, reverse=True)
             return [apart(run) for run in newest_first[offset:][:limit]]
+
+    def search(self, where: RunFilter, *, limit: int, most: int) -> Searched:
+        """See `Store.search`. Every run of the time counts."""
+        with self._lock:
+            listed = self.runs(RunFilter(since=where.since, until=where.until, after=where.after), limit=most)
+            runs = [run for run in listed if where.matches(run)][: max(limit, 0)]
+            is_over = len(listed) < most or len(runs) >= limit
+            return Searched(runs, None if is_over else (listed[-1].created_at, listed[-1].id))
 
     def count(self, where: RunFilter, *, limit: int) -> int:
         """See `Store.count`."""

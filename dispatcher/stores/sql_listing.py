@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from dispatcher.models import RunState
-from dispatcher.records import RunFilter
+from dispatcher.records import SEARCHED_AT_ONCE, RunFilter
 
-FEW = 2000
-"""If at most so many runs have a name with this beginning, they are found by it; otherwise another index is followed."""
+FEW = SEARCHED_AT_ONCE
+"""If at most so many runs have a name with this beginning, each of them is looked at; otherwise another index is followed."""
 
 _KEYS: Mapping[tuple[str, ...], str] = {
     ("deployment",): "deployment = :deployment",
@@ -41,27 +41,49 @@ _TIMES: Mapping[str, str] = {
 }
 """Bounds of what is read from an index."""
 
-_BY_NAME = "SELECT id FROM runs WHERE name >= :name AND name < :name_end ORDER BY name LIMIT :few"
+_UNTIL = "created_at >= :until_at AND (created_at > :until_at OR {id} <= :until_id)"
+"""Another bound: the position up to which a list is searched."""
 
 
-def named(name: str) -> Mapping[str, Any]:
-    """The parameters of the statement `named`, which counts the runs whose name begins like this, up to one more than `FEW`."""
-    return {**_name_range(name), "few": FEW + 1}
+def named(name: str, few: int = FEW) -> Mapping[str, Any]:
+    """The parameters of the statement `named`, which counts the runs whose name begins like this, up to one more than `few`."""
+    return {**_name_range(name), "few": few + 1}
 
 
-def pages(where: RunFilter, *, limit: int, offset: int, few: bool = False) -> tuple[str, Mapping[str, Any]]:
+def is_answered(where: RunFilter) -> bool:
+    """Whether an index has all that the filter asks for, so that a page is read from its head."""
+    filters = _filters(where)
+    return filters.keys() == set(_key(filters)) or not _states(where)
+
+
+def ends(where: RunFilter, *, most: int) -> tuple[str, Mapping[str, Any]]:
+    """The position at which each state's `most` newest runs end, of those states that have more, and the parameters.
+
+    Only what the index holds counts, so that nothing else is read.
+    """
+    key, times = _key(_filters(where)), _times(where)
+    parts = " UNION ALL ".join(
+        f"SELECT * FROM ({_ordered(key, times, state, (), 'created_at, {id} AS id')} LIMIT 1 OFFSET :most) AS ends"  # noqa: S608 - our own words
+        for state in _states(where)
+    )
+    return parts, {**_parameters(where), "most": most - 1}
+
+
+def pages(
+    where: RunFilter, *, limit: int, offset: int, few: bool = False, until: tuple[Any, Any] | None = None
+) -> tuple[str, Mapping[str, Any]]:
     """The ids of a page, and the parameters: the heads of all states that it may show, merged.
 
-    `few`: at most `FEW` runs have such a name, so that each of them is checked instead.
+    `few`: few runs have such a name, so that each of them is checked instead. `until`: see `_UNTIL`, as the columns have it.
     """
-    filters = {name: value for name in _CHECKS if (value := getattr(where, name)) is not None}
-    times = [name for name in _TIMES if getattr(where, name) is not None]
+    filters, times, states = _filters(where), _times(where), _states(where)
     parameters = {**_parameters(where), "limit": max(limit, 0), "offset": offset}
-    states = sorted(where.states if where.states is not None else RunState)
     if not states:
         return "SELECT id FROM runs WHERE id = ''", parameters
     if few:
-        return _among_few(filters, times, states), {**parameters, "few": FEW}
+        return _among_few(filters, times, states), parameters
+    if until is not None:
+        times, parameters = [*times, _UNTIL], {**parameters, "until_at": until[0], "until_id": until[1]}
     page = " UNION ALL ".join(_head(filters, times, state) for state in states)
     merged = f"SELECT id FROM ({page}) AS heads ORDER BY created_at DESC, id LIMIT :limit OFFSET :offset"  # noqa: S608 - our own words
     return merged, {**parameters, "reach": max(limit, 0) + offset}
@@ -69,25 +91,46 @@ def pages(where: RunFilter, *, limit: int, offset: int, few: bool = False) -> tu
 
 def _head(filters: Mapping[str, Any], times: Sequence[str], state: RunState) -> str:
     """One state's newest runs. SQLite takes no ORDER BY in a part of a UNION but in a subquery."""
-    key = next(names for names in _KEYS if filters.keys() >= set(names))
+    key = _key(filters)
     checks = [_CHECKS[name] for name in filters if name not in key]
-    table, column = ("run_tags", "run") if key == ("tag",) else ("runs", "id")
-    if table == "run_tags" and checks:
+    if key == ("tag",) and checks:
         checks = [f"(SELECT 1 FROM runs WHERE id = run_tags.run AND {' AND '.join(checks)}) = 1"]  # noqa: S608 - our own words
-    bounds = [_TIMES[name].format(id=column) for name in times]
+    ordered = _ordered(key, times, state, checks, "{id} AS id, created_at")
+    return f"SELECT * FROM ({ordered} LIMIT :reach) AS head"  # noqa: S608 - our own words
+
+
+def _ordered(key: tuple[str, ...], times: Sequence[str], state: RunState, checks: Sequence[str], columns: str) -> str:
+    """One state's runs, newest first, along the index that begins with `key`."""
+    table, column = ("run_tags", "run") if key == ("tag",) else ("runs", "id")
+    bounds = [bound.format(id=column) for bound in times]
     conditions = " AND ".join([*filter(None, [_KEYS[key]]), f"state = '{state.value}'", *bounds, *checks])
-    ordered = f"FROM {table} WHERE {conditions} ORDER BY created_at DESC, {column} LIMIT :reach"
-    return f"SELECT * FROM (SELECT {column} AS id, created_at {ordered}) AS head"  # noqa: S608 - our own words
+    return f"SELECT {columns.format(id=column)} FROM {table} WHERE {conditions} ORDER BY created_at DESC, {column}"  # noqa: S608 - our own words
 
 
 def _among_few(filters: Mapping[str, Any], times: Sequence[str], states: Sequence[RunState]) -> str:
     """Every run with such a name is checked."""
     names = ", ".join(f"'{state.value}'" for state in states)
     checks = [_CHECKS[name] for name in filters if name != "name"]
-    bounds = [_TIMES[name].format(id="id") for name in times]
-    conditions = " AND ".join([f"state || '' IN ({names})", *bounds, *checks])
-    runs = f"SELECT id, created_at FROM runs WHERE id IN (SELECT id FROM ({_BY_NAME}) AS named) AND {conditions}"  # noqa: S608 - our own words
+    bounds = [bound.format(id="id") for bound in times]
+    conditions = " AND ".join(["name >= :name AND name < :name_end", f"state || '' IN ({names})", *bounds, *checks])
+    runs = f"SELECT id, created_at FROM runs WHERE {conditions}"  # noqa: S608 - our own words
     return f"SELECT id FROM ({runs}) AS page ORDER BY created_at DESC, id LIMIT :limit OFFSET :offset"  # noqa: S608 - our own words
+
+
+def _filters(where: RunFilter) -> dict[str, Any]:
+    return {name: value for name in _CHECKS if (value := getattr(where, name)) is not None}
+
+
+def _times(where: RunFilter) -> list[str]:
+    return [bound for name, bound in _TIMES.items() if getattr(where, name) is not None]
+
+
+def _states(where: RunFilter) -> list[RunState]:
+    return sorted(where.states if where.states is not None else RunState)
+
+
+def _key(filters: Mapping[str, Any]) -> tuple[str, ...]:
+    return next(names for names in _KEYS if filters.keys() >= set(names))
 
 
 def _parameters(where: RunFilter) -> dict[str, Any]:

@@ -9,9 +9,10 @@ each other.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from itertools import groupby
+from typing import Any
 from uuid import UUID
 
 from dispatcher.core import transitions
@@ -21,6 +22,7 @@ from dispatcher.records import (
     PAGE,
     ChangeHolds,
     Claims,
+    Cursor,
     Decide,
     EndedRun,
     LogFilter,
@@ -31,6 +33,7 @@ from dispatcher.records import (
     Reconfiguration,
     Requeue,
     RunFilter,
+    Searched,
     Seen,
     Snapshot,
 )
@@ -40,7 +43,7 @@ from dispatcher.stores.codecs import microseconds
 from dispatcher.stores.rows import DEPLOYMENT, ENDED_RUN, POOL, QUEUE, RUN, SMALL_RUN, beat
 from dispatcher.stores.sql_automations import SqlAutomations
 from dispatcher.stores.sql_configuration import deployment_in, pool_calls, pool_in, pool_of, required
-from dispatcher.stores.sql_listing import FEW, named, pages
+from dispatcher.stores.sql_listing import FEW, ends, is_answered, named, pages
 from dispatcher.stores.sql_snapshot import InUse, snapshot, use_calls
 from dispatcher.stores.transaction import Call, Row, Transaction
 
@@ -141,8 +144,16 @@ class SqlStore(SqlAutomations):
 
     def runs(self, where: RunFilter, *, limit: int, offset: int = 0) -> Sequence[Run]:
         """See `Store.runs`."""
-        rows = self._among("runs", where, limit, offset)
-        return sorted((RUN.decode(row) for row in rows), key=lambda run: (-microseconds(run.created_at), run.id))
+        return _newest_first(self._among("runs", where, limit, offset))
+
+    def search(self, where: RunFilter, *, limit: int, most: int) -> Searched:
+        """See `Store.search`."""
+        with self._reading() as transaction:
+            few = where.name is not None and _has_few(transaction, where.name, most)
+            until = None if few or is_answered(where) else _end(transaction, where, most)
+            ids, parameters = pages(where, limit=limit, offset=0, few=few, until=until)
+            runs = _newest_first(transaction.rows_among("runs", ids, **parameters))
+        return Searched(runs, _cursor(until) if until is not None and len(runs) < limit else None)
 
     def count(self, where: RunFilter, *, limit: int) -> int:
         """See `Store.count`."""
@@ -338,13 +349,34 @@ class SqlStore(SqlAutomations):
     def _among(self, name: str, where: RunFilter, limit: int, offset: int = 0) -> Sequence[Row]:
         """The rows of a statement about the runs of a page."""
         with self._reading() as transaction:
-            few = where.name is not None and int(transaction.rows("named", **named(where.name))[0][0]) <= FEW
+            few = where.name is not None and _has_few(transaction, where.name, FEW)
             ids, parameters = pages(where, limit=limit, offset=offset, few=few)
             return transaction.rows_among(name, ids, **parameters)
 
     def _runs_from(self, start: UUID, *, inclusive: bool) -> Sequence[Run]:
         [rows] = self._read(("runs_from" if inclusive else "runs_after", {"start": start, "limit": PAGE}))
         return [RUN.decode(row) for row in rows]
+
+
+def _newest_first(rows: Iterable[Row]) -> Sequence[Run]:
+    return sorted((RUN.decode(row) for row in rows), key=lambda run: (-microseconds(run.created_at), run.id))
+
+
+def _has_few(transaction: Transaction, name: str, few: int) -> bool:
+    """Whether at most so many runs have a name that begins like this."""
+    return int(transaction.rows("named", **named(name, few))[0][0]) <= few
+
+
+def _cursor(position: tuple[Any, Any]) -> Cursor:
+    fields = RUN.decode_fields({"created_at": position[0], "id": position[1]})
+    return fields["created_at"], fields["id"]
+
+
+def _end(transaction: Transaction, where: RunFilter, most: int) -> tuple[Any, Any] | None:
+    """Where a search ends that looks at up to `most` runs of each state; None: at the end of the list."""
+    ids, parameters = ends(where, most=most)
+    rows = transaction.rows_among("newest_end", ids, ends=False, **parameters)
+    return (rows[0][0], rows[0][1]) if rows else None
 
 
 def _rows(transaction: Transaction, *calls: Call) -> Iterator[Sequence[Row]]:

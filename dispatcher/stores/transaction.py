@@ -72,9 +72,9 @@ class Transaction:
         """All rows of a statement."""
         return self._execute(self._statements[name], parameters).fetchall()
 
-    def rows_among(self, name: str, ids: str, /, **parameters: Any) -> Sequence[Row]:
-        """The rows of a statement with `{ids}`, a statement of its own; nothing follows in this transaction."""
-        [cursor] = self._run([(self._statements[name].replace("{ids}", ids), parameters)], ends=True)
+    def rows_among(self, name: str, ids: str, /, *, ends: bool = True, **parameters: Any) -> Sequence[Row]:
+        """The rows of a statement with `{ids}`, a statement of its own. `ends`: nothing follows in this transaction."""
+        [cursor] = self._run([(self._statements[name].replace("{ids}", ids), parameters)], ends=ends)
         return cursor.fetchall()
 
     def row(self, name: str, /, **parameters: Any) -> Row | None:

@@ -7,17 +7,16 @@ from contextlib import contextmanager
 from http import HTTPStatus
 
 from dispatcher.client import Dispatcher
-from dispatcher.client.cursors import ByReason, WrongCursor, page_by_reason, page_of_runs
+from dispatcher.client.cursors import ByReason, Page, WrongCursor, page_by_reason, page_of_runs
 from dispatcher.models import LogEntry, Run
 from dispatcher.records import LogFilter, RunFilter
 from dispatcher.web.answers import Refused
 
 
-def runs_of(client: Dispatcher, where: RunFilter, cursor: str, limit: int) -> tuple[Sequence[Run], str | None]:
-    """A page of runs, and the cursor of the next one. Raises `Refused` for a cursor that was not made for this filter."""
+def runs_of(client: Dispatcher, where: RunFilter, cursor: str, limit: int) -> Page[Run]:
+    """A page of runs. Raises `Refused` for a cursor that was not made for this filter."""
     with refused():
-        page = page_of_runs(client.store, where, cursor, limit)
-        return page.items, page.next
+        return page_of_runs(client.store, where, cursor, limit)
 
 
 def searched(client: Dispatcher, where: RunFilter, reason: str, cursor: str, limit: int) -> ByReason:

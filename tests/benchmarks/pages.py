@@ -294,12 +294,13 @@ def _differs(number: str, size: int) -> dict[str, str]:
 
 
 def _waits(number: str) -> dict[str, str]:
-    """Of waiting copies: each has a due time of its own."""
+    """Of waiting copies: each has times of its own."""
     return {
         "name": f"'waiting-' || {number}",
         "queue": _one_of(number, QUEUES),
         "deployment": f"'deployment-' || ({number} % {DEPLOYMENTS})",
         "due_at": f"due_at + 1000 * {number}",
+        "created_at": f"created_at - 1000 * {number}",
     }
 
 

@@ -13,7 +13,18 @@ from dispatcher.records import EndedRun, Move, QueueCount, RunFilter
 from dispatcher.store import Store
 from providers.base import Submission
 from tests.builders import HOUR, MINUTE, NOW, SECOND, a_pool, a_run, an_id
-from tests.stores.steps import SUBMISSION, a_claimed_run, a_run_in, a_running_run, a_stored_run, claim, moved, nothing
+from tests.stores.steps import (
+    SUBMISSION,
+    a_claimed_run,
+    a_run_in,
+    a_running_run,
+    a_stored_run,
+    claim,
+    granting,
+    moved,
+    nothing,
+    walked,
+)
 
 MICROSECOND = SECOND / 1_000_000
 
@@ -151,6 +162,36 @@ class Listing(TwoPools):
         for place, run in enumerate(runs, 1):
             rest = replace(where, after=(run.created_at, run.id))
             assert store.runs(rest, limit=2) == runs[place:][:2]
+
+    @pytest.mark.parametrize("most", [1, 2, 3, 100])
+    def test_a_search_that_goes_on_where_it_stopped_finds_what_a_list_shows(self, store: Store, most: int):
+        runs = [
+            a_run(
+                queue=("default", "high")[number % 2],
+                name=("nightly", "daily", "nightly-again")[number % 3],
+                tags=("red",) if number % 4 else (),
+                deployment=None if number % 5 else "etl",
+                created_at=NOW + number // 2 * SECOND,
+            )
+            for number in range(12)
+        ]
+        store.add_runs(runs)
+        claim(store, decide=granting(*runs[:2]))
+        for where in (
+            RunFilter(),
+            RunFilter(queue="high"),
+            RunFilter(name="nightly"),
+            RunFilter(name="nightly", tag="red", pool="pool"),
+            RunFilter(tag="red", queue="default"),
+            RunFilter(tag="red", deployment="etl", states=frozenset({RunState.SCHEDULED, RunState.PENDING})),
+            RunFilter(name="daily", states=frozenset({RunState.PENDING}), since=NOW),
+            RunFilter(name="daily", until=NOW + 4 * SECOND),
+            RunFilter(name="none", queue="default"),
+            RunFilter(name="daily", states=frozenset()),
+        ):
+            listed = store.runs(where, limit=50)
+            assert walked(store, where, limit=2, most=most) == listed, where
+            assert store.search(where, limit=50, most=1000) == (listed, None), where
 
     def test_a_tag_finds_a_run_in_the_state_that_it_is_in(self, store: Store):
         run = a_running_run(store, tags=("red",))

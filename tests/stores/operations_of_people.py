@@ -178,7 +178,9 @@ def runs(world: World) -> Call:
     def listed(store: Store) -> object:
         """Empty where none matches and none is counted."""
         counts = (store.count(where, limit=limit + 2), store.count(loose, limit=limit))
-        return [*store.runs(where, limit=limit, offset=offset), *filter(None, counts)]
+        listed = store.runs(where, limit=limit, offset=offset)
+        assert store.search(where, limit=offset + limit, most=1000).runs[offset:] == listed
+        return [*listed, *filter(None, counts)]
 
     return listed
 

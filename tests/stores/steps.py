@@ -1,11 +1,12 @@
 """Steps that bring a store to where a test begins, in the verbs of the protocol alone."""
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from dispatcher.core.holds import added
 from dispatcher.models import PinnedJob, Run, RunState
-from dispatcher.records import Claims, Decide, Decision, Grant, Move, Snapshot
+from dispatcher.records import Claims, Decide, Decision, Grant, Move, RunFilter, Snapshot
 from dispatcher.store import Store
 from providers.base import Submission
 from tests.builders import MINUTE, NOW, a_hold, a_run
@@ -103,3 +104,17 @@ def a_whole_life(store: Store) -> None:
     moved(store, run, RunState.COMPLETED, ended_at=NOW, lingers=True)
     assert [run_there.id for run_there in store.lingering("pool", limit=10)] == [run.id]
     store.discarded([run.id])
+
+
+def walked(store: Store, where: RunFilter, *, limit: int, most: int) -> list[Run]:
+    """What a search finds that goes on, page by page, until the list has ended."""
+    runs, position = list[Run](), where.after
+    for _ in range(200):
+        page, until = store.search(replace(where, after=position), limit=limit, most=most)
+        assert len(page) <= limit
+        assert until is None or len(page) < limit
+        runs += page
+        position = until or ((page[-1].created_at, page[-1].id) if len(page) == limit else None)
+        if position is None:
+            return runs
+    raise AssertionError(f"a search of {where} does not end")

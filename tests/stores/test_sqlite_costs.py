@@ -12,7 +12,7 @@ from dispatcher.core.admission import admit
 from dispatcher.models import Run, RunState, Share
 from dispatcher.records import Decision, Move, RunFilter, Snapshot
 from dispatcher.stores.rows import RUN, beat
-from dispatcher.stores.sql_listing import pages
+from dispatcher.stores.sql_listing import ends, named, pages
 from dispatcher.stores.sqlite import SqliteStore
 from dispatcher.stores.transaction import stored_in
 from tests.builders import HOUR, MINUTE, NOW, SECOND, a_deployment, a_pool, a_queue, a_run
@@ -152,9 +152,46 @@ def test_runs_with_a_rare_name_are_found_by_it(store: SqliteStore):
     where = RunFilter(name="rare", tag="nightly", pool="pool", states=frozenset({RunState.FAILED}))
     ids, parameters = pages(where, limit=50, offset=0, few=True)
     for statement in (store._statements["named"], store._statements["runs"].replace("{ids}", ids)):
-        plan = plan_of(store, statement, **parameters)
-        assert [step for step in plan if "COVERING INDEX runs_by_name (name>? AND name<?)" in step], plan
+        plan = plan_of(store, statement, **{**named("rare"), **parameters})
+        assert [step for step in plan if "INDEX runs_by_name (name>? AND name<?)" in step], plan
         assert not [step for step in plan if step.startswith(("SCAN runs", "SCAN run_tags"))], plan
+
+
+@pytest.mark.parametrize(
+    ("where", "index"),
+    [
+        (RunFilter(name="nightly"), "COVERING INDEX runs_by_state (state=?)"),
+        (RunFilter(queue="high"), "COVERING INDEX runs_by_state (state=?)"),
+        (RunFilter(name="nightly", pool="pool"), "COVERING INDEX runs_by_pool (pool=? AND state=?)"),
+        (RunFilter(tag="nightly", deployment="rare"), "COVERING INDEX runs_by_deployment (deployment=? AND state=?)"),
+        (RunFilter(tag="nightly", pool="pool", queue="high"), "run_tags USING PRIMARY KEY (tag=? AND state=?)"),
+        (RunFilter(tag="nightly", pool="pool", after=(NOW, UUID(int=1))), "run_tags USING PRIMARY KEY (tag=?"),
+    ],
+)
+def test_where_a_search_ends_is_read_from_an_index_alone(store: SqliteStore, where: RunFilter, index: str):
+    ids, parameters = ends(where, most=50)
+    plan = plan_of(store, store._statements["newest_end"].replace("{ids}", ids), **parameters)
+    assert len([step for step in plan if index in step]) == len(RunState), plan
+    assert not [step for step in plan if step.startswith("SCAN runs")], plan
+
+
+UNFITTING = [
+    RunFilter(queue="none"),
+    RunFilter(tag="often", pool="none"),
+    RunFilter(name="run-", queue="none"),
+    RunFilter(name="run-", tag="often", pool="pool", queue="none"),
+    RunFilter(name="run-", pool="pool", tag="none", states=frozenset({RunState.COMPLETED})),
+]
+"""Filters of which no index has everything, and that no run matches."""
+
+
+def test_a_search_by_what_no_index_has_costs_the_same_before_a_long_history(store: SqliteStore):
+    history(store, up_to=3_000)
+    short = [instructions(store, lambda store, where=where: store.search(where, limit=50, most=500)) for where in UNFITTING]
+    history(store, up_to=30_000)
+    long = [instructions(store, lambda store, where=where: store.search(where, limit=50, most=500)) for where in UNFITTING]
+    assert [count for count, few in zip(long, short, strict=True) if count > 1.1 * few] == []
+    assert all(store.search(where, limit=50, most=500).until for where in UNFITTING[:4])
 
 
 def test_a_page_by_any_filter_costs_the_same_before_a_long_history(store: SqliteStore):
@@ -317,7 +354,7 @@ def admit_one(store: SqliteStore) -> None:
     assert run.deployment is None
 
 
-def plan_of(store: SqliteStore, statement: str, **parameters: Any) -> list[str]:
+def plan_of(store: SqliteStore, statement: str, /, **parameters: Any) -> list[str]:
     assert store._connection
     values = stored_in({**PARAMETERS, **parameters})
     return [row[3] for row in store._connection.execute(f"EXPLAIN QUERY PLAN {statement}", values)]
@@ -346,14 +383,15 @@ def crowd(store: SqliteStore, digit: str = "c", *, up_to: int, **fields: Any) ->
 
 
 def history(store: SqliteStore, *, up_to: int) -> None:
-    """Runs that have ended, copied inside the database."""
+    """Runs that have ended, copied inside the database, each created before the one before."""
     first = moved(store, a_running_run(store, tags=("often",)), RunState.COMPLETED, ended_at=NOW)
     others = ", ".join(name for name in RUN.names if name != "id")
+    values = others.replace("created_at", "created_at - n")
     assert store._connection
     store._connection.execute(
         f"""INSERT OR IGNORE INTO runs (id, {others})
         WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < ?)
-        SELECT printf('e%031x', n), {others} FROM numbers, (SELECT {others} FROM runs WHERE id = ?)""",
+        SELECT printf('e%031x', n), {values} FROM numbers, (SELECT {others} FROM runs WHERE id = ?)""",
         (up_to, first.id.hex),
     )
 

@@ -70,12 +70,13 @@ What it costs, in write units (WRU: a transaction takes 2 for each kB of each it
     pools_with_work, n idle       2, 3 n and 1 a queue      0                                    2, 3 a pool and 1 a queue
     heartbeats, n                 1 + n / 100               2 a pool                             1
     counts, ahead                 2 a queue                 0                                    what waits / 30
-    runs, a page                  2                         0                                    1 a run
+    runs, search: a page          2                         0                                    1 a run
       of a pool, and of a time    2                         0                                    1 a run: a range of the index
       of states that hold a slot  3                         0                                    1 a run, and live / 6
       of a queue, a deployment,   1 for each MB             0                                    1 a run, and 1 for each 30 that
       other states                                                                               are passed over
       of a tag or a name          1 for each 100            0                                    1 for each that is passed over
+        in a search               11 at most                0                                    1,000 at most
     save_pool, n queues changed   2 to 4                    6 + 2 n and the template             3
     save_deployment               2                         6 (it, gate, `changed`); 2 for the   1
                                                             windows, when it is due otherwise

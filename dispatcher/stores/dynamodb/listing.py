@@ -11,7 +11,7 @@ from uuid import UUID
 
 from dispatcher.models import SLOT_STATES, TERMINAL_STATES, Run, RunState
 from dispatcher.models.lanes import lanes_between, priority_of
-from dispatcher.records import LOOKED_AT, EndedRun, QueueCount, RunFilter
+from dispatcher.records import LOOKED_AT, EndedRun, QueueCount, RunFilter, Searched
 from dispatcher.stores.dynamodb import keys
 from dispatcher.stores.dynamodb.definition import LISTING
 from dispatcher.stores.dynamodb.items import Item, id_in, key_in, small, small_run_in, text_in
@@ -19,6 +19,9 @@ from dispatcher.stores.dynamodb.lanes import lane_entries, lanes_in
 from dispatcher.stores.dynamodb.pools import Pools
 from dispatcher.stores.dynamodb.requests import Table
 from dispatcher.stores.dynamodb.run_writes import RunWriter
+
+READ_AT_ONCE = 1000
+"""The most runs that are read for one page of a list by tag or name: ten requests."""
 
 
 class Listing:
@@ -32,6 +35,20 @@ class Listing:
         if self._is_of_index(where):
             return self._read(islice(self._ids(where), offset, offset + limit))
         return list(islice(self._matching_all(where), offset, offset + limit))
+
+    def search(self, where: RunFilter, limit: int, most: int) -> Searched:
+        """See `Store.search`. By tag or name each run is read, `READ_AT_ONCE` at most."""
+        if self._is_of_index(where):
+            return Searched(self.runs(where, limit, 0))
+        checked, runs, last = RunFilter(tag=where.tag, name=where.name), list[Run](), None
+        ids = list(islice(self._ids(where), min(most, READ_AT_ONCE)))
+        for begin in range(0, len(ids), 100):
+            for last in self._read(ids[begin : begin + 100]):
+                runs += [last] if checked.matches(last) else []
+            if len(runs) >= limit:
+                return Searched(runs[: max(limit, 0)])
+        is_over = len(ids) < min(most, READ_AT_ONCE) or last is None
+        return Searched(runs, None if is_over or last is None else (last.created_at, last.id))
 
     def count(self, where: RunFilter, limit: int) -> int:
         """See `Store.count`. By the entries of the index; by tag or name, each run is read."""

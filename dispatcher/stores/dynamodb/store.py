@@ -28,6 +28,7 @@ from dispatcher.records import (
     Reconfiguration,
     Requeue,
     RunFilter,
+    Searched,
     Seen,
     Snapshot,
 )
@@ -177,6 +178,10 @@ class DynamoStore(AutomationVerbs):
     def runs(self, where: RunFilter, *, limit: int, offset: int = 0) -> Sequence[Run]:
         """See `Store.runs`."""
         return self._listing.runs(where, limit, offset)
+
+    def search(self, where: RunFilter, *, limit: int, most: int) -> Searched:
+        """See `Store.search`."""
+        return self._listing.search(where, limit, most)
 
     def count(self, where: RunFilter, *, limit: int) -> int:
         """See `Store.count`."""

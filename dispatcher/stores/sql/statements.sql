@@ -138,6 +138,10 @@ SELECT {run} FROM runs WHERE id > :start ORDER BY id LIMIT :limit
 -- A page, in any order: `{ids}` gives its ids.
 SELECT {run} FROM runs WHERE id IN ({ids})
 
+-- name: newest_end
+-- Of the positions that `{ids}` gives, the one that comes first in a list of runs.
+SELECT created_at, id FROM ({ids}) AS ends ORDER BY created_at DESC, id LIMIT 1
+
 -- name: named
 -- How many runs have a name between two: counted in the index, up to `:few`.
 SELECT COUNT(*) FROM (SELECT 1 FROM runs WHERE name >= :name AND name < :name_end ORDER BY name LIMIT :few) AS named

@@ -78,14 +78,14 @@ def list_runs(
     *,
     reason: Annotated[str, Query(max_length=200, description=REASON)] = "",
 ) -> Answer:
-    """A page of runs, newest first. `next` is the cursor of the page that follows; null: there is none."""
-    if reason:
-        part = searched(client, where, reason, cursor, limit)
-        runs, following = part.items, part.next
-    else:
-        runs, following = runs_of(client, where, cursor, limit)
-    link = {"Link": f'<{request.url.include_query_params(cursor=following)}>; rel="next"'} if following else None
-    return answer({"items": list(map(shapes.run, runs)), "next": following}, headers=link)
+    """A page of runs, newest first. `next` is the cursor of the page that follows; null: there is none.
+
+    Where no index has all that the filter asks for, a page is what matches among some thousands of runs: it may have fewer runs
+    than `limit`, or none, and still a `next`.
+    """
+    page = searched(client, where, reason, cursor, limit) if reason else runs_of(client, where, cursor, limit)
+    link = {"Link": f'<{request.url.include_query_params(cursor=page.next)}>; rel="next"'} if page.next else None
+    return answer({"items": list(map(shapes.run, page.items)), "next": page.next}, headers=link)
 
 
 async def new_runs(request: Request) -> Any:

@@ -42,13 +42,14 @@ class Logs:
 def runs(visit: Visit) -> Response:
     """The newest runs that match the address. With a reason: those of the newest whose recorded reason has its words."""
     where, reason, cursor = filter_in(visit), visit.query("reason").strip()[:200], visit.query("cursor")
-    values: dict[str, Any] = {"reason": reason, "searched": None, "here": _here(visit), "now": visit.client.clock.now()}
-    values["late_after"] = visit.client.heartbeat
+    values: dict[str, Any] = {"reason": reason, "searched": None, "searched_to": None, "here": _here(visit)}
+    values |= {"now": visit.client.clock.now(), "late_after": visit.client.heartbeat}
     if reason:
         part = searched(visit.client, where, reason, cursor, PAGE)
         values |= {"runs": part.items, "next": part.next, "searched": part.searched}
     else:
-        values["runs"], values["next"] = runs_of(visit.client, where, cursor, PAGE)
+        page = runs_of(visit.client, where, cursor, PAGE)
+        values |= {"runs": page.items, "next": page.next, "searched_to": page.searched_to}
     values["filters"] = {name: getattr(where, name) or "" for name in FILTERS} | {name: visit.query(name) for name in TIMES}
     return visit.render("runs.html", chosen=sorted(where.states or ()), states=list(RunState), **values)
 

@@ -15,7 +15,7 @@ from dispatcher.records import Decision, RunFilter, Snapshot
 from dispatcher.stores.codecs import microseconds
 from dispatcher.stores.postgres import PostgresStore
 from dispatcher.stores.rows import RUN, beat
-from dispatcher.stores.sql_listing import pages
+from dispatcher.stores.sql_listing import ends, named, pages
 from tests.builders import MINUTE, NOW, a_deployment, a_pool, a_run
 from tests.stores.postgres_server import PostgresServer
 from tests.stores.steps import a_claimed_run, a_running_run, a_stored_run, claim, granting, moved
@@ -182,9 +182,27 @@ def test_runs_with_a_rare_name_are_found_by_it(crowded: PostgresStore):
     where = RunFilter(name="rare", tag="nightly", pool="pool", states=frozenset({RunState.FAILED}))
     ids, parameters = pages(where, limit=50, offset=0, few=True)
     for statement in (crowded._statements["named"], crowded._statements["runs"].replace("{ids}", ids)):
-        steps = steps_of(plan(crowded, statement, **parameters))
+        steps = steps_of(plan(crowded, statement, **{**named("rare"), **parameters}))
         assert [step for step in steps if step.get("Index Name") == "runs_by_name"], steps
         assert not {step["Node Type"] for step in steps} & {"Seq Scan", "Bitmap Heap Scan"}, steps
+
+
+@pytest.mark.parametrize(
+    ("where", "index"),
+    [
+        (RunFilter(name="nightly"), "runs_by_state"),
+        (RunFilter(queue="high"), "runs_by_state"),
+        (RunFilter(name="nightly", pool="pool"), "runs_by_pool"),
+        (RunFilter(tag="nightly", pool="pool", queue="high"), "run_tags"),
+        (RunFilter(tag="nightly", pool="pool", after=(NOW, UUID(int=1))), "run_tags"),
+    ],
+)
+def test_where_a_search_ends_is_read_from_an_index(crowded: PostgresStore, where: RunFilter, index: str):
+    ids, parameters = ends(where, most=50)
+    steps = steps_of(plan(crowded, crowded._statements["newest_end"].replace("{ids}", ids), **parameters))
+    assert {step["Index Name"] for step in steps if "Index Name" in step} == {HEADS.get(index, index)}
+    assert not {step["Node Type"] for step in steps} & {"Seq Scan", "Bitmap Heap Scan"}, steps
+    assert len([step for step in steps if step["Node Type"].startswith("Sort")]) <= 1, "of one row for each state"
 
 
 def test_what_a_tick_reads_is_the_same_with_a_thousand_waiting_and_with_fifty_thousand(
