@@ -80,7 +80,7 @@ def build(order: Order) -> Package:
         needed = roots(order.extras, order.target, validation=order.validation, api=order.api)
         source = Source(into=directory / "wheels", kept=order.wheels)
         wheels = resolve(needed, lock, order.target, source, without=without)
-        owners = _lay_out(_contents(order.target, wheels, lock, api=order.api), directory / "root")
+        owners = _lay_out(_contents(order, wheels, lock), directory / "root")
         if python:
             bytecode.compile_all(python, directory / "root", order.target.platform.root)
         files = _files(directory / "root")
@@ -100,10 +100,10 @@ def _interpreter(order: Order) -> str | None:
     return bytecode.interpreter(order.target.python, order.compile_with)
 
 
-def _contents(target: Target, wheels: Sequence[Wheel], lock: Lock, *, api: bool) -> Iterator[tuple[str, str, bytes]]:
+def _contents(order: Order, wheels: Sequence[Wheel], lock: Lock) -> Iterator[tuple[str, str, bytes]]:
     """For each file of the package: its owner, its path below the top, and its content."""
-    platform = target.platform
-    for name, words in {**platform.files, **(platform.api_files if api else {})}.items():
+    target, platform = order.target, order.target.platform
+    for name, words in {**platform.files, **(platform.api_files if order.api else {})}.items():
         yield DISTRIBUTION, name, words.encode()
     if platform.installs:
         entries = [lock.find(wheel.name, target.markers) for wheel in wheels]
@@ -111,7 +111,8 @@ def _contents(target: Target, wheels: Sequence[Wheel], lock: Lock, *, api: bool)
     shipped = () if platform.installs else wheels
     stamp = content(target.name, target.arch, target.python).encode()
     yield DISTRIBUTION, str(PurePosixPath(platform.place, STAMP)), stamp
-    for owner, files in ((DISTRIBUTION, sources.files(api=api)), *((wheel.name, wheel.files()) for wheel in shipped)):
+    ours = sources.files(api=order.api, extras=order.extras)
+    for owner, files in ((DISTRIBUTION, ours), *((wheel.name, wheel.files()) for wheel in shipped)):
         for place, data in files:
             yield owner, str(PurePosixPath(platform.place, place)), data
 

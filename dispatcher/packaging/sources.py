@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import dispatcher
@@ -32,6 +32,8 @@ OF_PAGES = ("dispatcher/web/app.py", "dispatcher/web/pages", "dispatcher/web/sta
 """What of the room `dispatcher.web` the HTTP API does without."""
 OF_API = ("dispatcher/web", *(room for room in LEFT_OUT if room.startswith("dispatcher/functions/")))
 """What of `LEFT_OUT` a function that serves the HTTP API uses, but for `OF_PAGES`."""
+OF_EXTRAS = {"prefect": "dispatcher/prefect"}
+"""The rooms that nothing but one extra's packages can use: without the extra they stay out."""
 LIST, API_LIST = Path(__file__).with_name("contents.txt"), Path(__file__).with_name("contents_api.txt")
 """What every package holds; what one with the HTTP API holds besides."""
 UNLISTED = (
@@ -42,15 +44,18 @@ SHOWN = 10
 """The most names that an error message lists."""
 
 
-def files(top: Path = TOP, *, api: bool = False) -> Iterator[tuple[str, bytes]]:
-    """Paths below the package's root, and contents, with the HTTP API where it is asked for; `top` holds our rooms.
+def files(top: Path = TOP, *, api: bool = False, extras: Sequence[str] = ()) -> Iterator[tuple[str, bytes]]:
+    """Paths below the package's root, and contents; `top` holds our rooms.
 
+    With the HTTP API where it is asked for, and with the rooms of these extras.
     Raises `PackagingError` that names what is missing, what is a link and what the list does not have.
     """
     listed = LIST.read_text(encoding="utf-8").split()
     _refuse(_strangers(top, frozenset(listed)), UNLISTED)
+    unused = tuple(f"{room}/" for extra, room in OF_EXTRAS.items() if extra not in extras)
     for place in (*listed, *(API_LIST.read_text(encoding="utf-8").split() if api else ())):
-        yield place, _read(top, place)
+        if not place.startswith(unused):
+            yield place, _read(top, place)
 
 
 def _read(top: Path, place: str) -> bytes:

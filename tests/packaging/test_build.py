@@ -17,7 +17,7 @@ from dispatcher import __version__
 from dispatcher.errors import PackagingError
 from dispatcher.packaging.archive import digest
 from dispatcher.packaging.build import Order, build
-from dispatcher.packaging.sources import LEFT_OUT, NEEDED
+from dispatcher.packaging.sources import LEFT_OUT, NEEDED, files
 from dispatcher.packaging.targets import target
 from tests.functions.lambda_platform.packages import PYTHON, here
 from tests.packaging.conftest import opened
@@ -54,7 +54,7 @@ def names(package):
 
 
 def test_it_holds_the_handler_the_store_and_the_providers_and_not_what_no_function_uses(built):
-    files = names(built)
+    held = names(built)
     for needed in (
         "dispatcher/functions/aws_lambda.py",
         "dispatcher/stores/dynamodb/store.py",
@@ -64,19 +64,17 @@ def test_it_holds_the_handler_the_store_and_the_providers_and_not_what_no_functi
         "annotated_types/__init__.py",
         "annotated_types-0.8.0.dist-info/METADATA",
     ):
-        assert needed in files
+        assert needed in held
     assert not [
-        name
-        for name in files
-        if name.startswith(("dispatcher/cli/", "dispatcher/packaging/", "providers/emulators/", "tests/"))
+        name for name in held if name.startswith(("dispatcher/cli/", "dispatcher/packaging/", "providers/emulators/", "tests/"))
     ]
-    assert not [name for name in files if name.startswith(("boto3", "botocore", "pydantic", "jsonschema"))]
+    assert not [name for name in held if name.startswith(("boto3", "botocore", "pydantic", "jsonschema"))]
 
 
 @pytest.mark.parametrize("room", ["dispatcher", "providers"])
 def test_no_file_of_ours_is_of_a_kind_that_the_package_would_leave_out(room):
-    files = (path for path in (ROOT / room).rglob("*") if path.is_file())
-    kinds = {path.suffix for path in files if not path.relative_to(ROOT).as_posix().startswith(LEFT_OUT)}
+    ours = (path for path in (ROOT / room).rglob("*") if path.is_file())
+    kinds = {path.suffix for path in ours if not path.relative_to(ROOT).as_posix().startswith(LEFT_OUT)}
     assert kinds - {".pyc", ".typed", ".md"} == NEEDED & kinds
 
 
@@ -118,8 +116,13 @@ def test_the_parts_add_up_to_what_is_in_the_zip(built):
     assert built.size == built.order.output.stat().st_size
 
 
-def test_the_zip_for_ecs_and_dynamodb_has_some_3_million_bytes(built):
-    assert built.size < 3_050_000
+def test_the_zip_for_ecs_and_dynamodb_is_under_3_million_bytes(built):
+    assert built.size < 3_000_000
+
+
+def test_the_bridge_to_a_prefect_server_is_in_a_zip_that_has_what_it_needs_and_in_no_other(built):
+    assert not [name for name in names(built) if name.startswith("dispatcher/prefect/")]
+    assert "dispatcher/prefect/source.py" in dict(files(extras=("aws", "prefect")))
 
 
 def test_without_an_interpreter_of_that_version_there_is_no_bytecode_and_the_answer_says_so(an_order, monkeypatch):

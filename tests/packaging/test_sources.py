@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from dispatcher.errors import PackagingError
-from dispatcher.packaging.sources import API_LIST, LIST, TOP, files, tracked, tracked_of_api
+from dispatcher.packaging.sources import API_LIST, LIST, OF_EXTRAS, TOP, files, tracked, tracked_of_api
 
 LISTED = LIST.read_text().split()
 
@@ -36,7 +36,7 @@ def test_the_list_is_what_git_knows_of_our_rooms():
 
 
 def test_what_goes_in_is_the_list(copied):
-    assert [place for place, _ in files(copied)] == LISTED
+    assert [place for place, _ in files(copied, extras=tuple(OF_EXTRAS))] == LISTED
 
 
 @pytest.mark.parametrize(
@@ -103,4 +103,4 @@ def test_what_no_function_uses_is_not_looked_at(clone):
         path: Path = clone / place
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("")
-    assert [place for place, _ in files(clone)] == LISTED
+    assert [place for place, _ in files(clone, extras=tuple(OF_EXTRAS))] == LISTED
