@@ -37,7 +37,7 @@ class Page(Generic[Item]):
     next: str | None
     """The cursor of the page that follows; None: there is none."""
     searched_to: datetime | None = None
-    """When the last run was created that was looked at, where the search stopped before the page was full."""
+    """When the last run was created that was looked at, where a search stopped before the list had ended."""
 
 
 def page_of(
@@ -77,11 +77,12 @@ def page_by_reason(store: PeopleStore, where: RunFilter, words: str, cursor: str
     """
     among, wanted = page_of_runs(store, where, cursor, SEARCHED), words.casefold()
     places = [place for place, run in enumerate(among.items) if wanted in run.reason.casefold()]
-    if len(places) <= limit:
-        return ByReason(items=[among.items[place] for place in places], next=among.next, searched=len(among.items))
     items = [among.items[place] for place in places[:limit]]
-    following = cursor_at(where, (items[-1].created_at, items[-1].id))
-    return ByReason(items=items, next=following, searched=places[limit - 1] + 1)
+    if len(places) > limit:
+        following, searched = cursor_at(where, (items[-1].created_at, items[-1].id)), places[limit - 1] + 1
+        return ByReason(items=items, next=following, searched=searched, searched_to=items[-1].created_at)
+    last = among.searched_to or (among.items[-1].created_at if among.next else None)
+    return ByReason(items=items, next=among.next, searched=len(among.items), searched_to=last)
 
 
 def cursor_at(where: RunFilter | LogFilter, position: Cursor) -> str:

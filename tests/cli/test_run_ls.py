@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from dispatcher.client import cursors
+from dispatcher.models import RunState
+from dispatcher.stores.sqlite import SqliteStore
+from tests.builders import MINUTE, NOW, a_live_run
 from tests.cli.test_logs import tick_until
 
 SOON = "2099-01-01T00:00:00+00:00"
@@ -161,3 +165,42 @@ def test_runs_are_found_by_tag_name_and_time(cli, pool):
         said = cli("run", "ls", *words)
         assert said.exit_code
         assert error in "".join(said.errors)
+
+
+@pytest.fixture
+def refused(cli, pool, monkeypatch):
+    """Twenty runs that ended, the newest last: every tenth was lost. Eight are searched at once."""
+    monkeypatch.setattr(cursors, "SEARCHED", 8)
+    store = SqliteStore(cli.directory / "store.db")
+    moments = [NOW + number * MINUTE for number in range(20)]
+    reasons = ["Exit 137 (out of memory)" if number % 10 == 7 else "exit 1" for number in range(20)]
+    store.restore(
+        runs=[
+            a_live_run("nightly", name=f"run-{number:02}", state=RunState.FAILED, reason=reason, created_at=at, ended_at=at)
+            for number, (reason, at) in enumerate(zip(reasons, moments, strict=True))
+        ]
+    )
+    store.close()
+    return cli
+
+
+def test_a_reason_is_searched_among_the_newest_and_what_is_older_is_searched_next(refused):
+    answer = refused("run", "ls", "--reason", "OUT of memory", "--json")
+    assert [run["name"] for run in answer.json] == ["run-17"]
+    [line] = answer.errors
+    assert line.startswith("Searched for the reason: 8 runs. To search older ones: --until ")
+    older = line.rpartition(" ")[2]
+    second = refused("run", "ls", "--reason", "memory", "--until", older, "--json")
+    assert [run["name"] for run in second.json] == ["run-07"]
+    last = refused("run", "ls", "--reason", "memory", "--until", second.errors[-1].rpartition(" ")[2], "--json")
+    assert (last.json, [line for line in last.errors if "Searched" in line]) == ([], [])
+
+
+def test_a_reason_goes_with_the_other_filters_and_the_table_shows_it(refused):
+    a_run(refused, "waits")
+    assert names(refused, "--reason", "exit", "--state", "SCHEDULED") == []
+    shown = refused("run", "ls", "--reason", "137", "--limit", "1")
+    assert "run-17" in shown.out
+    assert "out of memory" in shown.out
+    assert "run-16" not in shown.out
+    assert refused("run", "ls", "--reason", "none", "--name", "run-1").out.startswith("No runs.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any
 
 import click
@@ -23,10 +24,12 @@ from dispatcher.cli.output.listing import listing
 from dispatcher.cli.output.tables_option import wide_option
 from dispatcher.client.arguments import missing, utc
 from dispatcher.client.bulk import Action
+from dispatcher.client.cursors import ByReason
 from dispatcher.errors import Fault, InvalidInput, NotFound
 from dispatcher.models import RunState
 from dispatcher.records import RunFilter
 
+REASON_HELP = "Only runs whose recorded reason (why it ended, was refused or is retried) has this text, in upper or lower case."
 STATES = click.Choice(list(RunState), case_sensitive=False)
 
 
@@ -49,6 +52,7 @@ run.add_command(create)
 @click.option("--name", metavar="TEXT", help="Only runs whose name begins with this text.")
 @click.option("--since", metavar="TIME", help=f"Only runs created at this time or later, {SINCE_HELP}.")
 @click.option("--until", metavar="TIME", help="Only runs created before this time.")
+@click.option("--reason", metavar="TEXT", default="", help=REASON_HELP)
 @click.option("--to-come", is_flag=True, help="Also show future runs, before those that ended.")
 @click.option("-l", "--limit", type=int, default=50, show_default=True, help="How many.")
 @wide_option
@@ -60,6 +64,7 @@ def ls(
     states: Sequence[RunState],
     to_come: bool,
     limit: int,
+    reason: str,
     pool: str | None,
     queue: str | None,
     deployment: str | None,
@@ -69,12 +74,15 @@ def ls(
 
     Due runs are sorted by priority and due time, and show why they wait. Future runs are shown with --to-come or --state
     SCHEDULED; --json has them last.
+
+    No index has the reasons: --reason looks at the newest 500 runs that match the rest, and says how to go on.
     """
     if pool is not None:
         context.client.work_pool(pool)  # a name that does not exist is an error, not an empty list
     where |= {name: utc(time, name) for name in ("since", "until") if (time := time_of(context, where[name], name))}
     among = RunFilter(pool=pool, queue=queue, deployment=deployment, states=frozenset(states) or None, **where)
-    page = listing(context.client, among, limit=limit)
+    page = listing(context.client, among, limit=limit, reason=reason)
+    _say_how_to_go_on(page.searched)
     if not page.runs and not page.to_come:
         _check_names(context, pool, queue=queue, deployment=deployment)
     shows_future = to_come or RunState.SCHEDULED in states
@@ -249,6 +257,14 @@ def logs(context: Context, /, run_id: str, *, attempt: int | None, tail: int, fo
     if following:
         return log_reading.follow(context, run, attempt=attempt, tail=tail, every=every)
     return log_reading.logs(context, run, attempt=attempt, tail=tail)
+
+
+def _say_how_to_go_on(part: ByReason | None) -> None:
+    """Say on standard error how far a search for a reason came, if the list goes on there."""
+    if part is not None and part.searched_to is not None:
+        following = part.searched_to + timedelta(microseconds=1)
+        words = f"Searched for the reason: {part.searched} runs. To search older ones: --until {following.isoformat()}"
+        click.echo(words, err=True)
 
 
 def _check_names(context: Context, pool: str | None, *, queue: str | None, deployment: str | None) -> None:

@@ -8,11 +8,14 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from dispatcher.client import Dispatcher
+from dispatcher.client.cursors import ByReason, page_by_reason
 from dispatcher.core.holds import order_in_queue, position_of
 from dispatcher.core.reasons import Reason, explain
 from dispatcher.core.surroundings import Surroundings, served
 from dispatcher.models import SLOT_STATES, TERMINAL_STATES, Run, RunState, Share, WorkPool
 from dispatcher.records import QueueCount, RunFilter, Snapshot
+
+WAITING = frozenset({RunState.SCHEDULED})
 
 MOST = 1000
 """The most waiting runs that one query reads. If there are more, the first runs of each pool are read separately."""
@@ -35,19 +38,33 @@ class Listing:
     runs: Sequence[Listed]
     to_come: Sequence[Listed]
     """Future runs, sorted by due time."""
+    searched: ByReason | None = None
+    """How far the runs were searched for a reason."""
 
 
-def listing(client: Dispatcher, where: RunFilter, *, limit: int) -> Listing:
-    """The runs that match a filter, at most `limit` of each kind. Raises `InvalidInput` for a limit out of range."""
+def listing(client: Dispatcher, where: RunFilter, *, limit: int, reason: str = "") -> Listing:
+    """The runs that match a filter, at most `limit` of each kind. Raises `InvalidInput` for a limit out of range.
+
+    `reason`: only those of the newest `SEARCHED` runs whose recorded reason has this text, at most `limit` in all.
+    """
     client.runs(limit=limit)  # checks the limit
-    now, states = client.clock.now(), where.states if where.states is not None else frozenset(RunState)
-    live = _read(client, where, states & SLOT_STATES, limit)
-    ended = _read(client, where, states & TERMINAL_STATES, limit)
-    waiting = _read(client, where, states & {RunState.SCHEDULED}, MOST)
-    due = sorted((run for run in waiting if _counts_now(run, now)), key=order_in_queue)
+    if reason:
+        part = page_by_reason(client.store, where, reason, "", limit)
+        kinds = ([run for run in part.items if run.state in states] for states in (SLOT_STATES, WAITING, TERMINAL_STATES))
+        return replace(_ordered(client, *kinds, limit=limit), searched=part)
+    live, waiting, ended = (
+        _read(client, where, states, most) for states, most in ((SLOT_STATES, limit), (WAITING, MOST), (TERMINAL_STATES, limit))
+    )
     if len(waiting) == MOST and not (where.deployment or where.tag or where.name or where.since or where.until):
-        due = _due_of_many(client, where, limit)
+        now = client.clock.now()
+        waiting = [*_due_of_many(client, where, limit), *(run for run in waiting if not _counts_now(run, now))]
+    return _ordered(client, live, waiting, ended, limit=limit)
+
+
+def _ordered(client: Dispatcher, live: Sequence[Run], waiting: Sequence[Run], ended: Sequence[Run], *, limit: int) -> Listing:
+    now = client.clock.now()
     live = sorted(live, key=lambda run: run.claimed_at or now)
+    due = sorted((run for run in waiting if _counts_now(run, now)), key=order_in_queue)
     ended = sorted(ended, key=lambda run: run.ended_at or now, reverse=True)
     shown = [Listed(run=run) for run in live], _with_waits(client, due[:limit], now), [Listed(run=run) for run in ended]
     later = sorted((run for run in waiting if not _counts_now(run, now)), key=position_of)
@@ -55,7 +72,8 @@ def listing(client: Dispatcher, where: RunFilter, *, limit: int) -> Listing:
 
 
 def _read(client: Dispatcher, where: RunFilter, states: frozenset[RunState], limit: int) -> Sequence[Run]:
-    return client.store.runs(replace(where, states=states), limit=limit) if states else ()
+    among = states if where.states is None else states & where.states
+    return client.store.runs(replace(where, states=among), limit=limit) if among else ()
 
 
 def _due_of_many(client: Dispatcher, where: RunFilter, limit: int) -> list[Run]:
