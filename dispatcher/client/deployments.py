@@ -185,7 +185,7 @@ class Deployments(WorkPools):
             name,
             new_name,
         )
-        saved = self.deployment(new_name)
+        saved = self.only_at().deployment(new_name)
         take_along(self.store, deployment, saved, owner, now)
         return saved
 

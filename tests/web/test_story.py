@@ -116,8 +116,8 @@ def make_a_pool(page):
     page.get_by_role("button", name="Show what would change").click()
     expect(page.get_by_text("Nothing has changed yet")).to_be_visible()
     page.get_by_role("button", name="Make this change").click()
-    for queue in ("critical", "etl"):
-        page.goto("/pools/story")
+    for count, queue in enumerate(("critical", "etl"), start=1):
+        expect(page.locator(".lane")).to_have_count(count)
         page.get_by_label("New queue").fill(queue)
         page.get_by_role("button", name="Add it").click()
     expect(page.locator(".lane")).to_have_count(3)

@@ -16,7 +16,7 @@ from dispatcher import __version__
 from dispatcher.errors import DispatcherError, Fault
 from dispatcher.events import log_event
 from dispatcher.web.answers import Refused, of_error, of_refusal, problem
-from dispatcher.web.api import automations, bulk, change_log, configuration, deployments, pools, runs, simulations
+from dispatcher.web.api import automations, bulk, change_log, configuration, deployments, pictures, pools, runs, simulations
 from dispatcher.web.api.documents import READ, documented, schemas
 from dispatcher.web.api.requests import Answer
 from dispatcher.web.clients import Clients
@@ -35,7 +35,7 @@ def make_api(clients: Clients) -> FastAPI:
         separate_input_output_schemas=False,
     )
     api.state.clients = clients
-    for part in (pools, deployments, automations, runs, configuration, change_log, bulk, simulations):
+    for part in (pools, pictures, deployments, automations, runs, configuration, change_log, bulk, simulations):
         api.include_router(part.router)
     api.get("/health", operation_id="health", responses=documented(READ, "Health"))(health)
     api.add_exception_handler(DispatcherError, _dispatcher_error)

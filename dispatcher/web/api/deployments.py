@@ -76,6 +76,20 @@ def update_deployment(client: Client, deployment: DeploymentName, body: Body, ve
     return _whole(client, client.only_at(deployment=version).update_deployment(deployment, **fields))
 
 
+@router.post(
+    "/deployments/{deployment}/rename",
+    operation_id="rename_deployment",
+    responses=documented(CHANGE, "WholeDeployment"),
+    openapi_extra=body_of("DeploymentRename"),
+)
+def rename_deployment(client: Client, deployment: DeploymentName, body: Body, version: Version) -> Answer:
+    """Give a deployment another name. Its waiting runs go with it and get new ids; automations name it by the new name."""
+    name, rest = take_name(body)
+    if rest:
+        raise InvalidInput("body", [Fault(field, "is no field here; the only one is name") for field in rest])
+    return _whole(client, client.only_at(deployment=version).rename_deployment(deployment, name))
+
+
 @router.delete("/deployments/{deployment}", operation_id="delete_deployment", status_code=204, responses=documented(DELETE))
 def delete_deployment(client: Client, deployment: DeploymentName, version: Version) -> Response:
     """Delete a deployment and the future runs of its schedules."""

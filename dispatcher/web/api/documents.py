@@ -148,6 +148,22 @@ ANSWERS: Mapping[str, Mapping[str, Schema]] = {
         "as_of": TIME,
         **dict.fromkeys(("matching", "step", "next"), OPTIONAL_OBJECT),
     },
+    "QueueLook": {
+        **dict.fromkeys(("name", "status"), TEXT),
+        **dict.fromkeys(("priority", "in_use", "due", "later", "late"), WHOLE),
+        "concurrency_limit": OPTIONAL_WHOLE,
+        "oldest_due_at": OPTIONAL_TIME,
+        "next": {"anyOf": [_ref("Explanation"), {"type": "null"}]},
+        "holders": OBJECTS,
+    },
+    "PoolLook": {
+        **_POOL,
+        "at": TIME,
+        **dict.fromkeys(("in_use", "due", "later", "late"), WHOLE),
+        "late_after_seconds": {"type": "number"},
+        "queues": _list("QueueLook"),
+    },
+    "SlotsOverTime": {"begin": TIME, "end": TIME, "runs": WHOLE, "is_cut": SWITCH, "queues": OBJECTS},
     "Simulation": {
         "pool": TEXT,
         "runs": WHOLE,
@@ -185,6 +201,7 @@ ANSWERS: Mapping[str, Mapping[str, Schema]] = {
 LISTS: Mapping[str, Schema] = {
     "Pools": _list("Pool"),
     "Queues": _list("Queue"),
+    "Overview": _list("PoolLook"),
     "Deployments": _list("Deployment"),
     "Automations": _list("Automation"),
     "Firings": _list("Firing"),
@@ -239,6 +256,7 @@ def _bodies() -> dict[str, Schema]:
         "QueueChange": _object(queue),
         "NewDeployment": _object({"name": name, **deployment}, "name", "pool"),
         "DeploymentChange": _object(deployment),
+        "DeploymentRename": _object({"name": name}, "name"),
         "NewSchedule": _object({"slug": name, **schedule}, "slug"),
         "ScheduleChange": _object(schedule),
         "NewAutomation": _object({"name": name, **automation}, "name", "when", "then"),
