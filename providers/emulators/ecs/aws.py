@@ -17,7 +17,7 @@ from moto.ecs.models import ecs_backends
 from moto.server import DomainDispatcherApplication, create_backend_app
 from werkzeug.test import run_wsgi_app
 
-from providers.emulators.ecs import quicker
+from providers.emulators.ecs import items, queries, quicker
 from providers.emulators.ecs.errors import client, cluster_not_found, invalid
 from providers.emulators.ecs.transactions import TARGET, Transactions
 from providers.emulators.web import Request, Response
@@ -26,6 +26,8 @@ os.environ.setdefault("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")
 """Tasks need no image of EC2, and moto takes longer to load its 1,300 than for everything else that a new account holds."""
 
 quicker.hurry()
+queries.hurry()
+items.hurry()
 
 _taken: set[str] = set()
 """The accounts in use in this process: moto keeps one state of each."""
