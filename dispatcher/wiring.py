@@ -158,8 +158,8 @@ def prefect_source(
         from dispatcher.prefect.opening import opened  # noqa: PLC0415 - only where it is asked for
     except ModuleNotFoundError as problem:
         raise SettingsError(
-            f"DISPATCHER_PREFECT_API_URL: needs {problem.name}, which is not installed; "
-            "pip install 'push-dispatcher[prefect]' adds it"
+            f"DISPATCHER_PREFECT_API_URL: needs {problem.name}, which is not installed; the extra prefect brings it: "
+            "pip install 'push-dispatcher[prefect]', or --extras of `dispatcher package`"
         ) from None
     return opened(settings, store, clock, os.environ if environment is None else environment)
 

@@ -61,3 +61,12 @@ assert not [name for name in sys.modules if name.startswith(("httpx", "dispatche
 def test_a_command_that_needs_a_server_says_which_setting_is_missing():
     with pytest.raises(SettingsError, match="DISPATCHER_PREFECT_API_URL: is not set"):
         prefect_source(settings(), None, None)
+
+
+@pytest.mark.parametrize("missing", ["httpx", "dispatcher.prefect.opening"])
+def test_a_function_without_the_bridge_or_what_it_needs_names_the_extra(missing, monkeypatch):
+    for name in [name for name in sys.modules if name.startswith("dispatcher.prefect")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, missing, None)
+    with pytest.raises(SettingsError, match=rf"^DISPATCHER_PREFECT_API_URL: needs {missing}, .*the extra prefect brings it"):
+        prefect_source(settings(API_URL=URL), None, None)
