@@ -22,6 +22,7 @@ from dispatcher.core.holds import order_in_queue, position_of
 from dispatcher.core.pinning import fault_of
 from dispatcher.core.reasons import Explanation, explain
 from dispatcher.core.surroundings import Surroundings, served
+from dispatcher.core.ticks import LastHour, last_hour
 from dispatcher.errors import Fault, InvalidInput
 from dispatcher.models import Run, Share, Status, WorkPool, WorkQueue
 from dispatcher.models.lanes import priority_of
@@ -64,6 +65,8 @@ class PoolPicture:
     late_after: timedelta
     """A run that has been due for so long is late: the time after which a pool that nothing ticks is NOT_READY, and after which
     `dispatcher doctor` warns of a due run."""
+    last_hour: LastHour
+    """When the pool was ticked."""
 
     @property
     def in_use(self) -> int:
@@ -189,8 +192,8 @@ class Pictures(JobPreviews):
                 late=late.get(queue.name, 0),
             )
             lanes.append(lane)
-        status = pool.status(now, self.heartbeat)
-        return PoolPicture(pool=pool, status=status, lanes=tuple(lanes), at=now, late_after=self.heartbeat)
+        status, hour = pool.status(now, self.heartbeat), last_hour(pool, now, self.heartbeat)
+        return PoolPicture(pool=pool, status=status, lanes=tuple(lanes), at=now, late_after=self.heartbeat, last_hour=hour)
 
     def _late(self, queues: Iterable[str], pool: str, now: datetime) -> Mapping[str, int]:
         """How many runs of these queues are late. Reads up to `MOST_LATE` entries of the index that ticks use, for each."""

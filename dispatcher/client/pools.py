@@ -33,6 +33,7 @@ from dispatcher.client.versions import check_version
 from dispatcher.core.holds import position_of
 from dispatcher.core.queues import holder, insert, last_priority, next_free, without
 from dispatcher.core.room import gives_room
+from dispatcher.core.ticks import LastHour, last_hour
 from dispatcher.core.windows import runs_to_come
 from dispatcher.errors import AlreadyExists, Conflict, Fault, InvalidInput, NotFound
 from dispatcher.models import DEFAULT_QUEUE, Deployment, Hook, Run, RunState, Share, Status, WorkPool, WorkQueue
@@ -54,6 +55,7 @@ class PoolView:
     status: Status
     queue_status: Mapping[str, Status]
     counts: Mapping[str, QueueCount]
+    last_hour: LastHour
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -173,6 +175,7 @@ class WorkPools(ChangeLog):
             status=pool.status(now, self.heartbeat),
             queue_status={queue.name: pool.queue_status(queue, now, self.heartbeat) for queue in pool.queues},
             counts=self.store.counts(name, now),
+            last_hour=last_hour(pool, now, self.heartbeat),
         )
 
     def preview_work_pool(self, name: str, *, within: timedelta = timedelta(hours=1), limit: int = 100) -> Sequence[Upcoming]:

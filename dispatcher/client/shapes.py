@@ -21,6 +21,7 @@ from dispatcher.core.holds import is_whole
 from dispatcher.core.reasons import Explanation
 from dispatcher.core.run_shape import attempt_shape, run_shape
 from dispatcher.core.surroundings import Holder
+from dispatcher.core.ticks import LastHour
 from dispatcher.core.timeline import Entry, timeline
 from dispatcher.models import (
     Attempt,
@@ -89,15 +90,22 @@ def whole_pool(view: PoolView) -> Shape:
     """A pool with its queues and its template."""
     return {
         **pool(view.pool, view.status),
+        "ticks_last_hour": ticks(view.last_hour),
         "in_use": sum(count.in_use for count in view.counts.values()),
         "queues": [queue(view, record.name) for record in view.pool.queues],
         "base_job_template": view.pool.base_job_template,
     }
 
 
+def ticks(hour: LastHour) -> Shape:
+    """In how many minutes of the last hour, from when on they were noted, there was a tick, and from when until when none."""
+    gaps = [{"since": time(begin), "until": time(end)} for begin, end in hour.gaps]
+    return {"since": time(hour.since), "minutes": hour.length, "ticked_minutes": len(hour.minutes), "gaps": gaps}
+
+
 def watched_pool(view: PoolView) -> Shape:
-    """A pool with its queues, without the template, which does not change from tick to tick."""
-    return {name: value for name, value in whole_pool(view).items() if name != "base_job_template"}
+    """A pool with its queues, without the template, which does not change from tick to tick, and the ticks themselves."""
+    return {name: value for name, value in whole_pool(view).items() if name not in ("base_job_template", "ticks_last_hour")}
 
 
 def queue(view: PoolView, name: str) -> Shape:

@@ -19,6 +19,8 @@ from dispatcher.models import WorkPool
 MINUTES = 60
 NEVER = 0
 """The hour of a minute that never had a tick."""
+GAPS_NAMED = 3
+"""The most gaps that words name."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MINUTE = timedelta(minutes=1)
@@ -35,6 +37,27 @@ class LastHour:
     """The minutes that had a tick, by their beginning, in order."""
     gaps: tuple[tuple[datetime, datetime], ...]
     """From when until when there was none, where that was too long."""
+
+    @property
+    def length(self) -> int:
+        """The minutes from `since` on, the one that has just begun included."""
+        return (self.until - self.since) // _MINUTE + 1
+
+    @property
+    def words(self) -> str:
+        """All of it in a sentence."""
+        if not self.minutes and not self.gaps:
+            return "no tick is noted yet"
+        missing = f"; none {self.missing}" if self.gaps else ""
+        return f"ticks in {len(self.minutes)} of the last {self.length} minutes{missing}"
+
+    @property
+    def missing(self) -> str:
+        """The latest gaps in words; empty where there is none."""
+        *others, last = [f"from {begin:%H:%M} to {end:%H:%M}" for begin, end in self.gaps[-GAPS_NAMED:]] or [""]
+        more = len(self.gaps) - GAPS_NAMED
+        earlier = f" UTC, and {more} more before" if more > 0 else " UTC" if self.gaps else ""
+        return f"{', '.join(others)}{' and ' if others else ''}{last}{earlier}"
 
 
 def place(now: datetime) -> tuple[int, int]:

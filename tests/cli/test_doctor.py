@@ -125,3 +125,18 @@ def test_windows_that_ticks_leave_behind_are_named(cli):
     assert left["text"].startswith("windows of 1 deployments have not become runs, 'report' since ")
     cli.ok("tick")
     assert problems(cli) == {}
+
+
+def test_gaps_between_ticks_are_named_and_are_no_problem_by_themselves(cli):
+    cli.ok("work-pool", "create", "nightly", "--type", "process")
+    store, now = SqliteStore(cli.directory / "store.db"), datetime.now(UTC)
+    for minutes in (70, 60, 59, 58, 57, *range(30, -1, -1)):
+        store.heartbeat("nightly", now - timedelta(minutes=minutes))
+    store.close()
+    [gap] = cli.ok("work-pool", "inspect", "nightly")["ticks_last_hour"]["gaps"]
+    begin, end = (f"{datetime.fromisoformat(gap[name]):%H:%M}" for name in ("since", "until"))
+    schedules = [finding for finding in cli.ok("doctor") if finding["check"] == "schedule"]
+    assert [(finding["level"], finding["text"]) for finding in schedules] == [
+        ("ok", f"ticks come, or nothing is due; no tick from {begin} to {end} UTC")
+    ]
+    assert f"no tick        {gap['since'][:10]} {begin}" in cli("work-pool", "inspect", "nightly").out

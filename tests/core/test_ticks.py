@@ -11,6 +11,7 @@ from dispatcher.core.ticks import MINUTES, LastHour, last_hour, noted, place
 from tests.builders import HOUR, MINUTE, NOW, SECOND, a_pool
 
 PATIENCE = 3 * MINUTE
+LATEST = "from 11:25 to 11:30, from 11:40 to 11:43 and from 11:51 to 11:55"
 
 
 def after(*ticks: datetime, until: datetime, patience: timedelta = PATIENCE) -> LastHour:
@@ -113,3 +114,29 @@ def test_minutes_that_a_clock_ahead_wrote_are_not_shown_before_they_come():
     later = after(NOW, NOW + 5 * MINUTE, NOW + MINUTE, until=NOW + 6 * MINUTE)
     assert later.minutes == (NOW, NOW + MINUTE, NOW + 5 * MINUTE)
     assert after(NOW + 5 * MINUTE, until=NOW).since == NOW
+
+
+@pytest.mark.parametrize(
+    ("missing", "words"),
+    [
+        ([], "ticks in 60 of the last 60 minutes"),
+        ([(20, 17)], "ticks in 57 of the last 60 minutes; none from 11:40 to 11:43 UTC"),
+        ([(40, 30), (20, 17)], "ticks in 47 of the last 60 minutes; none from 11:20 to 11:30 and from 11:40 to 11:43 UTC"),
+        ([(35, 30), (20, 17), (9, 5)], f"ticks in 48 of the last 60 minutes; none {LATEST} UTC"),
+        ([(45, 40), (35, 30), (20, 17), (9, 5)], f"ticks in 43 of the last 60 minutes; none {LATEST} UTC, and 1 more before"),
+        (
+            [(55, 50), (45, 40), (35, 30), (20, 17), (9, 5)],
+            f"ticks in 38 of the last 60 minutes; none {LATEST} UTC, and 2 more before",
+        ),
+    ],
+)
+def test_words_name_the_minutes_and_the_latest_gaps(missing: list[tuple[int, int]], words: str):
+    ago = [minutes for minutes in range(90, -1, -1) if not any(end < minutes <= begin for begin, end in missing)]
+    assert after(*(NOW - minutes * MINUTE for minutes in ago), until=NOW).words == words
+
+
+def test_words_of_little():
+    assert after(until=NOW).words == "no tick is noted yet"
+    assert after(NOW - MINUTE, until=NOW).words == "ticks in 1 of the last 2 minutes"
+    assert after(NOW - 9 * HOUR, until=NOW).words == "ticks in 0 of the last 60 minutes; none from 11:01 to 12:00 UTC"
+    assert after(NOW, until=NOW).missing == ""

@@ -69,7 +69,9 @@ def fill(wiring: Wiring) -> None:
         for _ in range(count):
             client.create_run(pool="nightly", queue=queue)
     client.create_run(pool="batch")
-    wiring.store.heartbeats(["nightly", "gpu"], now)
+    for minutes in range(60, -1, -1):
+        ticked = ["gpu"] if 27 < minutes < 47 else ["nightly", "gpu"]
+        wiring.store.heartbeats(ticked, now - timedelta(minutes=minutes))
     failed = When(ended=RunEnded(states=frozenset({RunState.FAILED}), deployment="etl-daily", count=3))
     client.create_automation("breaker", when=failed, then=[Then(pause=Target(deployment="etl-daily"))])
     because = "3 of the last 3 runs of deployment 'etl-daily' ended FAILED"

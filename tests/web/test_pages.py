@@ -10,15 +10,18 @@ from pathlib import Path
 import pytest
 
 import dispatcher.web
+from dispatcher.client import shapes
+from dispatcher.core.ticks import LastHour
 from dispatcher.models import Actor, RunState, Schedule
 from dispatcher.records import RunFilter
 from dispatcher.web.access import loopback
 from dispatcher.web.pages.routes import CHANGE, READ
 from dispatcher.web.pages.static import VENDORED, static_files
+from dispatcher.web.pages.strips import gap_path, ticked_path
 from dispatcher.web.pages.words import duration, outside, url
 from providers.base import CallFailed
 from providers.testing import FakeProvider
-from tests.builders import HOUR, MINUTE, NOW, a_live_run, a_run
+from tests.builders import HOUR, MINUTE, NOW, SECOND, a_live_run, a_run
 from tests.web.conftest import BASE, OWN, PORT, browser_of
 from tests.web.pages import Document, page, sent
 
@@ -132,6 +135,38 @@ def test_the_overview_leads_to_the_last_hour_of_each_pool(site, pool):
     assert address == "/pools/nightly/slots?hours=1"
     shown = Document(site.browser.get(address).text)
     assert [attrs["value"] for tag, attrs in shown.tags if tag == "option" and "selected" in attrs] == ["1"]
+
+
+def test_overview_and_pool_draw_the_minutes_of_the_last_hour_that_had_a_tick(site, pool):
+    now = site.client.clock.now().replace(second=30)
+    for minutes in range(60, -1, -1):
+        if not 20 <= minutes < 40:
+            site.wiring.store.heartbeat("nightly", now - minutes * MINUTE)
+    documents, hour = [page(site), page(site, "pools", "nightly")], site.client.picture("nightly").last_hour
+    [(begin, end)] = hour.gaps
+    assert end - begin == 20 * MINUTE
+    for document in documents:
+        assert f"none from {begin:%H:%M} to {end:%H:%M} UTC ▲ no tick from" in document.words
+        [ticked, gap] = [attrs["d"] for tag, attrs in document.tags if tag == "path"]
+        assert ticked.count("M") in (39, 40)
+        assert re.fullmatch(r"M\d+ 13H\d+V16H\d+z", gap)
+    shape = site.ok("GET", "/pools/nightly")["ticks_last_hour"]
+    assert (shape["minutes"], shape["ticked_minutes"] in (39, 40)) == (60, True)
+    assert shape["gaps"] == [{"since": shapes.time(begin), "until": shapes.time(end)}]
+
+
+def test_a_pool_that_nothing_has_ticked_yet_has_an_empty_strip(site, pool):
+    document = page(site)
+    assert "no tick is noted yet" in document.words
+    assert [attrs["d"] for tag, attrs in document.tags if tag == "path"] == ["", ""]
+
+
+def test_a_strip_ends_with_the_minute_that_has_just_begun():
+    whole = LastHour(NOW - 59 * MINUTE, NOW, (NOW - 59 * MINUTE, NOW), ((NOW - 50 * MINUTE, NOW - 40 * MINUTE),))
+    assert ticked_path(whole) == "M0 0h3v16h-3zM236 0h3v16h-3z"
+    assert gap_path(whole) == "M36 13H75V16H36z"
+    begun = LastHour(NOW - MINUTE, NOW + 30 * SECOND, (NOW - MINUTE,), ())
+    assert (ticked_path(begun), gap_path(begun)) == ("M232 0h3v16h-3z", "")
 
 
 def test_the_overview_counts_late_runs_beside_those_that_are_due(site, pool):

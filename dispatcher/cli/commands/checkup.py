@@ -203,7 +203,8 @@ def _schedule(view: PoolView, now: datetime) -> Finding:
         return Finding(
             check="schedule", subject=pool.name, level=Level.WARNING, text=f"paused, and {due} runs are due", fix=fix
         )
-    return Finding(check="schedule", subject=pool.name, level=Level.OK, text="ticks come, or nothing is due")
+    missing = f"; no tick {view.last_hour.missing}" if view.last_hour.gaps else ""
+    return Finding(check="schedule", subject=pool.name, level=Level.OK, text=f"ticks come, or nothing is due{missing}")
 
 
 def _late(context: Context, view: PoolView, now: datetime) -> Finding:

@@ -3,7 +3,9 @@ are `(hidden)`: see `dispatcher.core.redaction`.
 
 work pool    name, type, id, status, paused, concurrency_limit (null: unlimited), description, created_at, last_tick_at,
              held_until and held_reason (of what holds all of it), holds, hooks, share (strict, fair), owner; `inspect` adds
-             in_use (slots), queues and base_job_template
+             ticks_last_hour, in_use (slots), queues and base_job_template
+ticks        since (an hour ago, or the first that was noted), minutes (since then), ticked_minutes (in which there was a tick),
+             gaps (since, until: no tick for three intervals or longer)
 hold         kind, place, size, freed_by_end, until, reason
 work queue   pool, name, priority, concurrency_limit, paused, status, description, weight, share (strict, fair), due, later,
              in_use (numbers of runs)

@@ -75,6 +75,8 @@ def pool(shape: Shape) -> None:
         out.add_row("share", text("fair: queues have equal rank, and get slots by weight"))
     out.add_row("created", text(time_and_ago(shape["created_at"])))
     out.add_row("last tick", text(time_and_ago(shape["last_tick_at"]) or "never"))
+    for gap in shape["ticks_last_hour"]["gaps"]:
+        out.add_row("no tick", text(f"{time_and_ago(gap['since'])} until {time_and_ago(gap['until'])}"))
     for hold in shape["holds"]:
         label = "held until" if is_ahead(hold["until"]) else "was held until"
         out.add_row(label, text(f"{time_and_ago(hold['until'])}: {hold['reason']}"))

@@ -20,7 +20,7 @@ from dispatcher.errors import DispatcherError, Fault, InvalidInput
 from dispatcher.web.answers import RETRY_SECONDS, Refused, status_of
 from dispatcher.web.bodies import form_body
 from dispatcher.web.clients import Clients
-from dispatcher.web.pages import words
+from dispatcher.web.pages import strips, words
 from dispatcher.web.pages.static import StaticFile, static_files
 
 THEME, THEMES = "dispatcher_theme", frozenset({"auto", "light", "dark"})
@@ -65,6 +65,7 @@ class Pages:
         )
         made.globals.update(url=words.url, files=self.files)
         made.filters.update({name: getattr(words, name) for name in FILTERS})
+        made.filters.update(ticked_path=strips.ticked_path, gap_path=strips.gap_path)
         return made
 
     def render(self, request: Request, template: str, *, status: HTTPStatus = HTTPStatus.OK, **values: Any) -> Response:

@@ -1,0 +1,27 @@
+"""The ticks of the last hour as a strip: a bar for each minute that had one. The template writes the SVG."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from dispatcher.core.ticks import MINUTES, LastHour
+
+STEP, BAR, HEIGHT, EDGE = 4, 3, 16, 3
+"""How wide a minute is and its bar, how high the strip, and the line below a gap."""
+_MINUTE = timedelta(minutes=1)
+
+
+def ticked_path(hour: LastHour) -> str:
+    """The minutes with a tick."""
+    return "".join(f"M{_right(hour, minute)} 0h{BAR}v{HEIGHT}h-{BAR}z" for minute in hour.minutes)
+
+
+def gap_path(hour: LastHour) -> str:
+    """The gaps: a line along the bottom, so that colour alone tells nothing."""
+    lines = [(_right(hour, begin), _right(hour, end)) for begin, end in hour.gaps]
+    return "".join(f"M{left} {HEIGHT - EDGE}H{right - 1}V{HEIGHT}H{left}z" for left, right in lines)
+
+
+def _right(hour: LastHour, minute: datetime) -> int:
+    """How far to the right a minute begins; the one that has just begun is the last."""
+    return STEP * (MINUTES - hour.length + (minute - hour.since) // _MINUTE)
