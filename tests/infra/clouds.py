@@ -33,10 +33,20 @@ FOUND: Mapping[str, Mapping[str, Any]] = {
 
 @contextmanager
 def on_the_stub(
-    directory: Path, module: str, *, plugins: Path | None = None, infra: Path = INFRA, **variables: Any
+    directory: Path,
+    module: str,
+    *,
+    plugins: Path | None = None,
+    infra: Path = INFRA,
+    aws: Mapping[str, str] | None = None,
+    **variables: Any,
 ) -> Iterator[Terraform]:
-    """A root module that has the stub for Google and Azure; nothing has been done with it yet."""
-    with serving("google", "azurerm", data=FOUND) as environment:
+    """A root module that has the stub for Google and Azure; nothing has been done with it yet.
+
+    `aws`: the environment that leads the provider of AWS to an emulator.
+    """
+    with serving("google", "azurerm", data=FOUND) as stub:
+        environment = {**stub, **(aws or {})}
         yield Terraform(directory, module, plugins=plugins, variables=variables, environment=environment, infra=infra)
 
 

@@ -54,10 +54,22 @@ def account(monkeypatch):
         emulator.stop()
 
 
-def an_example(name, directory, **variables):
-    """A root module of `infra/examples`, for tables that may be destroyed."""
+def an_example(name, directory, emulated, **variables):
+    """A root module of `infra/examples`, for tables that may be destroyed.
+
+    `emulated`: the environment that leads to an emulator.
+    """
     values = {"package": a_package(directory), "deletion_protection": False, **variables}
-    return Terraform(directory, f"examples/{name}", plugins=mirror("hashicorp/aws"), variables=values)
+    plugins = mirror("hashicorp/aws")
+    return Terraform(directory, f"examples/{name}", plugins=plugins, variables=values, environment=emulated)
+
+
+def profiles(directory, **clouds):
+    """The environment of whoever signs in to several emulators by profiles of AWS's configuration."""
+    file = directory / "aws-config"
+    keys = "aws_access_key_id = test\naws_secret_access_key = test"
+    file.write_text("".join(f"[profile {name}]\n{keys}\nendpoint_url = {cloud.url}\n" for name, cloud in clouds.items()))
+    return {"AWS_CONFIG_FILE": str(file), "AWS_PROFILE": next(iter(clouds)), "AWS_EC2_METADATA_DISABLED": "true"}
 
 
 def enforce_permissions(*emulators):
@@ -74,8 +86,8 @@ def completed(client):
 
 def test_a_dispatcher_serves_a_pool_of_another_account_without_a_key(account, package, tmp_path):
     jobs, ours = account(JOBS), account(OURS)
-    variables = {"emulator_endpoint": ours.url, "jobs_emulator_endpoint": jobs.url, "jobs_account": JOBS}
-    terraform = an_example("aws-two-accounts", tmp_path, **variables)
+    accounts = profiles(tmp_path, ours=ours, jobs=jobs)
+    terraform = an_example("aws-two-accounts", tmp_path, accounts, jobs_account=JOBS, jobs_profile="jobs")
     terraform.apply()
     resources, outputs = terraform.resources(), terraform.outputs()
     check_what_two_accounts_have(resources, outputs)
@@ -156,7 +168,7 @@ def check_what_two_accounts_have(resources, outputs):
 def test_two_regions_of_one_account_work_side_by_side_under_the_same_names(account, package, tmp_path):
     cloud = account(OURS)
     fan_out = {"DISPATCHER_FAN_OUT": "lambda"}
-    terraform = an_example("aws-two-regions", tmp_path, emulator_endpoint=cloud.url, environment=fan_out)
+    terraform = an_example("aws-two-regions", tmp_path, cloud.environment(), environment=fan_out)
     terraform.apply()
     resources, outputs = terraform.resources(), terraform.outputs()
     roles = [role["name"] for role in of_type(resources, "aws_iam_role")]
@@ -217,7 +229,7 @@ class Regions:
 def test_a_pool_in_a_cluster_that_is_there_already(account, tmp_path):
     cloud = account(OURS)
     cluster = Root(cloud, OURS).client("ecs").create_cluster(clusterName="shared")["cluster"]["clusterArn"]
-    terraform = an_example("aws-existing-cluster", tmp_path, emulator_endpoint=cloud.url, cluster="shared", bucket="results")
+    terraform = an_example("aws-existing-cluster", tmp_path, cloud.environment(), cluster="shared", bucket="results")
     terraform.apply()
     resources, variables = terraform.resources(), terraform.outputs()["job_variables"]
     assert of_type(resources, "aws_ecs_cluster") == []
@@ -247,7 +259,7 @@ def test_function_and_tasks_in_a_network_without_a_way_to_the_internet(account, 
     ]
     table = ec2.create_route_table(VpcId=vpc)["RouteTable"]["RouteTableId"]
     network = {"vpc_id": vpc, "subnets": subnets, "route_tables": [table]}
-    terraform = an_example("aws-private-network", tmp_path, emulator_endpoint=cloud.url, **network)
+    terraform = an_example("aws-private-network", tmp_path, cloud.environment(), **network)
     terraform.apply()
     resources, variables = terraform.resources(), terraform.outputs()["job_variables"]
     (inside,) = [group["id"] for group in of_type(resources, "aws_security_group") if group["name"].endswith("-inside")]

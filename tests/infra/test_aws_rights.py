@@ -62,9 +62,13 @@ def tenant():
 @pytest.fixture(scope="module")
 def documents(tenant, tmp_path_factory):
     """The policies of the function's role: `dispatcher` is inline, each other is a managed one."""
-    variables = {"emulator_endpoint": tenant.url, "pools": POOLS}
-    directory = tmp_path_factory.mktemp("many-pools")
-    terraform = Terraform(directory, "examples/aws-many-pools", plugins=mirror("hashicorp/aws"), variables=variables)
+    terraform = Terraform(
+        tmp_path_factory.mktemp("many-pools"),
+        "examples/aws-many-pools",
+        plugins=mirror("hashicorp/aws"),
+        variables={"pools": POOLS},
+        environment=tenant.environment(),
+    )
     planned = terraform.planned()
     managed = {address: policy["policy"] for address, policy in planned.items() if ".aws_iam_policy.pools" in address}
     return {"dispatcher": planned["module.dispatcher.aws_iam_role_policy.function[0]"]["policy"], **managed}

@@ -64,7 +64,6 @@ def cloud():
 def deployed(cloud, directory, package, api_package):
     """The example, applied."""
     variables = {
-        "emulator_endpoint": cloud.url,
         "package": str(shutil.copy(package, directory / "function.zip")),
         "architecture": here().arch.replace("-", "_"),  # AWS's word
         "runtime": f"python{PYTHON}",
@@ -73,7 +72,13 @@ def deployed(cloud, directory, package, api_package):
         "wakers": {"people": f"arn:aws:iam::{ACCOUNT}:role/people"},
         "api": {"package": str(api_package), "editors": [f"arn:aws:sts::{ACCOUNT}:assumed-role/deploy/*"]},
     }
-    terraform = Terraform(directory, "examples/aws-minimal", plugins=mirror("hashicorp/aws"), variables=variables)
+    terraform = Terraform(
+        directory,
+        "examples/aws-minimal",
+        plugins=mirror("hashicorp/aws"),
+        variables=variables,
+        environment=cloud.environment(),
+    )
     terraform.apply()
     return terraform
 

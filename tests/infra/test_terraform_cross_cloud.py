@@ -54,11 +54,11 @@ def _applied(name, cloud, directory):
     cloud.reset()
     variables = {
         **VARIABLES[name],
-        "emulator_endpoint": cloud.url,
         "package": a_package(directory),
         "deletion_protection": False,
     }
-    with on_the_stub(directory, f"examples/{name}", plugins=mirror("hashicorp/aws"), **variables) as terraform:
+    aws = {"plugins": mirror("hashicorp/aws"), "aws": cloud.environment()}
+    with on_the_stub(directory, f"examples/{name}", **aws, **variables) as terraform:
         terraform.apply()
         return terraform.resources(), terraform.outputs()
 

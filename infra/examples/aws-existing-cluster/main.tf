@@ -6,12 +6,6 @@ variable "region" {
   default     = "us-east-1"
 }
 
-variable "name" {
-  description = "Name of the dispatcher, and how the name of its pool begins."
-  type        = string
-  default     = "push-dispatcher"
-}
-
 variable "package" {
   description = "The zip: dispatcher package --target aws-lambda --arch arm64 --python 3.13 --extras aws --output function.zip"
   type        = string
@@ -40,32 +34,8 @@ variable "deletion_protection" {
   default     = true
 }
 
-variable "emulator_endpoint" {
-  description = "URL of an emulator of AWS; null is AWS itself."
-  type        = string
-  default     = null
-}
-
 provider "aws" {
-  region                      = var.region
-  access_key                  = var.emulator_endpoint == null ? null : "test"
-  secret_key                  = var.emulator_endpoint == null ? null : "test"
-  skip_credentials_validation = var.emulator_endpoint != null
-  skip_metadata_api_check     = var.emulator_endpoint != null
-  skip_region_validation      = var.emulator_endpoint != null
-
-  endpoints {
-    cloudwatch       = var.emulator_endpoint
-    cloudwatchevents = var.emulator_endpoint
-    cloudwatchlogs   = var.emulator_endpoint
-    dynamodb         = var.emulator_endpoint
-    ecs              = var.emulator_endpoint
-    iam              = var.emulator_endpoint
-    lambda           = var.emulator_endpoint
-    scheduler        = var.emulator_endpoint
-    sqs              = var.emulator_endpoint
-    sts              = var.emulator_endpoint
-  }
+  region = var.region
 }
 
 data "aws_ecs_cluster" "this" {
@@ -85,7 +55,7 @@ data "aws_iam_policy_document" "results" {
 module "pool" {
   source = "../../modules/ecs-pool"
 
-  name           = "${var.name}-batch"
+  name           = "push-dispatcher-batch"
   create_cluster = false
   cluster_arn    = data.aws_ecs_cluster.this.arn
   subnets        = var.subnets
@@ -95,18 +65,10 @@ module "pool" {
 module "dispatcher" {
   source = "../../modules/aws-dispatcher"
 
-  name                = var.name
   package             = var.package
   deletion_protection = var.deletion_protection
   pools               = { batch = module.pool.dispatcher }
 }
 
-output "store" {
-  description = "DISPATCHER_STORE, for the command line."
-  value       = module.dispatcher.store
-}
-
-output "job_variables" {
-  description = "Defaults for the pool's base job template."
-  value       = module.pool.job_variables
-}
+output "store" { value = module.dispatcher.store }
+output "job_variables" { value = module.pool.job_variables }

@@ -1,4 +1,4 @@
-# One pool on Fargate and the dispatcher that serves it. `emulator_endpoint` applies the very same to an emulator.
+# One pool on Fargate and the dispatcher that serves it.
 
 variable "region" {
   description = "Where everything is made."
@@ -72,32 +72,8 @@ variable "api" {
   default     = null
 }
 
-variable "emulator_endpoint" {
-  description = "URL of an emulator of AWS; null is AWS itself."
-  type        = string
-  default     = null
-}
-
 provider "aws" {
-  region                      = var.region
-  access_key                  = var.emulator_endpoint == null ? null : "test"
-  secret_key                  = var.emulator_endpoint == null ? null : "test"
-  skip_credentials_validation = var.emulator_endpoint != null
-  skip_metadata_api_check     = var.emulator_endpoint != null
-  skip_region_validation      = var.emulator_endpoint != null
-
-  endpoints {
-    cloudwatch       = var.emulator_endpoint
-    cloudwatchevents = var.emulator_endpoint
-    cloudwatchlogs   = var.emulator_endpoint
-    dynamodb         = var.emulator_endpoint
-    ecs              = var.emulator_endpoint
-    iam              = var.emulator_endpoint
-    lambda           = var.emulator_endpoint
-    scheduler        = var.emulator_endpoint
-    sqs              = var.emulator_endpoint
-    sts              = var.emulator_endpoint
-  }
+  region = var.region
 }
 
 module "pool" {
@@ -123,27 +99,8 @@ module "dispatcher" {
   api                 = var.api
 }
 
-output "store" {
-  description = "DISPATCHER_STORE, for the command line."
-  value       = module.dispatcher.store
-}
-
-output "job_variables" {
-  description = "Defaults for the pool's base job template."
-  value       = module.pool.job_variables
-}
-
-output "function_name" {
-  description = "For direct invocations."
-  value       = module.dispatcher.function_name
-}
-
-output "wake" {
-  description = "DISPATCHER_WAKE, for the command line of `wakers`."
-  value       = module.dispatcher.wake
-}
-
-output "api_url" {
-  description = "Where the HTTP API answers, if there is one."
-  value       = module.dispatcher.api_url
-}
+output "store" { value = module.dispatcher.store }
+output "job_variables" { value = module.pool.job_variables }
+output "function_name" { value = module.dispatcher.function_name }
+output "wake" { value = module.dispatcher.wake }
+output "api_url" { value = module.dispatcher.api_url }

@@ -1,15 +1,9 @@
-# The dispatcher on AWS Lambda, its pool on Azure Container Instances, and no key between them. `emulator_endpoint` is for AWS alone.
+# The dispatcher on AWS Lambda, its pool on Azure Container Instances, and no key between them.
 
 variable "region" {
   description = "Where everything is made."
   type        = string
   default     = "us-east-1"
-}
-
-variable "name" {
-  description = "What it is called."
-  type        = string
-  default     = "push-dispatcher"
 }
 
 variable "issuer" {
@@ -34,56 +28,14 @@ variable "package" {
   default     = "function.zip"
 }
 
-variable "architecture" {
-  description = "What the zip was built for."
-  type        = string
-  default     = "arm64"
-}
-
-variable "runtime" {
-  description = "What the zip was built for."
-  type        = string
-  default     = "python3.13"
-}
-
 variable "deletion_protection" {
   description = "Whether the table refuses to be destroyed."
   type        = bool
   default     = true
 }
 
-variable "environment" {
-  description = "Further settings of the function."
-  type        = map(string)
-  default     = {}
-}
-
-variable "emulator_endpoint" {
-  description = "URL of an emulator of AWS; null is AWS itself."
-  type        = string
-  default     = null
-}
-
 provider "aws" {
-  region                      = var.region
-  access_key                  = var.emulator_endpoint == null ? null : "test"
-  secret_key                  = var.emulator_endpoint == null ? null : "test"
-  skip_credentials_validation = var.emulator_endpoint != null
-  skip_metadata_api_check     = var.emulator_endpoint != null
-  skip_region_validation      = var.emulator_endpoint != null
-
-  endpoints {
-    cloudwatch       = var.emulator_endpoint
-    cloudwatchevents = var.emulator_endpoint
-    cloudwatchlogs   = var.emulator_endpoint
-    dynamodb         = var.emulator_endpoint
-    ecs              = var.emulator_endpoint
-    iam              = var.emulator_endpoint
-    lambda           = var.emulator_endpoint
-    scheduler        = var.emulator_endpoint
-    sqs              = var.emulator_endpoint
-    sts              = var.emulator_endpoint
-  }
+  region = var.region
 }
 
 provider "azurerm" {
@@ -93,14 +45,14 @@ provider "azurerm" {
 }
 
 resource "azurerm_resource_group" "this" {
-  name     = var.name
+  name     = "push-dispatcher"
   location = var.location
 }
 
 module "pool" {
   source = "../../modules/container-instance-pool"
 
-  name     = "${var.name}-batch"
+  name     = "push-dispatcher-batch"
   location = var.location
 }
 
@@ -117,26 +69,12 @@ module "azure" {
 module "dispatcher" {
   source = "../../modules/aws-dispatcher"
 
-  name                = var.name
   package             = var.package
-  architecture        = var.architecture
-  runtime             = var.runtime
   deletion_protection = var.deletion_protection
   policies            = { azure = module.azure.policy }
-  environment         = merge(var.environment, { DISPATCHER_CREDENTIALS = jsonencode({ azure = module.azure.credentials }) })
+  environment         = { DISPATCHER_CREDENTIALS = jsonencode({ azure = module.azure.credentials }) }
 }
 
-output "store" {
-  description = "DISPATCHER_STORE, for the command line."
-  value       = module.dispatcher.store
-}
-
-output "job_variables" {
-  description = "Defaults for the pool's base job template."
-  value       = merge(module.pool.job_variables, { aci_credentials = "azure" })
-}
-
-output "credentials" {
-  description = "DISPATCHER_CREDENTIALS, as the function has them."
-  value       = { azure = module.azure.credentials }
-}
+output "store" { value = module.dispatcher.store }
+output "job_variables" { value = merge(module.pool.job_variables, { aci_credentials = "azure" }) }
+output "credentials" { value = { azure = module.azure.credentials } }

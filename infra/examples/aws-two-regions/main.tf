@@ -6,12 +6,6 @@ variable "regions" {
   default     = { first = "us-east-1", second = "eu-central-1" }
 }
 
-variable "name" {
-  description = "Name of the dispatcher, and how the names of its pools begin."
-  type        = string
-  default     = "push-dispatcher"
-}
-
 variable "package" {
   description = "The zip: dispatcher package --target aws-lambda --arch arm64 --python 3.13 --extras aws --output function.zip"
   type        = string
@@ -30,70 +24,27 @@ variable "deletion_protection" {
   default     = true
 }
 
-variable "emulator_endpoint" {
-  description = "URL of an emulator of AWS; null is AWS itself."
-  type        = string
-  default     = null
+provider "aws" {
+  alias  = "first"
+  region = var.regions.first
 }
 
 provider "aws" {
-  alias                       = "first"
-  region                      = var.regions.first
-  access_key                  = var.emulator_endpoint == null ? null : "test"
-  secret_key                  = var.emulator_endpoint == null ? null : "test"
-  skip_credentials_validation = var.emulator_endpoint != null
-  skip_metadata_api_check     = var.emulator_endpoint != null
-  skip_region_validation      = var.emulator_endpoint != null
-
-  endpoints {
-    cloudwatch       = var.emulator_endpoint
-    cloudwatchevents = var.emulator_endpoint
-    cloudwatchlogs   = var.emulator_endpoint
-    dynamodb         = var.emulator_endpoint
-    ecs              = var.emulator_endpoint
-    iam              = var.emulator_endpoint
-    lambda           = var.emulator_endpoint
-    scheduler        = var.emulator_endpoint
-    sqs              = var.emulator_endpoint
-    sts              = var.emulator_endpoint
-  }
-}
-
-provider "aws" {
-  alias                       = "second"
-  region                      = var.regions.second
-  access_key                  = var.emulator_endpoint == null ? null : "test"
-  secret_key                  = var.emulator_endpoint == null ? null : "test"
-  skip_credentials_validation = var.emulator_endpoint != null
-  skip_metadata_api_check     = var.emulator_endpoint != null
-  skip_region_validation      = var.emulator_endpoint != null
-
-  endpoints {
-    cloudwatch       = var.emulator_endpoint
-    cloudwatchevents = var.emulator_endpoint
-    cloudwatchlogs   = var.emulator_endpoint
-    dynamodb         = var.emulator_endpoint
-    ecs              = var.emulator_endpoint
-    iam              = var.emulator_endpoint
-    lambda           = var.emulator_endpoint
-    scheduler        = var.emulator_endpoint
-    sqs              = var.emulator_endpoint
-    sts              = var.emulator_endpoint
-  }
+  alias  = "second"
+  region = var.regions.second
 }
 
 module "pool_first" {
   source    = "../../modules/ecs-pool"
   providers = { aws = aws.first }
 
-  name = "${var.name}-batch"
+  name = "push-dispatcher-batch"
 }
 
 module "dispatcher_first" {
   source    = "../../modules/aws-dispatcher"
   providers = { aws = aws.first }
 
-  name                = var.name
   package             = var.package
   deletion_protection = var.deletion_protection
   environment         = var.environment
@@ -104,14 +55,13 @@ module "pool_second" {
   source    = "../../modules/ecs-pool"
   providers = { aws = aws.second }
 
-  name = "${var.name}-batch"
+  name = "push-dispatcher-batch"
 }
 
 module "dispatcher_second" {
   source    = "../../modules/aws-dispatcher"
   providers = { aws = aws.second }
 
-  name                = var.name
   package             = var.package
   deletion_protection = var.deletion_protection
   environment         = var.environment

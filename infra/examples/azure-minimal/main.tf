@@ -73,17 +73,6 @@ module "dispatcher" {
   pools               = { batch = module.pool.dispatcher }
 }
 
-output "job_variables" {
-  description = "Defaults for the pool's base job template."
-  value       = module.pool.job_variables
-}
-
-output "function_name" {
-  description = "Of the function app."
-  value       = module.dispatcher.function_name
-}
-
-output "api_url" {
-  description = "Where the HTTP API answers, if there is one."
-  value       = module.dispatcher.api_url
-}
+output "job_variables" { value = module.pool.job_variables }
+output "function_name" { value = module.dispatcher.function_name }
+output "api_url" { value = module.dispatcher.api_url }

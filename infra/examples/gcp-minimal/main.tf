@@ -89,22 +89,7 @@ module "dispatcher" {
   depends_on = [google_project_service.this]
 }
 
-output "job_variables" {
-  description = "Defaults for the pool's base job template."
-  value       = module.pool.job_variables
-}
-
-output "function_name" {
-  description = "For the log."
-  value       = module.dispatcher.function_name
-}
-
-output "url" {
-  description = "Where the function listens."
-  value       = module.dispatcher.url
-}
-
-output "api_url" {
-  description = "Where the HTTP API answers, if there is one."
-  value       = module.dispatcher.api_url
-}
+output "job_variables" { value = module.pool.job_variables }
+output "function_name" { value = module.dispatcher.function_name }
+output "url" { value = module.dispatcher.url }
+output "api_url" { value = module.dispatcher.api_url }
