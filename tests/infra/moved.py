@@ -10,26 +10,45 @@ from typing import Any
 from tests.infra.terraform import Terraform
 
 AWS = {
-    "aws_cloudwatch_metric_alarm.ticks_fail": 'aws_cloudwatch_metric_alarm.this["ticks-fail"]',
+    "aws_cloudwatch_log_group.this": 'aws_cloudwatch_log_group.this["tick"]',
     "aws_cloudwatch_metric_alarm.no_ticks": 'aws_cloudwatch_metric_alarm.this["no-ticks"]',
-    "aws_cloudwatch_metric_alarm.throttled": 'aws_cloudwatch_metric_alarm.this["throttled"]',
     "aws_cloudwatch_metric_alarm.problems": 'aws_cloudwatch_metric_alarm.this["problems"]',
+    "aws_cloudwatch_metric_alarm.throttled": 'aws_cloudwatch_metric_alarm.this["throttled"]',
+    "aws_cloudwatch_metric_alarm.ticks_fail": 'aws_cloudwatch_metric_alarm.this["ticks-fail"]',
     "aws_dynamodb_table.this": "aws_dynamodb_table.this[0]",
-    "aws_iam_role.schedule": "aws_iam_role.schedule[0]",
-    "aws_iam_role.function": "aws_iam_role.function[0]",
-    "aws_iam_role_policy.schedule": "aws_iam_role_policy.schedule[0]",
-    "aws_iam_role_policy.function": "aws_iam_role_policy.function[0]",
+    "aws_iam_role.function": 'aws_iam_role.this["tick"]',
+    "aws_iam_role.schedule": 'aws_iam_role.this["schedule"]',
+    "aws_iam_role_policy.function": 'aws_iam_role_policy.this["tick"]',
+    "aws_iam_role_policy.schedule": 'aws_iam_role_policy.this["schedule"]',
+    "aws_lambda_function.this": 'aws_lambda_function.this["tick"]',
 }
 """Of aws-dispatcher: the address in 0.1, and what it is now."""
 
 GOOGLE = {
-    "google_storage_bucket.source": "google_storage_bucket.source[0]",
-    "google_storage_bucket_object.source": "google_storage_bucket_object.source[0]",
-    "google_monitoring_alert_policy.ticks_fail[0]": 'google_monitoring_alert_policy.this["ticks-fail"]',
+    "google_cloud_run_service_iam_member.schedule": 'google_cloud_run_service_iam_member.invokers["schedule"]',
+    "google_cloudfunctions2_function.this": 'google_cloudfunctions2_function.this["tick"]',
     "google_monitoring_alert_policy.no_ticks[0]": 'google_monitoring_alert_policy.this["no-ticks"]',
     "google_monitoring_alert_policy.problems[0]": 'google_monitoring_alert_policy.this["problems"]',
+    "google_monitoring_alert_policy.ticks_fail[0]": 'google_monitoring_alert_policy.this["ticks-fail"]',
+    "google_secret_manager_secret_iam_member.store": 'google_secret_manager_secret_iam_member.store["tick"]',
+    "google_service_account.build": 'google_service_account.this["build"]',
+    "google_service_account.function": 'google_service_account.this["tick"]',
+    "google_service_account.schedule": 'google_service_account.this["schedule"]',
+    "google_storage_bucket.source": "google_storage_bucket.source[0]",
+    "google_storage_bucket_object.source": 'google_storage_bucket_object.source["tick"]',
 }
 """Of gcp-dispatcher, likewise."""
+
+AZURE = {
+    "azurerm_function_app_flex_consumption.this": 'azurerm_function_app_flex_consumption.this["tick"]',
+    "azurerm_role_assignment.storage": 'azurerm_role_assignment.storage["tick"]',
+    "azurerm_role_assignment.store": 'azurerm_role_assignment.secrets["tick-store"]',
+    "azurerm_service_plan.this": 'azurerm_service_plan.this["tick"]',
+    "azurerm_storage_account.this": 'azurerm_storage_account.this["tick"]',
+    "azurerm_storage_container.package": 'azurerm_storage_container.package["tick"]',
+    "azurerm_user_assigned_identity.function": 'azurerm_user_assigned_identity.this["tick"]',
+}
+"""Of azure-dispatcher, likewise."""
 
 ECS_POOL = {"aws_iam_role_policy.task[0]": 'aws_iam_role_policy.task["task"]'}
 """Of ecs-pool, likewise, where `task_policies` calls the policy of 0.1 by its name."""

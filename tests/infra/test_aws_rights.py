@@ -71,7 +71,7 @@ def documents(tenant, tmp_path_factory):
     )
     planned = terraform.planned()
     managed = {address: policy["policy"] for address, policy in planned.items() if ".aws_iam_policy.pools" in address}
-    return {"dispatcher": planned["module.dispatcher.aws_iam_role_policy.function[0]"]["policy"], **managed}
+    return {"dispatcher": planned['module.dispatcher.aws_iam_role_policy.this["tick"]']["policy"], **managed}
 
 
 def test_ten_pools_with_the_longest_names_are_within_the_quotas_of_iam(documents):

@@ -393,7 +393,7 @@ def test_a_function_that_reaches_a_server_in_a_vpc_has_its_network_and_the_right
     assert network == {"SubnetIds": "subnet-1,subnet-2", "SecurityGroupIds": "sg-1"}, "CloudFormation makes lists of these"
     assert whole["Parameters"]["Subnets"]["Type"] == whole["Parameters"]["SecurityGroups"]["Type"] == "CommaDelimitedList"
     (statement,) = further_statements(whole["Resources"], given)
-    rights = (ROOT / "infra/modules/aws-dispatcher/iam.tf").read_text().partition('sid = "Network"')[2].partition("]")[0]
+    rights = (ROOT / "infra/modules/aws-dispatcher/iam.tf").read_text().partition("Network = {")[2].partition("]")[0]
     assert statement["Action"] == re.findall(r'"(ec2:\w+)"', rights)
 
 

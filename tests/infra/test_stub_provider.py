@@ -16,7 +16,7 @@ GCP, AZURE = "modules/gcp-dispatcher", "modules/azure-dispatcher"
 MISTAKES = {
     "an argument is misspelt": (
         GCP,
-        "main.tf",
+        "package.tf",
         "uniform_bucket_level_access =",
         "uniform_bucket_level_acces =",
         "Unsupported argument",
@@ -24,15 +24,15 @@ MISTAKES = {
     "an argument deep inside is misspelt": (GCP, "main.tf", "retry_count = 0", "retry_counts = 0", "Unsupported argument"),
     "an argument of Azure is misspelt": (
         AZURE,
-        "main.tf",
+        "functions.tf",
         "instance_memory_in_mb ",
         "instance_memory_mb ",
         "Unsupported argument",
     ),
-    "a required argument is missing": (AZURE, "main.tf", 'sku_name            = "FC1"', "", "Missing required argument"),
+    "a required argument is missing": (AZURE, "functions.tf", 'sku_name            = "FC1"', "", "Missing required argument"),
     "a number is a word": (
         GCP,
-        "main.tf",
+        "functions.tf",
         "min_instance_count               = 0",
         'min_instance_count = "few"',
         "a number is required",
@@ -45,7 +45,7 @@ MISTAKES = {
         "retry_config = 0",
         "Unsupported argument",
     ),
-    "an argument is a block": (AZURE, "main.tf", "identity_ids = [", "identity_ids {}\n x = [", "Unsupported block type"),
+    "an argument is a block": (AZURE, "functions.tf", "identity_ids = [", "identity_ids {}\n x = [", "Unsupported block type"),
     "a required block is missing": (GCP, "main.tf", "replication {", "rotation {", "Insufficient replication blocks"),
     "a block stands twice": (
         GCP,
@@ -64,13 +64,13 @@ MISTAKES = {
     "an attribute that is not there is read": (
         GCP,
         "outputs.tf",
-        "google_service_account.function.email",
-        "google_service_account.function.mail",
+        'google_service_account.this["tick"].email',
+        'google_service_account.this["tick"].mail',
         "Unsupported attribute",
     ),
     "what only Azure gives is given": (
         AZURE,
-        "main.tf",
+        "functions.tf",
         "  https_only          = true",
         '  default_hostname = "x"',
         "default_hostname is the provider's to give",

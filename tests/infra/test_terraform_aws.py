@@ -119,7 +119,7 @@ def test_another_name_replaces_the_function_and_leaves_the_table_alone(deployed)
     deployed.change(name="renamed", table_name="push-dispatcher")
     printed = deployed.run("plan", "-input=false")
     deployed.change(name="push-dispatcher", table_name=None)
-    assert "module.dispatcher.aws_lambda_function.this must be replaced" in printed
+    assert 'module.dispatcher.aws_lambda_function.this["tick"] must be replaced' in printed
     assert f"# {TABLE}" not in printed, "neither replaced nor changed"
 
 
@@ -169,7 +169,7 @@ def as_a_role(root, role):
 
 
 def test_the_function_has_the_zip_its_table_and_room_for_a_tick(resources):
-    function = resources["module.dispatcher.aws_lambda_function.this"]
+    function = resources['module.dispatcher.aws_lambda_function.this["tick"]']
     assert function["handler"] == "dispatcher.functions.aws_lambda.handler"
     settings = Settings.from_environment(function["environment"][0]["variables"])
     assert settings.store == "dynamodb://push-dispatcher?region=us-east-1"
@@ -318,7 +318,7 @@ def test_the_api_answers_callers_of_its_url_with_the_rights_of_its_role_and_has_
     client = people(deployed.outputs()["store"])
     client.create_work_pool("nightly", type="ecs:push", job_variables=deployed.outputs()["job_variables"])
     editor, reader = (f"arn:aws:sts::{ACCOUNT}:assumed-role/{role}/session" for role in ("deploy", "others"))
-    function = resources["module.dispatcher.aws_lambda_function.api[0]"]
+    function = resources['module.dispatcher.aws_lambda_function.this["api"]']
 
     with an_api(function, root.environment, directory) as ask:
         status, pools = ask("GET", "/api/v1/pools", caller=reader)

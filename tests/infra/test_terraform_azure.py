@@ -15,6 +15,7 @@ from cronsim import CronSim
 from dispatcher.settings import Settings
 from providers.container_instance.arm import Arm
 from tests.infra.clouds import STORE, SUBSCRIPTION, TENANT, a_package, accepted_by_validation, leaves, of_type, on_the_stub
+from tests.infra.moved import AZURE, moves, plan_from
 from tests.infra.terraform import installed
 
 pytestmark = installed
@@ -69,6 +70,12 @@ def function(resources):
 
 def test_what_was_applied_is_settled(deployed):
     assert deployed.settled()
+
+
+def test_a_state_of_0_1_is_taken_over_as_it_is(deployed):
+    printed = plan_from(deployed, {"dispatcher": AZURE})
+    assert "Plan: 0 to add, 0 to change, 0 to destroy." in printed
+    assert moves(printed) == {(f"module.dispatcher.{old}", f"module.dispatcher.{new}") for old, new in AZURE.items()}
 
 
 def test_the_function_runs_the_zip_on_flex_consumption(resources, function):
@@ -263,7 +270,7 @@ def with_api(tmp_path_factory):
 
 
 def test_the_api_is_an_app_of_its_own_that_nobody_reaches_without_signing_in(with_api):
-    app = with_api["module.dispatcher.azurerm_function_app_flex_consumption.api[0]"]
+    app = with_api['module.dispatcher.azurerm_function_app_flex_consumption.this["api"]']
     (auth,) = app["auth_settings_v2"]
     assert (auth["auth_enabled"], auth["require_authentication"], auth["unauthenticated_action"]) == (True, True, "Return401")
     (directory,) = auth["active_directory_v2"]
@@ -278,9 +285,9 @@ def test_the_api_is_an_app_of_its_own_that_nobody_reaches_without_signing_in(wit
 
 
 def test_the_api_may_use_its_own_storage_and_the_address_of_the_store_and_nothing_else(with_api):
-    app = with_api["module.dispatcher.azurerm_function_app_flex_consumption.api[0]"]
-    identity = with_api["module.dispatcher.azurerm_user_assigned_identity.api[0]"]
-    storage = with_api["module.dispatcher.azurerm_storage_account.api[0]"]
+    app = with_api['module.dispatcher.azurerm_function_app_flex_consumption.this["api"]']
+    identity = with_api['module.dispatcher.azurerm_user_assigned_identity.this["api"]']
+    storage = with_api['module.dispatcher.azurerm_storage_account.this["api"]']
     own = {identity["principal_id"], app["identity"][0]["principal_id"]}
     held = {
         (assignment["role_definition_name"], assignment["scope"])

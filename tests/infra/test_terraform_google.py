@@ -257,7 +257,7 @@ def with_api(tmp_path_factory):
 
 
 def test_the_api_is_a_function_that_its_callers_alone_may_start(with_api):
-    function = with_api["module.dispatcher.google_cloudfunctions2_function.api[0]"]
+    function = with_api['module.dispatcher.google_cloudfunctions2_function.this["api"]']
     (source,) = function["build_config"][0]["source"][0]["storage_source"]
     assert function["build_config"][0]["entry_point"] == "api"
     assert re.fullmatch(r"api-[0-9a-f]{64}\.zip", source["object"])
@@ -279,5 +279,5 @@ def test_the_api_may_read_the_address_of_the_store_and_nothing_else(with_api):
     member = f"serviceAccount:{account['email']}"
     held = {values["role"] for kind in ROLES.values() for values in of_type(with_api, kind) if values["member"] == member}
     assert held == {"roles/secretmanager.secretAccessor"}
-    (service,) = with_api["module.dispatcher.google_cloudfunctions2_function.api[0]"]["service_config"]
+    (service,) = with_api['module.dispatcher.google_cloudfunctions2_function.this["api"]']["service_config"]
     assert service["service_account_email"] == account["email"]

@@ -1,7 +1,7 @@
 # A single tick that fails is made up by the next one; several mean that nothing is dispatched.
 
 locals {
-  of_function = { FunctionName = aws_lambda_function.this.function_name }
+  of_function = { FunctionName = aws_lambda_function.this["tick"].function_name }
   of_schedule = { ScheduleGroup = aws_scheduler_schedule_group.this.name }
 
   alarms = {
@@ -73,7 +73,7 @@ resource "aws_cloudwatch_metric_alarm" "this" {
 
 resource "aws_cloudwatch_log_metric_filter" "problems" {
   name           = "${var.name}-problems"
-  log_group_name = aws_cloudwatch_log_group.this.name
+  log_group_name = aws_cloudwatch_log_group.this["tick"].name
   pattern        = "?\"pool.problem\" ?\"pool.not_invoked\""
 
   metric_transformation {
@@ -81,29 +81,4 @@ resource "aws_cloudwatch_log_metric_filter" "problems" {
     name      = "${var.name}-problems"
     value     = "1"
   }
-}
-
-moved {
-  from = aws_cloudwatch_metric_alarm.ticks_fail
-  to   = aws_cloudwatch_metric_alarm.this["ticks-fail"]
-}
-
-moved {
-  from = aws_cloudwatch_metric_alarm.no_ticks
-  to   = aws_cloudwatch_metric_alarm.this["no-ticks"]
-}
-
-moved {
-  from = aws_cloudwatch_metric_alarm.throttled
-  to   = aws_cloudwatch_metric_alarm.this["throttled"]
-}
-
-moved {
-  from = aws_cloudwatch_metric_alarm.problems
-  to   = aws_cloudwatch_metric_alarm.this["problems"]
-}
-
-moved {
-  from = aws_dynamodb_table.this
-  to   = aws_dynamodb_table.this[0]
 }

@@ -1,4 +1,4 @@
-# push-dispatcher on AWS: the function, its schedule, its table, and what reports that something is wrong.
+# push-dispatcher on AWS: the table, the schedule, the rule for ends of tasks, and the queue of what failed.
 
 data "aws_caller_identity" "current" {}
 data "aws_partition" "current" {}
@@ -10,11 +10,11 @@ locals {
   account   = data.aws_caller_identity.current.account_id
 
   # ARNs are made up from names, so that policies are known, and their sizes checked, before anything is made.
-  table_name   = coalesce(var.table_name, var.name)
-  table_arn    = "arn:${local.partition}:dynamodb:${local.region}:${local.account}:table/${local.table_name}"
-  queue_arn    = "arn:${local.partition}:sqs:${local.region}:${local.account}:${var.name}-dead-letters"
-  log_arn      = "arn:${local.partition}:logs:${local.region}:${local.account}:log-group:/aws/lambda/${var.name}"
-  function_arn = "arn:${local.partition}:lambda:${local.region}:${local.account}:function:${var.name}"
+  table_name = coalesce(var.table_name, var.name)
+  table_arn  = "arn:${local.partition}:dynamodb:${local.region}:${local.account}:table/${local.table_name}"
+  queue_arn  = "arn:${local.partition}:sqs:${local.region}:${local.account}:${var.name}-dead-letters"
+  lambda     = "arn:${local.partition}:lambda:${local.region}:${local.account}:function"
+  logs       = "arn:${local.partition}:logs:${local.region}:${local.account}:log-group"
 
   # Pools of other clouds have no tasks whose state changes ECS reports.
   state_changes = var.state_changes && length(var.pools) > 0
@@ -70,87 +70,6 @@ resource "aws_sqs_queue" "dead_letters" {
   tags                      = var.tags
 }
 
-resource "aws_cloudwatch_log_group" "this" {
-  name              = "/aws/lambda/${var.name}"
-  retention_in_days = var.log_retention_days
-  kms_key_id        = var.kms_key_arn
-  tags              = var.tags
-}
-
-resource "aws_lambda_function" "this" {
-  function_name                  = var.name
-  description                    = "Dispatches what is due"
-  role                           = local.function_role_arn
-  filename                       = local.in_s3 ? null : var.package
-  s3_bucket                      = var.s3_bucket
-  s3_key                         = var.s3_key
-  source_code_hash               = local.package_hash
-  handler                        = "dispatcher.functions.aws_lambda.handler"
-  runtime                        = var.runtime
-  architectures                  = [var.architecture]
-  memory_size                    = var.memory_size
-  timeout                        = var.timeout
-  reserved_concurrent_executions = var.reserved_concurrent_executions
-  kms_key_arn                    = var.kms_key_arn
-  tags                           = var.tags
-
-  environment {
-    variables = local.environment
-  }
-
-  # Text is what a function has without this block.
-  dynamic "logging_config" {
-    for_each = var.log_format == "Text" ? [] : [var.log_format]
-    content {
-      log_format = logging_config.value
-    }
-  }
-
-  tracing_config {
-    mode = var.tracing ? "Active" : "PassThrough"
-  }
-
-  dynamic "vpc_config" {
-    for_each = var.vpc == null ? [] : [var.vpc]
-    content {
-      subnet_ids         = vpc_config.value.subnet_ids
-      security_group_ids = vpc_config.value.security_group_ids
-    }
-  }
-
-  lifecycle {
-    precondition {
-      condition     = local.in_s3 ? var.s3_bucket != null && var.s3_key != null : var.package != null
-      error_message = "package: give the path of the zip, or in s3_bucket and s3_key an object that holds it."
-    }
-
-    precondition {
-      condition     = var.create_table || var.table_name != null || var.store_secret_arn != null
-      error_message = "create_table: without a table of the module's, name one in table_name, or a secret with the address of a PostgreSQL in store_secret_arn."
-    }
-
-    precondition {
-      condition     = !(var.create_table && var.store_secret_arn != null)
-      error_message = "store_secret_arn: the state is in that PostgreSQL, so there is no table to make: give create_table = false."
-    }
-  }
-
-  depends_on = [aws_cloudwatch_log_group.this, aws_iam_role_policy.function, aws_iam_role_policy_attachment.pools, aws_iam_role_policy.further]
-}
-
-# A tick that was missed is made up by the next one; to repeat it later helps nobody.
-resource "aws_lambda_function_event_invoke_config" "this" {
-  function_name                = aws_lambda_function.this.function_name
-  maximum_retry_attempts       = 0
-  maximum_event_age_in_seconds = 60
-
-  destination_config {
-    on_failure {
-      destination = aws_sqs_queue.dead_letters.arn
-    }
-  }
-}
-
 # A group of its own, because EventBridge Scheduler counts by group.
 resource "aws_scheduler_schedule_group" "this" {
   name = var.name
@@ -170,8 +89,8 @@ resource "aws_scheduler_schedule" "this" {
   }
 
   target {
-    arn      = aws_lambda_function.this.arn
-    role_arn = local.schedule_role_arn
+    arn      = aws_lambda_function.this["tick"].arn
+    role_arn = local.role_arns.schedule
     input    = jsonencode({ source = "aws.scheduler", detail-type = "Scheduled Event" })
 
     retry_policy {
@@ -216,7 +135,7 @@ resource "aws_cloudwatch_event_target" "tasks" {
   count = local.state_changes ? 1 : 0
 
   rule = aws_cloudwatch_event_rule.tasks[0].name
-  arn  = aws_lambda_function.this.arn
+  arn  = aws_lambda_function.this["tick"].arn
 
   retry_policy {
     maximum_retry_attempts       = 0
@@ -262,19 +181,9 @@ resource "aws_lambda_permission" "tasks" {
 
   statement_id  = "TaskStateChanges"
   action        = "lambda:InvokeFunction"
-  function_name = aws_lambda_function.this.function_name
+  function_name = aws_lambda_function.this["tick"].function_name
   principal     = "events.amazonaws.com"
   source_arn    = aws_cloudwatch_event_rule.tasks[0].arn
-}
-
-# Whoever has given a pool work may have it ticked at once, and nothing else.
-resource "aws_lambda_permission" "wakers" {
-  for_each = var.wakers
-
-  statement_id  = "Wake-${each.key}"
-  action        = "lambda:InvokeFunction"
-  function_name = aws_lambda_function.this.function_name
-  principal     = each.value
 }
 
 # Everything in this module is older than this, so a destroy of the module begins with it: while the table is protected, it ends here.
@@ -294,21 +203,15 @@ resource "terraform_data" "protection" {
     aws_cloudwatch_event_permission.pools,
     aws_cloudwatch_event_rule.tasks,
     aws_cloudwatch_event_target.tasks,
-    aws_cloudwatch_log_group.api,
     aws_cloudwatch_log_group.this,
     aws_cloudwatch_log_metric_filter.problems,
     aws_cloudwatch_metric_alarm.this,
     aws_dynamodb_table.this,
     aws_iam_policy.pools,
-    aws_iam_role.api,
-    aws_iam_role.function,
-    aws_iam_role.schedule,
-    aws_iam_role_policy.api,
-    aws_iam_role_policy.function,
+    aws_iam_role.this,
     aws_iam_role_policy.further,
-    aws_iam_role_policy.schedule,
+    aws_iam_role_policy.this,
     aws_iam_role_policy_attachment.pools,
-    aws_lambda_function.api,
     aws_lambda_function.this,
     aws_lambda_function_event_invoke_config.this,
     aws_lambda_function_url.api,

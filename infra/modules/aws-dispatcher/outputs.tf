@@ -10,22 +10,22 @@ output "table_arn" {
 
 output "function_name" {
   description = "For direct invocations: `aws lambda invoke`."
-  value       = aws_lambda_function.this.function_name
+  value       = aws_lambda_function.this["tick"].function_name
 }
 
 output "function_arn" {
   description = "For rights to invoke it."
-  value       = aws_lambda_function.this.arn
+  value       = aws_lambda_function.this["tick"].arn
 }
 
 output "wake" {
   description = "DISPATCHER_WAKE, for the command line and the Python API of `wakers`: what they create starts at once."
-  value       = aws_lambda_function.this.arn
+  value       = aws_lambda_function.this["tick"].arn
 }
 
 output "function_role_arn" {
   description = "The role that other accounts and clouds have to trust."
-  value       = local.function_role_arn
+  value       = local.role_arns.tick
 }
 
 output "event_bus_arn" {
@@ -36,7 +36,7 @@ output "event_bus_arn" {
 output "function_policies" {
   description = "By name: JSON policies that an existing role of the function needs (create_roles = false)."
   value = merge(
-    { dispatcher = data.aws_iam_policy_document.function.minified_json },
+    { dispatcher = data.aws_iam_policy_document.this["tick"].minified_json },
     { for name, pool in var.pools : "pool-${name}" => pool.policy },
     var.policies,
   )
@@ -44,7 +44,7 @@ output "function_policies" {
 
 output "schedule_policy" {
   description = "JSON policy that an existing role of the schedule needs (create_roles = false)."
-  value       = data.aws_iam_policy_document.schedule.minified_json
+  value       = data.aws_iam_policy_document.this["schedule"].minified_json
 }
 
 output "dead_letters_url" {
@@ -69,5 +69,5 @@ output "api_callers_policy" {
 
 output "api_function_policy" {
   description = "JSON policy that an existing role of the API's function needs (api.role_arn)."
-  value       = data.aws_iam_policy_document.api.minified_json
+  value       = data.aws_iam_policy_document.this["api"].minified_json
 }

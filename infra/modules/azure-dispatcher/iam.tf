@@ -1,7 +1,9 @@
-# Whom the function is: for its storage and for the pools one identity that is there before it is made, for its secret its own.
+# Whom a function is: for its storage and for the pools one identity that is there before it is made, for its secrets its own.
 
-resource "azurerm_user_assigned_identity" "function" {
-  name                = var.name
+resource "azurerm_user_assigned_identity" "this" {
+  for_each = local.functions
+
+  name                = each.value.name
   resource_group_name = var.resource_group_name
   location            = var.location
   tags                = var.tags
@@ -10,25 +12,33 @@ resource "azurerm_user_assigned_identity" "function" {
 # What the Functions host needs of the account that it keeps its locks and its package in:
 # https://learn.microsoft.com/azure/azure-functions/functions-reference#connecting-to-host-storage-with-an-identity
 resource "azurerm_role_assignment" "storage" {
-  scope                = azurerm_storage_account.this.id
+  for_each = local.functions
+
+  scope                = azurerm_storage_account.this[each.key].id
   role_definition_name = "Storage Blob Data Owner"
-  principal_id         = azurerm_user_assigned_identity.function.principal_id
+  principal_id         = azurerm_user_assigned_identity.this[each.key].principal_id
   principal_type       = "ServicePrincipal"
 }
 
-resource "azurerm_role_assignment" "store" {
-  scope                = var.create_store_secret ? one(azurerm_key_vault_secret.store[*].resource_versionless_id) : var.store_secret_id
-  role_definition_name = "Key Vault Secrets User"
-  principal_id         = azurerm_function_app_flex_consumption.this.identity[0].principal_id
-  principal_type       = "ServicePrincipal"
+locals {
+  # Which function reads which secret.
+  readable = merge(
+    {
+      for function in keys(local.functions) : "${function}-store" => {
+        function = function
+        id       = var.create_store_secret ? one(azurerm_key_vault_secret.store[*].resource_versionless_id) : var.store_secret_id
+      }
+    },
+    { for name, each in var.secret_environment : name => { function = "tick", id = each.id } },
+  )
 }
 
-resource "azurerm_role_assignment" "environment" {
-  for_each = var.secret_environment
+resource "azurerm_role_assignment" "secrets" {
+  for_each = local.readable
 
   scope                = each.value.id
   role_definition_name = "Key Vault Secrets User"
-  principal_id         = azurerm_function_app_flex_consumption.this.identity[0].principal_id
+  principal_id         = azurerm_function_app_flex_consumption.this[each.value.function].identity[0].principal_id
   principal_type       = "ServicePrincipal"
 }
 
@@ -53,6 +63,6 @@ resource "azurerm_role_assignment" "pools" {
 
   scope              = each.value.scope
   role_definition_id = each.value.role
-  principal_id       = azurerm_user_assigned_identity.function.principal_id
+  principal_id       = azurerm_user_assigned_identity.this["tick"].principal_id
   principal_type     = "ServicePrincipal"
 }

@@ -1,16 +1,16 @@
 output "function_name" {
   description = "Of the function app, for the log and for deployments of another zip."
-  value       = azurerm_function_app_flex_consumption.this.name
+  value       = azurerm_function_app_flex_consumption.this["tick"].name
 }
 
 output "identity_client_id" {
   description = "The client id that the function acts as."
-  value       = azurerm_user_assigned_identity.function.client_id
+  value       = azurerm_user_assigned_identity.this["tick"].client_id
 }
 
 output "identity_principal_id" {
   description = "Whom other resource groups and clouds have to trust."
-  value       = azurerm_user_assigned_identity.function.principal_id
+  value       = azurerm_user_assigned_identity.this["tick"].principal_id
 }
 
 output "workspace_id" {
@@ -20,5 +20,5 @@ output "workspace_id" {
 
 output "api_url" {
   description = "Where the HTTP API answers; null without `api`."
-  value       = var.api == null ? null : "https://${azurerm_function_app_flex_consumption.api[0].default_hostname}"
+  value       = var.api == null ? null : "https://${azurerm_function_app_flex_consumption.this["api"].default_hostname}"
 }

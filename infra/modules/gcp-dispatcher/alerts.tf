@@ -111,18 +111,3 @@ resource "google_monitoring_alert_policy" "this" {
 
   depends_on = [google_logging_metric.problems, google_logging_metric.ticks]
 }
-
-moved {
-  from = google_monitoring_alert_policy.ticks_fail[0]
-  to   = google_monitoring_alert_policy.this["ticks-fail"]
-}
-
-moved {
-  from = google_monitoring_alert_policy.no_ticks[0]
-  to   = google_monitoring_alert_policy.this["no-ticks"]
-}
-
-moved {
-  from = google_monitoring_alert_policy.problems[0]
-  to   = google_monitoring_alert_policy.this["problems"]
-}

@@ -64,13 +64,13 @@ resource "google_pubsub_subscription" "ends" {
   }
 
   push_config {
-    push_endpoint = google_cloudfunctions2_function.this.url
+    push_endpoint = google_cloudfunctions2_function.this["tick"].url
 
     oidc_token {
-      service_account_email = google_service_account.schedule.email
-      audience              = local.url
+      service_account_email = google_service_account.this["schedule"].email
+      audience              = local.urls.tick
     }
   }
 
-  depends_on = [google_cloud_run_service_iam_member.schedule]
+  depends_on = [google_cloud_run_service_iam_member.invokers]
 }

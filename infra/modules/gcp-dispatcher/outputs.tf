@@ -1,16 +1,16 @@
 output "function_name" {
   description = "For the log, and for direct calls."
-  value       = google_cloudfunctions2_function.this.name
+  value       = google_cloudfunctions2_function.this["tick"].name
 }
 
 output "url" {
   description = "Where the function listens, and the audience of tokens for it."
-  value       = local.url
+  value       = local.urls.tick
 }
 
 output "service_account" {
   description = "Whom other projects and clouds have to trust: the e-mail address that the function runs as."
-  value       = google_service_account.function.email
+  value       = google_service_account.this["tick"].email
 }
 
 output "secret" {
@@ -20,5 +20,5 @@ output "secret" {
 
 output "api_url" {
   description = "Where the HTTP API answers, and the audience of tokens for it; null without `api`."
-  value       = var.api == null ? null : local.api_url
+  value       = lookup(local.urls, "api", null)
 }

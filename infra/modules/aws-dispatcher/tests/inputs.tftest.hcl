@@ -26,12 +26,12 @@ run "the_defaults_do_without_the_zip" {
   command = plan
 
   assert {
-    condition     = aws_lambda_function.this.environment[0].variables.DISPATCHER_STORE == "dynamodb://push-dispatcher?region=eu-central-1"
+    condition     = aws_lambda_function.this["tick"].environment[0].variables.DISPATCHER_STORE == "dynamodb://push-dispatcher?region=eu-central-1"
     error_message = "The function uses the module's table."
   }
 
   assert {
-    condition     = aws_iam_role.function[0].name == "push-dispatcher-function-eu-central-1"
+    condition     = aws_iam_role.this["tick"].name == "push-dispatcher-function-eu-central-1"
     error_message = "IAM is global: the region has to be in the role's name."
   }
 }
@@ -73,7 +73,7 @@ run "one_interval_everywhere" {
   }
 
   assert {
-    condition     = aws_lambda_function.this.environment[0].variables.DISPATCHER_TICK_INTERVAL_SECONDS == "900"
+    condition     = aws_lambda_function.this["tick"].environment[0].variables.DISPATCHER_TICK_INTERVAL_SECONDS == "900"
     error_message = "The heartbeat goes by the interval."
   }
 
@@ -113,7 +113,7 @@ run "without_the_api_there_is_none" {
   command = plan
 
   assert {
-    condition     = length(aws_lambda_function.api) == 0 && length(aws_lambda_function_url.api) == 0 && length(aws_iam_role.api) == 0 && output.api_url == null
+    condition     = keys(aws_lambda_function.this) == ["tick"] && length(aws_lambda_function_url.api) == 0 && !contains(keys(aws_iam_role.this), "api") && output.api_url == null
     error_message = "The API is there only where it is asked for."
   }
 }
@@ -131,12 +131,12 @@ run "the_api_is_a_function_of_its_own_behind_iam" {
   }
 
   assert {
-    condition     = aws_lambda_function.api[0].handler == "dispatcher.functions.aws_lambda_api.handler" && aws_lambda_function.api[0].filename == "api.zip" && aws_lambda_function.this.filename == "function.zip"
+    condition     = aws_lambda_function.this["api"].handler == "dispatcher.functions.aws_lambda_api.handler" && aws_lambda_function.this["api"].filename == "api.zip" && aws_lambda_function.this["tick"].filename == "function.zip"
     error_message = "Each function has its own zip."
   }
 
   assert {
-    condition     = aws_lambda_function.api[0].environment[0].variables.DISPATCHER_UI_EDITORS == "arn:aws:sts::123456789012:assumed-role/deploy/*,arn:aws:iam::123456789012:user/ada"
+    condition     = aws_lambda_function.this["api"].environment[0].variables.DISPATCHER_UI_EDITORS == "arn:aws:sts::123456789012:assumed-role/deploy/*,arn:aws:iam::123456789012:user/ada"
     error_message = "Editors are those that were named."
   }
 }
@@ -149,7 +149,7 @@ run "nobody_is_an_editor_unless_it_is_said" {
   }
 
   assert {
-    condition     = !contains(keys(aws_lambda_function.api[0].environment[0].variables), "DISPATCHER_UI_EDITORS") && aws_lambda_function.api[0].filename == "function.zip"
+    condition     = !contains(keys(aws_lambda_function.this["api"].environment[0].variables), "DISPATCHER_UI_EDITORS") && aws_lambda_function.this["api"].filename == "function.zip"
     error_message = "Without editors all callers read, and without a zip of its own it is the dispatcher's."
   }
 }
@@ -174,7 +174,7 @@ run "an_existing_role_of_the_api_is_given" {
     api               = {}
   }
 
-  expect_failures = [aws_lambda_function.api]
+  expect_failures = [aws_lambda_function.this["api"]]
 }
 
 run "everybody_may_not_wake" {
@@ -198,7 +198,7 @@ run "an_object_in_s3" {
   }
 
   assert {
-    condition     = aws_lambda_function.this.s3_bucket == "builds" && aws_lambda_function.this.source_code_hash == "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="
+    condition     = aws_lambda_function.this["tick"].s3_bucket == "builds" && aws_lambda_function.this["tick"].source_code_hash == "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="
     error_message = "The function is made from the object."
   }
 }
@@ -210,7 +210,7 @@ run "no_package_at_all" {
     package = null
   }
 
-  expect_failures = [aws_lambda_function.this]
+  expect_failures = [aws_lambda_function.this["tick"]]
 }
 
 run "a_hash_in_hexadecimal" {
@@ -243,7 +243,7 @@ run "eleven_pools" {
     pools = { for number in range(11) : "pool-${number}" => { cluster_arn = "c", policy = "{}" } }
   }
 
-  expect_failures = [aws_iam_role_policy.function[0]]
+  expect_failures = [aws_iam_role_policy.this["tick"]]
 }
 
 run "eleven_pools_after_the_quota_was_raised" {
@@ -272,7 +272,7 @@ run "further_policies_that_are_too_long" {
     policies = { more = jsonencode({ x = format("%010231d", 0) }) }
   }
 
-  expect_failures = [aws_iam_role_policy.function[0]]
+  expect_failures = [aws_iam_role_policy.this["tick"]]
 }
 
 run "what_a_company_asks_for" {
@@ -290,22 +290,22 @@ run "what_a_company_asks_for" {
   }
 
   assert {
-    condition     = aws_lambda_function.this.vpc_config[0].subnet_ids == toset(["subnet-1"]) && aws_lambda_function.this.tracing_config[0].mode == "Active" && aws_lambda_function.this.logging_config[0].log_format == "JSON"
+    condition     = aws_lambda_function.this["tick"].vpc_config[0].subnet_ids == toset(["subnet-1"]) && aws_lambda_function.this["tick"].tracing_config[0].mode == "Active" && aws_lambda_function.this["tick"].logging_config[0].log_format == "JSON"
     error_message = "The function is in the network, is traced, and logs in JSON."
   }
 
   assert {
     condition = alltrue([for key in [
-      aws_lambda_function.this.kms_key_arn, aws_dynamodb_table.this[0].server_side_encryption[0].kms_key_arn,
-      aws_sqs_queue.dead_letters.kms_master_key_id, aws_cloudwatch_log_group.this.kms_key_id, aws_scheduler_schedule.this.kms_key_arn,
+      aws_lambda_function.this["tick"].kms_key_arn, aws_dynamodb_table.this[0].server_side_encryption[0].kms_key_arn,
+      aws_sqs_queue.dead_letters.kms_master_key_id, aws_cloudwatch_log_group.this["tick"].kms_key_id, aws_scheduler_schedule.this.kms_key_arn,
     ] : key == "arn:aws:kms:eu-central-1:123456789012:key/1"])
     error_message = "The key is everywhere where something is stored."
   }
 
   assert {
     condition = alltrue([for tags in concat(
-      [for alarm in aws_cloudwatch_metric_alarm.this : alarm.tags], [for role in [aws_iam_role.function[0], aws_iam_role.schedule[0]] : role.tags],
-      [aws_dynamodb_table.this[0].tags, aws_sqs_queue.dead_letters.tags, aws_cloudwatch_log_group.this.tags, aws_lambda_function.this.tags, aws_scheduler_schedule_group.this.tags],
+      [for alarm in aws_cloudwatch_metric_alarm.this : alarm.tags], [for role in [aws_iam_role.this["tick"], aws_iam_role.this["schedule"]] : role.tags],
+      [aws_dynamodb_table.this[0].tags, aws_sqs_queue.dead_letters.tags, aws_cloudwatch_log_group.this["tick"].tags, aws_lambda_function.this["tick"].tags, aws_scheduler_schedule_group.this.tags],
     ) : tags.team == "data"])
     error_message = "Tags are on everything that has tags."
   }
@@ -331,7 +331,7 @@ run "roles_that_exist" {
   }
 
   assert {
-    condition     = aws_lambda_function.this.role == "arn:aws:iam::123456789012:role/function" && length(aws_iam_role.function) == 0
+    condition     = aws_lambda_function.this["tick"].role == "arn:aws:iam::123456789012:role/function" && length(aws_iam_role.this) == 0
     error_message = "The existing role is used."
   }
 }
@@ -343,7 +343,7 @@ run "a_role_given_and_made" {
     function_role_arn = "arn:aws:iam::123456789012:role/function"
   }
 
-  expect_failures = [aws_iam_role.schedule[0]]
+  expect_failures = [aws_iam_role.this["tick"]]
 }
 
 run "a_table_that_was_restored" {
@@ -368,12 +368,12 @@ run "the_address_of_a_postgresql_in_a_secret" {
   }
 
   assert {
-    condition     = aws_lambda_function.this.environment[0].variables.DISPATCHER_STORE_SECRET == "arn:aws:secretsmanager:eu-central-1:123456789012:secret:store"
+    condition     = aws_lambda_function.this["tick"].environment[0].variables.DISPATCHER_STORE_SECRET == "arn:aws:secretsmanager:eu-central-1:123456789012:secret:store"
     error_message = "The function reads the secret."
   }
 
   assert {
-    condition     = !contains(keys(aws_lambda_function.this.environment[0].variables), "DISPATCHER_STORE")
+    condition     = !contains(keys(aws_lambda_function.this["tick"].environment[0].variables), "DISPATCHER_STORE")
     error_message = "The address itself is not in the environment."
   }
 }
@@ -385,7 +385,7 @@ run "no_store_at_all" {
     create_table = false
   }
 
-  expect_failures = [aws_lambda_function.this]
+  expect_failures = [aws_lambda_function.this["tick"]]
 }
 
 run "the_values_of_variables_in_secrets" {
@@ -396,12 +396,12 @@ run "the_values_of_variables_in_secrets" {
   }
 
   assert {
-    condition     = jsondecode(aws_lambda_function.this.environment[0].variables.DISPATCHER_SECRET_ENVIRONMENT) == { PREFECT_API_KEY = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:prefect-key" }
+    condition     = jsondecode(aws_lambda_function.this["tick"].environment[0].variables.DISPATCHER_SECRET_ENVIRONMENT) == { PREFECT_API_KEY = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:prefect-key" }
     error_message = "The function reads the secret, and its value is nowhere else."
   }
 
   assert {
-    condition     = contains([for statement in data.aws_iam_policy_document.function.statement : one(statement.resources) if statement.sid == "Secrets"], "arn:aws:secretsmanager:eu-central-1:123456789012:secret:prefect-key")
+    condition     = contains([for statement in data.aws_iam_policy_document.this["tick"].statement : one(statement.resources) if statement.sid == "Secrets"], "arn:aws:secretsmanager:eu-central-1:123456789012:secret:prefect-key")
     error_message = "The function may read this secret."
   }
 }

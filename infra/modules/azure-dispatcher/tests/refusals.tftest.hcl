@@ -144,12 +144,12 @@ run "the_secret_of_a_hook" {
   }
 
   assert {
-    condition     = azurerm_role_assignment.environment["OPS_HOOK_SECRET"].scope == var.secret_environment["OPS_HOOK_SECRET"].id
+    condition     = azurerm_role_assignment.secrets["OPS_HOOK_SECRET"].scope == var.secret_environment["OPS_HOOK_SECRET"].id
     error_message = "The function may read it."
   }
 
   assert {
-    condition     = local.secret_environment["OPS_HOOK_SECRET"] == "@Microsoft.KeyVault(SecretUri=https://ours.vault.azure.net/secrets/ops)"
+    condition     = azurerm_function_app_flex_consumption.this["tick"].app_settings.OPS_HOOK_SECRET == "@Microsoft.KeyVault(SecretUri=https://ours.vault.azure.net/secrets/ops)"
     error_message = "The function gets a reference, not the secret."
   }
 }
@@ -190,7 +190,7 @@ run "one_interval_everywhere" {
   }
 
   assert {
-    condition     = azurerm_function_app_flex_consumption.this.app_settings.DISPATCHER_SCHEDULE == "0 */15 * * * *" && azurerm_function_app_flex_consumption.this.app_settings.DISPATCHER_TICK_INTERVAL_SECONDS == "900"
+    condition     = azurerm_function_app_flex_consumption.this["tick"].app_settings.DISPATCHER_SCHEDULE == "0 */15 * * * *" && azurerm_function_app_flex_consumption.this["tick"].app_settings.DISPATCHER_TICK_INTERVAL_SECONDS == "900"
     error_message = "Schedule and heartbeat go by the interval."
   }
 
@@ -221,7 +221,7 @@ run "a_schedule_that_is_off" {
   }
 
   assert {
-    condition     = azurerm_function_app_flex_consumption.this.app_settings.AzureWebJobs__tick__Disabled == "true" && !contains(keys(azurerm_monitor_scheduled_query_rules_alert_v2.this), "no-ticks")
+    condition     = azurerm_function_app_flex_consumption.this["tick"].app_settings.AzureWebJobs__tick__Disabled == "true" && !contains(keys(azurerm_monitor_scheduled_query_rules_alert_v2.this), "no-ticks")
     error_message = "No ticks are no alert then."
   }
 }
@@ -234,7 +234,7 @@ run "a_function_in_a_network" {
   }
 
   assert {
-    condition     = azurerm_function_app_flex_consumption.this.virtual_network_subnet_id == "/subscriptions/s/resourceGroups/g/providers/Microsoft.Network/virtualNetworks/n/subnets/functions"
+    condition     = azurerm_function_app_flex_consumption.this["tick"].virtual_network_subnet_id == "/subscriptions/s/resourceGroups/g/providers/Microsoft.Network/virtualNetworks/n/subnets/functions"
     error_message = "The function is in the subnet."
   }
 }
@@ -251,7 +251,7 @@ run "without_the_api_there_is_none" {
   command = plan
 
   assert {
-    condition     = length(azurerm_function_app_flex_consumption.api) == 0 && length(azurerm_storage_account.api) == 0 && output.api_url == null
+    condition     = keys(azurerm_function_app_flex_consumption.this) == ["tick"] && keys(azurerm_storage_account.this) == ["tick"] && output.api_url == null
     error_message = "The API is there only where it is asked for."
   }
 }

@@ -128,7 +128,7 @@ run "the_secret_of_a_hook" {
   }
 
   assert {
-    condition     = [for each in google_cloudfunctions2_function.this.service_config[0].secret_environment_variables : "${each.key}=${each.secret}"] == ["DISPATCHER_STORE=push-dispatcher-store", "OPS_HOOK_SECRET=ops-hook"]
+    condition     = [for each in google_cloudfunctions2_function.this["tick"].service_config[0].secret_environment_variables : "${each.key}=${each.secret}"] == ["DISPATCHER_STORE=push-dispatcher-store", "OPS_HOOK_SECRET=ops-hook"]
     error_message = "The function gets it beside the store's address."
   }
 
@@ -184,7 +184,7 @@ run "one_interval_everywhere" {
   }
 
   assert {
-    condition     = google_cloud_scheduler_job.this.schedule == "*/15 * * * *" && google_cloudfunctions2_function.this.service_config[0].environment_variables.DISPATCHER_TICK_INTERVAL_SECONDS == "900"
+    condition     = google_cloud_scheduler_job.this.schedule == "*/15 * * * *" && google_cloudfunctions2_function.this["tick"].service_config[0].environment_variables.DISPATCHER_TICK_INTERVAL_SECONDS == "900"
     error_message = "Schedule and heartbeat go by the interval."
   }
 
@@ -216,7 +216,7 @@ run "a_zip_that_is_not_here" {
   }
 
   assert {
-    condition     = google_storage_bucket_object.source[0].name == "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855.zip"
+    condition     = google_storage_bucket_object.source["tick"].name == "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855.zip"
     error_message = "Its hash is enough to plan with."
   }
 }
@@ -230,7 +230,7 @@ run "a_zip_in_a_bucket" {
   }
 
   assert {
-    condition     = google_cloudfunctions2_function.this.build_config[0].source[0].storage_source[0].object == "function-1.zip" && length(google_storage_bucket.source) == 0
+    condition     = google_cloudfunctions2_function.this["tick"].build_config[0].source[0].storage_source[0].object == "function-1.zip" && length(google_storage_bucket.source) == 0
     error_message = "The function is built from the object."
   }
 }
@@ -242,7 +242,7 @@ run "no_package_at_all" {
     package = null
   }
 
-  expect_failures = [google_storage_bucket_object.source]
+  expect_failures = [google_storage_bucket_object.source["tick"]]
 }
 
 run "a_network_is_reached_directly" {
@@ -253,7 +253,7 @@ run "a_network_is_reached_directly" {
   }
 
   assert {
-    condition     = google_cloudfunctions2_function.this.service_config[0].direct_vpc_egress == "VPC_EGRESS_ALL_TRAFFIC" && google_cloudfunctions2_function.this.service_config[0].direct_vpc_network_interface[0].subnetwork == "jobs" && google_cloudfunctions2_function.this.service_config[0].direct_vpc_network_interface[0].tags[0] == "dispatcher"
+    condition     = google_cloudfunctions2_function.this["tick"].service_config[0].direct_vpc_egress == "VPC_EGRESS_ALL_TRAFFIC" && google_cloudfunctions2_function.this["tick"].service_config[0].direct_vpc_network_interface[0].subnetwork == "jobs" && google_cloudfunctions2_function.this["tick"].service_config[0].direct_vpc_network_interface[0].tags[0] == "dispatcher"
     error_message = "The function is in the subnetwork."
   }
 }
@@ -262,7 +262,7 @@ run "a_function_without_a_network_asks_for_none" {
   command = plan
 
   assert {
-    condition     = google_cloudfunctions2_function.this.service_config[0].direct_vpc_egress == null && length(google_cloudfunctions2_function.this.service_config[0].direct_vpc_network_interface) == 0
+    condition     = google_cloudfunctions2_function.this["tick"].service_config[0].direct_vpc_egress == null && length(google_cloudfunctions2_function.this["tick"].service_config[0].direct_vpc_network_interface) == 0
     error_message = "Nothing of a network is given."
   }
 }
@@ -275,7 +275,7 @@ run "a_network_and_a_connector" {
     vpc_connector = "projects/acme-jobs/locations/europe-west1/connectors/ours"
   }
 
-  expect_failures = [google_cloudfunctions2_function.this]
+  expect_failures = [google_cloudfunctions2_function.this["tick"]]
 }
 
 run "a_network_without_a_name" {
@@ -315,12 +315,12 @@ run "ends_of_jobs_are_pushed_to_the_function" {
   }
 
   assert {
-    condition     = google_pubsub_subscription.ends[0].push_config[0].oidc_token[0].audience == google_cloudfunctions2_function.this.service_config[0].environment_variables.DISPATCHER_AUDIENCE
+    condition     = google_pubsub_subscription.ends[0].push_config[0].oidc_token[0].audience == google_cloudfunctions2_function.this["tick"].service_config[0].environment_variables.DISPATCHER_AUDIENCE
     error_message = "The function takes the token."
   }
 
   assert {
-    condition     = google_pubsub_subscription.ends[0].ack_deadline_seconds >= google_cloudfunctions2_function.this.service_config[0].timeout_seconds
+    condition     = google_pubsub_subscription.ends[0].ack_deadline_seconds >= google_cloudfunctions2_function.this["tick"].service_config[0].timeout_seconds
     error_message = "A message is not sent again while the function works on it."
   }
 }
@@ -352,7 +352,7 @@ run "without_the_api_there_is_none" {
   command = plan
 
   assert {
-    condition     = length(google_cloudfunctions2_function.api) == 0 && length(google_service_account.api) == 0 && output.api_url == null
+    condition     = keys(google_cloudfunctions2_function.this) == ["tick"] && !contains(keys(google_service_account.this), "api") && output.api_url == null
     error_message = "The API is there only where it is asked for."
   }
 }
@@ -385,5 +385,5 @@ run "a_zip_of_the_api_without_a_bucket" {
     api            = { callers = ["deploy@acme-jobs.iam.gserviceaccount.com"], package = "api.zip" }
   }
 
-  expect_failures = [google_storage_bucket_object.api]
+  expect_failures = [google_storage_bucket_object.source["api"]]
 }
