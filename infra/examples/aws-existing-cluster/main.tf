@@ -1,16 +1,10 @@
 # A pool in an ECS cluster that is there already and that others use, too. The dispatcher may stop no task but its own there.
 
-variable "region" {
-  description = "Where everything is made."
-  type        = string
-  default     = "us-east-1"
-}
+# Where everything is made.
+variable "region" { default = "us-east-1" }
 
-variable "package" {
-  description = "The zip: dispatcher package --target aws-lambda --arch arm64 --python 3.13 --extras aws --output function.zip"
-  type        = string
-  default     = "function.zip"
-}
+# The zip: dispatcher package --target aws-lambda --arch arm64 --python 3.13 --extras aws --output function.zip
+variable "package" { default = "function.zip" }
 
 variable "cluster" {
   description = "Name of the cluster, in the same account and region."
@@ -28,11 +22,8 @@ variable "bucket" {
   type        = string
 }
 
-variable "deletion_protection" {
-  description = "Whether the table refuses to be destroyed."
-  type        = bool
-  default     = true
-}
+# Whether the table refuses to be destroyed.
+variable "deletion_protection" { default = true }
 
 provider "aws" {
   region = var.region

@@ -1,10 +1,7 @@
 # Several pools, each with a cluster and roles of its own, and one dispatcher that gives each busy pool an invocation of its own.
 
-variable "region" {
-  description = "Where everything is made."
-  type        = string
-  default     = "us-east-1"
-}
+# Where everything is made.
+variable "region" { default = "us-east-1" }
 
 variable "pools" {
   description = "Names of the pools; at most ten, unless the account's quota of managed policies was raised."
@@ -12,17 +9,11 @@ variable "pools" {
   default     = ["batch", "nightly", "reports"]
 }
 
-variable "package" {
-  description = "The zip: dispatcher package --target aws-lambda --arch arm64 --python 3.13 --extras aws --output function.zip"
-  type        = string
-  default     = "function.zip"
-}
+# The zip: dispatcher package --target aws-lambda --arch arm64 --python 3.13 --extras aws --output function.zip
+variable "package" { default = "function.zip" }
 
-variable "deletion_protection" {
-  description = "Whether the table refuses to be destroyed."
-  type        = bool
-  default     = true
-}
+# Whether the table refuses to be destroyed.
+variable "deletion_protection" { default = true }
 
 provider "aws" {
   region = var.region

@@ -1,22 +1,13 @@
 # One pool on Fargate and the dispatcher that serves it.
 
-variable "region" {
-  description = "Where everything is made."
-  type        = string
-  default     = "us-east-1"
-}
+# Where everything is made.
+variable "region" { default = "us-east-1" }
 
-variable "name" {
-  description = "What it is called."
-  type        = string
-  default     = "push-dispatcher"
-}
+# What it is called.
+variable "name" { default = "push-dispatcher" }
 
-variable "package" {
-  description = "The zip: dispatcher package --arch arm64 --python 3.13 --extras aws --output function.zip"
-  type        = string
-  default     = "function.zip"
-}
+# The zip: dispatcher package --arch arm64 --python 3.13 --extras aws --output function.zip
+variable "package" { default = "function.zip" }
 
 variable "architecture" {
   description = "What the zip was built for."
@@ -42,11 +33,8 @@ variable "table_name" {
   default     = null
 }
 
-variable "deletion_protection" {
-  description = "Whether the table refuses to be destroyed."
-  type        = bool
-  default     = true
-}
+# Whether the table refuses to be destroyed.
+variable "deletion_protection" { default = true }
 
 variable "alarm_actions" {
   description = "ARNs that alarms notify, as an SNS topic."

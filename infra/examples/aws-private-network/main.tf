@@ -1,17 +1,11 @@
 # Function and tasks in subnets without a way to the internet: what they call, they reach through endpoints of the VPC.
 # Each interface endpoint is billed by the hour and by the subnet's zone; leave out those that the VPC has already.
 
-variable "region" {
-  description = "Where everything is made."
-  type        = string
-  default     = "us-east-1"
-}
+# Where everything is made.
+variable "region" { default = "us-east-1" }
 
-variable "package" {
-  description = "The zip: dispatcher package --target aws-lambda --arch arm64 --python 3.13 --extras aws --output function.zip"
-  type        = string
-  default     = "function.zip"
-}
+# The zip: dispatcher package --target aws-lambda --arch arm64 --python 3.13 --extras aws --output function.zip
+variable "package" { default = "function.zip" }
 
 variable "vpc_id" {
   description = "Id of the VPC. It has to resolve private DNS names."
@@ -28,11 +22,8 @@ variable "route_tables" {
   type        = list(string)
 }
 
-variable "deletion_protection" {
-  description = "Whether the table refuses to be destroyed."
-  type        = bool
-  default     = true
-}
+# Whether the table refuses to be destroyed.
+variable "deletion_protection" { default = true }
 
 provider "aws" {
   region = var.region

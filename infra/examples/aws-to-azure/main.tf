@@ -1,10 +1,7 @@
 # The dispatcher on AWS Lambda, its pool on Azure Container Instances, and no key between them.
 
-variable "region" {
-  description = "Where everything is made."
-  type        = string
-  default     = "us-east-1"
-}
+# Where everything is made.
+variable "region" { default = "us-east-1" }
 
 variable "issuer" {
   description = "The issuer of the AWS account's tokens, which `aws iam enable-outbound-web-identity-federation` tells, and switches on."
@@ -16,23 +13,14 @@ variable "subscription_id" {
   type        = string
 }
 
-variable "location" {
-  description = "Where the jobs run."
-  type        = string
-  default     = "westeurope"
-}
+# Where the jobs run.
+variable "location" { default = "westeurope" }
 
-variable "package" {
-  description = "The zip: dispatcher package --arch arm64 --python 3.13 --extras aws,azure --output function.zip"
-  type        = string
-  default     = "function.zip"
-}
+# The zip: dispatcher package --arch arm64 --python 3.13 --extras aws,azure --output function.zip
+variable "package" { default = "function.zip" }
 
-variable "deletion_protection" {
-  description = "Whether the table refuses to be destroyed."
-  type        = bool
-  default     = true
-}
+# Whether the table refuses to be destroyed.
+variable "deletion_protection" { default = true }
 
 provider "aws" {
   region = var.region

@@ -1,33 +1,21 @@
 # The dispatcher on AWS Lambda, its pool on Cloud Run, and no key between them.
 
-variable "region" {
-  description = "Where everything is made."
-  type        = string
-  default     = "us-east-1"
-}
+# Where everything is made.
+variable "region" { default = "us-east-1" }
 
 variable "project" {
   description = "Id of the Google Cloud project that the jobs run in."
   type        = string
 }
 
-variable "google_region" {
-  description = "Where the jobs run."
-  type        = string
-  default     = "europe-west1"
-}
+# Where the jobs run.
+variable "google_region" { default = "europe-west1" }
 
-variable "package" {
-  description = "The zip: dispatcher package --arch arm64 --python 3.13 --extras aws,gcp --output function.zip"
-  type        = string
-  default     = "function.zip"
-}
+# The zip: dispatcher package --arch arm64 --python 3.13 --extras aws,gcp --output function.zip
+variable "package" { default = "function.zip" }
 
-variable "deletion_protection" {
-  description = "Whether the table refuses to be destroyed."
-  type        = bool
-  default     = true
-}
+# Whether the table refuses to be destroyed.
+variable "deletion_protection" { default = true }
 
 provider "aws" {
   region = var.region

@@ -1,10 +1,7 @@
 # The dispatcher in one account, its pool in another: no key between them, and no slot that waits for the next tick.
 
-variable "region" {
-  description = "Where everything is made."
-  type        = string
-  default     = "us-east-1"
-}
+# Where everything is made.
+variable "region" { default = "us-east-1" }
 
 variable "jobs_account" {
   description = "Id of the account that the jobs run in."
@@ -17,17 +14,11 @@ variable "jobs_profile" {
   default     = null
 }
 
-variable "package" {
-  description = "The zip: dispatcher package --target aws-lambda --arch arm64 --python 3.13 --extras aws --output function.zip"
-  type        = string
-  default     = "function.zip"
-}
+# The zip: dispatcher package --target aws-lambda --arch arm64 --python 3.13 --extras aws --output function.zip
+variable "package" { default = "function.zip" }
 
-variable "deletion_protection" {
-  description = "Whether tables refuse to be destroyed."
-  type        = bool
-  default     = true
-}
+# Whether tables refuse to be destroyed.
+variable "deletion_protection" { default = true }
 
 provider "aws" {
   region = var.region

@@ -6,11 +6,8 @@ variable "regions" {
   default     = { first = "us-east-1", second = "eu-central-1" }
 }
 
-variable "package" {
-  description = "The zip: dispatcher package --target aws-lambda --arch arm64 --python 3.13 --extras aws --output function.zip"
-  type        = string
-  default     = "function.zip"
-}
+# The zip: dispatcher package --target aws-lambda --arch arm64 --python 3.13 --extras aws --output function.zip
+variable "package" { default = "function.zip" }
 
 variable "environment" {
   description = "Further settings of both functions."
@@ -18,11 +15,8 @@ variable "environment" {
   default     = {}
 }
 
-variable "deletion_protection" {
-  description = "Whether tables refuse to be destroyed."
-  type        = bool
-  default     = true
-}
+# Whether tables refuse to be destroyed.
+variable "deletion_protection" { default = true }
 
 provider "aws" {
   alias  = "first"

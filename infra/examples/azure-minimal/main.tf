@@ -5,23 +5,14 @@ variable "subscription_id" {
   type        = string
 }
 
-variable "location" {
-  description = "Where everything is made: a region that has Flex Consumption."
-  type        = string
-  default     = "westeurope"
-}
+# Where everything is made: a region that has Flex Consumption.
+variable "location" { default = "westeurope" }
 
-variable "name" {
-  description = "What it is called."
-  type        = string
-  default     = "push-dispatcher"
-}
+# What it is called.
+variable "name" { default = "push-dispatcher" }
 
-variable "package" {
-  description = "The zip: dispatcher package --target azure-functions --extras azure,postgres --output function.zip"
-  type        = string
-  default     = "function.zip"
-}
+# The zip: dispatcher package --target azure-functions --extras azure,postgres --output function.zip
+variable "package" { default = "function.zip" }
 
 variable "store_url" {
   description = "Address of the PostgreSQL, as postgresql://user:password@host:5432/database."

@@ -5,23 +5,14 @@ variable "project" {
   type        = string
 }
 
-variable "region" {
-  description = "Where everything is made."
-  type        = string
-  default     = "europe-west1"
-}
+# Where everything is made.
+variable "region" { default = "europe-west1" }
 
-variable "name" {
-  description = "What it is called."
-  type        = string
-  default     = "push-dispatcher"
-}
+# What it is called.
+variable "name" { default = "push-dispatcher" }
 
-variable "package" {
-  description = "The zip: dispatcher package --target google-cloud-function --extras gcp,postgres --output function.zip"
-  type        = string
-  default     = "function.zip"
-}
+# The zip: dispatcher package --target google-cloud-function --extras gcp,postgres --output function.zip
+variable "package" { default = "function.zip" }
 
 variable "store_url" {
   description = "Address of the PostgreSQL, as postgresql://user:password@host:5432/database."

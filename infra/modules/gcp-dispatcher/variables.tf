@@ -186,27 +186,12 @@ variable "managed" {
   description = "What work pools of type `managed` are here, as { type = \"cloud-run-v2:push\", job_variables = module.pool.job_variables, maximum = { cpu = 4, concurrency = 20 } }. It becomes DISPATCHER_MANAGED; null: there are none."
   type        = any
   default     = null
-
-  validation {
-    condition     = var.managed == null || can(tostring(var.managed.type))
-    error_message = "managed: an object with type, and job_variables and maximum where they are needed."
-  }
 }
 
 variable "prefect" {
   description = "A self-hosted Prefect server whose push work pools are served; null: none. api_url: its API as the function reaches it, jobs_api_url: as jobs reach it, where that differs; pools: pools of worker types, which are served by name only; image: of flow runs that name none. The package needs the extra `prefect`."
-  type = object({
-    api_url      = string
-    jobs_api_url = optional(string)
-    pools        = optional(list(string), [])
-    image        = optional(string)
-  })
-  default = null
-
-  validation {
-    condition     = var.prefect == null || can(regex("^https?://[^@ ]+$", var.prefect.api_url))
-    error_message = "prefect.api_url: an address without a user or a password, as http://prefect:4200/api."
-  }
+  type        = any
+  default     = null
 }
 
 variable "environment" {

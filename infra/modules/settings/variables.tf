@@ -7,6 +7,11 @@ variable "managed" {
   description = "What becomes DISPATCHER_MANAGED; null: nothing."
   type        = any
   default     = null
+
+  validation {
+    condition     = var.managed == null || can(tostring(var.managed.type))
+    error_message = "managed: an object with type, and job_variables and maximum where they are needed."
+  }
 }
 
 variable "prefect" {
@@ -18,6 +23,11 @@ variable "prefect" {
     image        = optional(string)
   })
   default = null
+
+  validation {
+    condition     = var.prefect == null || can(regex("^https?://[^@ ]+$", var.prefect.api_url))
+    error_message = "prefect.api_url: an address without a user or a password, as http://prefect:4200/api."
+  }
 }
 
 variable "timeout" {

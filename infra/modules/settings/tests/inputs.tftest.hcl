@@ -28,6 +28,26 @@ run "what_managed_pools_are" {
   }
 }
 
+run "a_managed_pool_without_a_type" {
+  command = plan
+
+  variables {
+    managed = { job_variables = { cluster = "jobs" } }
+  }
+
+  expect_failures = [var.managed]
+}
+
+run "a_prefect_server_with_a_password" {
+  command = plan
+
+  variables {
+    prefect = { api_url = "http://user:hush@prefect:4200/api" }
+  }
+
+  expect_failures = [var.prefect]
+}
+
 run "a_prefect_server" {
   command = plan
 

@@ -1,13 +1,5 @@
 # Every input that may come from a resource of the same apply, as it is then: unknown until it is made.
 
-terraform {
-  required_providers {
-    aws = {
-      source = "hashicorp/aws"
-    }
-  }
-}
-
 variable "existing" {
   description = "Whether roles and store exist outside the module."
   type        = bool
@@ -15,9 +7,7 @@ variable "existing" {
 
 resource "terraform_data" "made_in_this_apply" {}
 
-locals {
-  unknown = terraform_data.made_in_this_apply.id
-}
+locals { unknown = terraform_data.made_in_this_apply.id }
 
 module "dispatcher" {
   source = "../.."

@@ -1,13 +1,5 @@
 # Every input that may come from a resource of the same apply, as it is then: unknown until it is made.
 
-terraform {
-  required_providers {
-    azurerm = {
-      source = "hashicorp/azurerm"
-    }
-  }
-}
-
 resource "terraform_data" "made_in_this_apply" {}
 
 locals {

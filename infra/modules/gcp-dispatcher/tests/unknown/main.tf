@@ -1,18 +1,8 @@
 # Every input that may come from a resource of the same apply, as it is then: unknown until it is made.
 
-terraform {
-  required_providers {
-    google = {
-      source = "hashicorp/google"
-    }
-  }
-}
-
 resource "terraform_data" "made_in_this_apply" {}
 
-locals {
-  unknown = terraform_data.made_in_this_apply.id
-}
+locals { unknown = terraform_data.made_in_this_apply.id }
 
 module "existing" {
   source = "../.."
