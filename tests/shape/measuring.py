@@ -2,20 +2,22 @@
 
 A *room* is a directory with Python files, or a module in the root of `dispatcher` or `providers`. An *arrow* is an import of
 one room by another. A *circle* is a set of rooms that import each other. A line is *repeated* when it belongs to a block of
-at least six lines that stands elsewhere too, imports and blank lines apart.
+at least six lines that stands elsewhere too, imports and blank lines apart. Of Terraform, brackets that stand alone count as
+blank, and versions.tf as imports.
 """
 
 from __future__ import annotations
 
 import ast
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 PACKAGES = ("dispatcher", "providers")
+INFRA = "infra"
 BLOCK = 6
 BROAD = {"Exception", "BaseException"}
 
@@ -36,11 +38,19 @@ def measure(root: Path) -> dict[str, Any]:
         "rooms": len(set(rooms.values())),
         "arrows between rooms": sum(map(len, arrows.values())),
         "floors": _floors(arrows),
-        "repeated lines": _repeated(sources),
+        "repeated lines": _repeated(map(_statements, sources.values())),
         "broad excepts": sum(1 for tree in trees.values() for _ in _broad(tree)),
         "function length: median, ninth of ten, longest": _spread(functions),
         "file length: median, ninth of ten, longest": _spread(files),
+        **measure_terraform(root / INFRA),
     }
+
+
+def measure_terraform(infra: Path) -> dict[str, Any]:
+    """The figures of the modules and examples of Terraform."""
+    paths = [path for path in sorted(infra.rglob("*.tf")) if path.name != "versions.tf" and ".terraform" not in path.parts]
+    statements = [_arguments(path.read_text(encoding="utf-8")) for path in paths]
+    return {"Terraform: lines": sum(map(len, statements)), "Terraform: repeated lines": _repeated(statements)}
 
 
 def _room(path: Path) -> str:
@@ -92,16 +102,30 @@ def _lengths(trees: Iterable[ast.Module]) -> Iterator[int]:
                 yield node.end_lineno - node.lineno + 1
 
 
-def _repeated(sources: Mapping[Path, str]) -> int:
+def _statements(source: str) -> list[str]:
+    """The lines of Python that can be repeated."""
+    lines = [line.strip() for line in source.splitlines()]
+    return [line for line in lines if line and not line.startswith(("import ", "from ", "#", '"""'))]
+
+
+def _arguments(source: str) -> list[str]:
+    """The lines of Terraform that can be repeated."""
+    lines = [line.strip() for line in source.splitlines()]
+    return [line for line in lines if not line.startswith("#") and any(map(str.isalnum, line))]
+
+
+def _repeated(sources: Iterable[Sequence[str]]) -> int:
     """Lines in a block that stands in two places."""
-    blocks: dict[tuple[str, ...], list[tuple[Path, int]]] = defaultdict(list)
-    for path, source in sources.items():
-        lines = [line.strip() for line in source.splitlines()]
-        lines = [line for line in lines if line and not line.startswith(("import ", "from ", "#", '"""'))]
+    blocks: dict[tuple[str, ...], list[tuple[int, int]]] = defaultdict(list)
+    for number, lines in enumerate(sources):
         for start in range(len(lines) - BLOCK + 1):
-            blocks[tuple(lines[start : start + BLOCK])].append((path, start))
+            blocks[tuple(lines[start : start + BLOCK])].append((number, start))
     repeated = {
-        (path, start + line) for places in blocks.values() if len(places) > 1 for path, start in places for line in range(BLOCK)
+        (number, start + line)
+        for places in blocks.values()
+        if len(places) > 1
+        for number, start in places
+        for line in range(BLOCK)
     }
     return len(repeated)
 

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.shape.measuring import measure
+from tests.shape.measuring import measure, measure_terraform
 
 HERE = Path(__file__).parents[2]
 
@@ -23,6 +23,31 @@ def test_at_most_four_handlers_catch_everything_and_keep_it(house):
 def test_no_function_is_longer_than_60_lines_and_no_file_longer_than_400(house):
     assert int(house["function length: median, ninth of ten, longest"].split(", ")[-1]) <= 60
     assert int(house["file length: median, ninth of ten, longest"].split(", ")[-1]) <= 400
+
+
+def test_terraform_repeats_at_most_one_line_in_twenty(house):
+    assert house["Terraform: repeated lines"] <= 0.05 * house["Terraform: lines"]
+
+
+VARIABLE = """
+variable "{name}" {{
+  # What it is for.
+  description = "What"
+  type        = string
+  default     = null
+  sensitive   = true
+  nullable    = false
+}}
+"""
+
+
+def test_a_repeated_line_of_terraform_is_one_of_six_that_stand_elsewhere_too(tmp_path):
+    for module, names in (("one", "aa"), ("other", "ab"), ("third", "c")):
+        (tmp_path / "infra" / module).mkdir(parents=True)
+        text = "".join(VARIABLE.format(name=name) for name in names)
+        (tmp_path / "infra" / module / "main.tf").write_text(text, encoding="utf-8")
+    figures = measure_terraform(tmp_path / "infra")
+    assert figures == {"Terraform: lines": 30, "Terraform: repeated lines": 18}
 
 
 def test_a_circle_is_named(tmp_path):
