@@ -1,34 +1,30 @@
-"""Microsoft's published JSON Schema of container groups, where it is at hand: it is no part of this project.
+"""Microsoft's published JSON Schema of container groups, of which `extract_arm_schema` has taken what matters here.
 
 Two of its flaws are patched, so that it can be an oracle: it wants whole numbers for CPUs and memory, and lets unknown keys
-pass. Template expressions, which a direct PUT cannot hold, are refused.
+pass.
 """
 
 import json
 from functools import cache
-from pathlib import Path
 from typing import Any
 
-import pytest
 from jsonschema import Draft4Validator
 
-FOLDER = Path(__file__).resolve().parents[4] / "shared" / "reference" / "azure-aci"
+from tests.providers.container_instance.extract_arm_schema import DIRECTORY
+
 TYPE = "Microsoft.ContainerInstance/containerGroups"
 
 
 @cache
 def schema(version: str) -> dict[str, Any]:
-    """The schema of a version, patched; skips the test where the folder is not there."""
-    path = FOLDER / f"arm-schema-{version}.json"
-    if not path.exists():
-        pytest.skip(f"Microsoft's schema of {version} is not at {path}")
-    return _patched(json.loads(path.read_text()))
+    """The schema of a version, patched: `group`, and the `definitions` to which it refers."""
+    return _patched(json.loads((DIRECTORY / f"{version}.json").read_text(encoding="utf-8")))
 
 
 def faults(name: str, body: dict[str, Any], version: str) -> list[str]:
     """What the schema finds wrong with the body of a PUT."""
     whole = schema(version)
-    validator = Draft4Validator({**whole["resourceDefinitions"]["containerGroups"], "definitions": whole["definitions"]})
+    validator = Draft4Validator({**whole["group"], "definitions": whole["definitions"]})
     resource = {**body, "name": name, "type": TYPE, "apiVersion": version}
     return [f"{list(error.absolute_path)}: {error.message}" for error in validator.iter_errors(resource)]
 
@@ -38,8 +34,6 @@ def _patched(value: Any) -> Any:
         return [_patched(item) for item in value]
     if not isinstance(value, dict):
         return value
-    if str(value.get("$ref", "")).endswith("/expression"):
-        return {"not": {}}
     patched = {key: _patched(item) for key, item in value.items()}
     if isinstance(value.get("properties"), dict) and value.get("type") == "object":
         patched.setdefault("additionalProperties", False)

@@ -15,7 +15,7 @@ REPLY_ONLY = frozenset(
 def published(version: str) -> dict[str, frozenset[str]]:
     whole = schema(version)
     shapes: dict[str, frozenset[str]] = {}
-    _walk_schema(whole["resourceDefinitions"]["containerGroups"], whole["definitions"], "", shapes)
+    _walk_schema(whole["group"], whole["definitions"], "", shapes)
     shapes[""] -= {"name", "type", "apiVersion"}
     return shapes
 
