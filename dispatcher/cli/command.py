@@ -19,7 +19,7 @@ from dispatcher.cli.input.references import Reference
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class Output:
     """The answer of a command."""
 
     data: Any
@@ -65,7 +65,7 @@ def _takes_one(option: click.Option) -> bool:
 
 
 class Command(Careful):
-    """A command whose function returns an `Answer`, or None when it has printed all by itself."""
+    """A command whose function returns an `Output`, or None when it has printed all by itself."""
 
     def __init__(self, *arguments: Any, example: str = "", **attributes: Any) -> None:
         super().__init__(*arguments, **attributes)
@@ -98,7 +98,7 @@ class Command(Careful):
             ctx.exit(1 if answer.faults else answer.exit_code)
 
 
-def _discreet(answer: Answer) -> Answer:
+def _discreet(answer: Output) -> Output:
     from dispatcher.core.redaction import redacted, without  # noqa: PLC0415 - help shows no values
 
     return replace(answer, data=redacted(without(answer.secrets, answer.data)))
@@ -136,7 +136,7 @@ def _first_sentence(command: click.Command) -> str:
     return " ".join((command.help or "").split()).partition(". ")[0].rstrip(".") + "."
 
 
-def show(answer: Answer, *, as_json: bool) -> None:
+def show(answer: Output, *, as_json: bool) -> None:
     """Print an answer on standard output."""
     if as_json:
         utf8 = (getattr(sys.stdout, "encoding", None) or "").lower().replace("-", "") == "utf8"

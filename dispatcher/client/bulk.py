@@ -39,7 +39,7 @@ FUTURE = timedelta(minutes=1)
 Change = TypeVar("Change", Move, Requeue)
 
 
-class Action(StrEnum):
+class BulkAction(StrEnum):
     """What is done to each run."""
 
     CANCEL = "cancel"
@@ -48,11 +48,11 @@ class Action(StrEnum):
     START_NOW = "start-now"
 
 
-STATES: Mapping[Action, frozenset[RunState]] = {
-    Action.CANCEL: frozenset(RunState) - TERMINAL_STATES,
-    Action.RETRY: TERMINAL_STATES,
-    Action.MOVE: frozenset({RunState.SCHEDULED}),
-    Action.START_NOW: frozenset({RunState.SCHEDULED}),
+STATES: Mapping[BulkAction, frozenset[RunState]] = {
+    BulkAction.CANCEL: frozenset(RunState) - TERMINAL_STATES,
+    BulkAction.RETRY: TERMINAL_STATES,
+    BulkAction.MOVE: frozenset({RunState.SCHEDULED}),
+    BulkAction.START_NOW: frozenset({RunState.SCHEDULED}),
 }
 """The states of the runs to which it can be done."""
 
@@ -61,7 +61,7 @@ STATES: Mapping[Action, frozenset[RunState]] = {
 class Work:
     """One piece of work. Made by `Dispatcher.bulk`, from the same arguments for each step."""
 
-    action: Action
+    action: BulkAction
     where: RunFilter
     """Only states in which it can be done, and runs that existed at `as_of`."""
     as_of: datetime
@@ -86,7 +86,7 @@ class Count:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
+class BulkStep:
     """What became of the runs of one step."""
 
     done: int
@@ -103,7 +103,7 @@ class BulkRuns(Runs):
 
     def bulk(
         self,
-        action: Action | str,
+        action: BulkAction | str,
         where: RunFilter,
         *,
         queue: str | None = None,
@@ -133,7 +133,7 @@ class BulkRuns(Runs):
         exact = all(number <= MOST_COUNTED for number in by_state.values())
         return Count(by_state={state: min(number, MOST_COUNTED) for state, number in by_state.items()}, is_exact=exact)
 
-    def bulk_step(self, work: Work, cursor: str = "", *, limit: int = STEP) -> Step:
+    def bulk_step(self, work: Work, cursor: str = "", *, limit: int = STEP) -> BulkStep:
         """Do the work for the next `limit` runs, the newest first. Raises `InvalidInput` for a cursor of other work."""
         if not 1 <= limit <= STEP:
             raise InvalidInput("runs", [Fault("limit", f"must be from 1 to {STEP}, not {limit}")])
@@ -142,9 +142,9 @@ class BulkRuns(Runs):
         done, more = self._do(work, own, self._entry_of(work))
         skipped = len(own) - len(done) - len(more)
         self.start_tick(sorted({run.pool for run in own if run.id in done}))
-        return Step(done=len(done), skipped=skipped, refused=(*refused, *more), cursor=page.next)
+        return BulkStep(done=len(done), skipped=skipped, refused=(*refused, *more), cursor=page.next)
 
-    def bulk_steps(self, work: Work, cursor: str = "") -> Iterator[Step]:
+    def bulk_steps(self, work: Work, cursor: str = "") -> Iterator[BulkStep]:
         """Do all of the work, step by step."""
         following: str | None = cursor
         while following is not None:
@@ -155,9 +155,9 @@ class BulkRuns(Runs):
     def _do(self, work: Work, runs: Sequence[Run], entry: LogEntry) -> tuple[frozenset[UUID], Sequence[Fault]]:
         """The ids of the runs that were changed (or repeated), and those that cannot be."""
         now, queue = self.clock.now(), work.queue
-        if work.action is Action.RETRY:
+        if work.action is BulkAction.RETRY:
             return self._retry_all(runs, entry)
-        if work.action is Action.CANCEL:
+        if work.action is BulkAction.CANCEL:
             return self._settle(runs, lambda run: cancelled(run, now), lambda moves: self.recorder.move(moves, entry)), ()
 
         def change(run: Run) -> Requeue | None:
@@ -202,8 +202,8 @@ class BulkRuns(Runs):
         refused = [Fault(str(run.id), reasons[run.pool]) for run in runs if run.pool in reasons]
         return [run for run in runs if run.pool not in reasons], refused
 
-    def _check_queue(self, action: Action, where: RunFilter, queue: str | None) -> None:
-        if (queue is None) is (action is Action.MOVE):
+    def _check_queue(self, action: BulkAction, where: RunFilter, queue: str | None) -> None:
+        if (queue is None) is (action is BulkAction.MOVE):
             words = "name the work queue to move the runs into" if queue is None else f"has no meaning for {action}"
             raise InvalidInput("runs", [Fault("queue", words)])
         if where.pool is not None:
@@ -218,14 +218,14 @@ class BulkRuns(Runs):
         return replace(entry, changed_at=work.as_of)
 
 
-def _action(action: Action | str) -> Action:
+def _action(action: BulkAction | str) -> BulkAction:
     try:
-        return Action(action)
+        return BulkAction(action)
     except ValueError:
-        raise InvalidInput("runs", [Fault("action", f"must be {', '.join(Action)}, not {action!r}")]) from None
+        raise InvalidInput("runs", [Fault("action", f"must be {', '.join(BulkAction)}, not {action!r}")]) from None
 
 
-def _states(action: Action, where: RunFilter) -> frozenset[RunState]:
+def _states(action: BulkAction, where: RunFilter) -> frozenset[RunState]:
     """The states of the filter in which it can be done. Raises `InvalidInput` if there is none."""
     states = STATES[action] if where.states is None else where.states & STATES[action]
     if not states:

@@ -24,7 +24,7 @@ _KEPT: Mapping[str, Any] = {"id": UUID(int=0), "created_at": datetime(2000, 1, 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Kind:
+class NounKind:
     """Where a noun stands in a configuration."""
 
     subject: str
@@ -55,26 +55,26 @@ def _automation(entry: Mapping[str, Any]) -> dict[str, Any]:
     return {"automations": {_NAME: {"when": {}, "then": [], **entry}}}
 
 
-POOL = Kind(subject="work pool", written=_pool, path=f"pools.{_NAME}", noun=lambda read: read.pools[0])
-QUEUE = Kind(
+POOL = NounKind(subject="work pool", written=_pool, path=f"pools.{_NAME}", noun=lambda read: read.pools[0])
+QUEUE = NounKind(
     subject="work queue",
     written=_queue,
     path=f"pools.{_NAME}.queues.{_NAME}",
     noun=lambda read: next(queue for queue in read.pools[0].queues if queue.name != DEFAULT_QUEUE),
 )
-DEPLOYMENT = Kind(
+DEPLOYMENT = NounKind(
     subject="deployment",
     written=_deployment,
     path=f"deployments.{_NAME}",
     noun=lambda read: read.deployments[0],
 )
-SCHEDULE = Kind(
+SCHEDULE = NounKind(
     subject="schedule",
     written=_schedule,
     path=f"deployments.{_NAME}.schedules.{_NAME}",
     noun=lambda read: read.deployments[0].schedules[0],
 )
-AUTOMATION = Kind(
+AUTOMATION = NounKind(
     subject="automation",
     written=_automation,
     path=f"automations.{_NAME}",
@@ -82,7 +82,7 @@ AUTOMATION = Kind(
 )
 
 
-def read_fields(kind: Kind, entry: Mapping[str, Any]) -> dict[str, Any]:
+def read_fields(kind: NounKind, entry: Mapping[str, Any]) -> dict[str, Any]:
     """The values of the fields that an entry names, as the client takes them.
 
     Raises `InvalidInput` with every unknown key and every value of a wrong type, with paths inside the entry.

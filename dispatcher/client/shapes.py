@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from dispatcher.client.bulk import Count, Step
+from dispatcher.client.bulk import BulkStep, Count
 from dispatcher.client.configuration import Plan
 from dispatcher.client.pools import PoolView, Upcoming
 from dispatcher.core.changes import ABSENT, sparse
@@ -22,7 +22,7 @@ from dispatcher.core.reasons import Explanation
 from dispatcher.core.run_shape import attempt_shape, run_shape
 from dispatcher.core.surroundings import Holder
 from dispatcher.core.ticks import LastHour
-from dispatcher.core.timeline import Entry, timeline
+from dispatcher.core.timeline import TimelineEntry, timeline
 from dispatcher.models import (
     Attempt,
     Automation,
@@ -247,7 +247,7 @@ def attempt(attempt: Attempt) -> Shape:
     return attempt_shape(attempt)
 
 
-def step(entry: Entry) -> Shape:
+def step(entry: TimelineEntry) -> Shape:
     """One entry of a run's timeline."""
     return {
         "event": entry.event,
@@ -363,7 +363,7 @@ def matching(count: Count) -> Shape:
     return {"total": count.total, "exact": count.is_exact, "by_state": by_state}
 
 
-def bulk_step(step: Step) -> Shape:
+def bulk_step(step: BulkStep) -> Shape:
     """What became of the runs of one step."""
     return {"done": step.done, "skipped": step.skipped, "refused": [asdict(fault) for fault in step.refused]}
 

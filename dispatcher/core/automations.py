@@ -206,7 +206,7 @@ def subject(condition: RunEnded | RunLate) -> str:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Seen:
+class PoolFacts:
     """What a tick of a pool knows of it when automations are looked at."""
 
     pool: WorkPool
@@ -223,7 +223,7 @@ LOOKED_AT = 100
 """Due runs of each queue among which late ones are looked for."""
 
 
-def at_look(automation: Automation, seen: Seen) -> Look:
+def at_look(automation: Automation, seen: PoolFacts) -> Look:
     """What an automation makes of what lasts in a pool."""
     because, patience, runs = _condition(automation, seen)
     episode = automation.progress.episodes.get(seen.pool.name)
@@ -249,7 +249,7 @@ Condition = tuple[str | None, timedelta, tuple[Run, ...]]
 _NO = (None, timedelta(0), ())
 
 
-def _condition(automation: Automation, seen: Seen) -> Condition:
+def _condition(automation: Automation, seen: PoolFacts) -> Condition:
     when = automation.when
     if automation.paused or not when.concerns(seen.pool.name):
         return _NO
@@ -265,7 +265,7 @@ def _condition(automation: Automation, seen: Seen) -> Condition:
     return (_length(when.longer, seen) if when.longer else None), timedelta(0), ()
 
 
-def _lateness(late: RunLate, seen: Seen) -> Condition:
+def _lateness(late: RunLate, seen: PoolFacts) -> Condition:
     runs = tuple(run for run in seen.due if _is_of(late, run) and seen.now - run.due_at >= late.by)
     if not runs:
         return _NO
@@ -282,7 +282,7 @@ def _silence(pool: WorkPool, longest: timedelta, now: datetime) -> str | None:
     return f"work pool {pool.name!r} was not ticked for {int((now - last).total_seconds())} s"
 
 
-def _length(longer: QueueLonger, seen: Seen) -> str | None:
+def _length(longer: QueueLonger, seen: PoolFacts) -> str | None:
     count = (seen.due_counts or {}).get(longer.queue, 0)
     words = f"more than {longer.than} runs of work queue {longer.queue!r} of {longer.pool!r} are due"
     return words if count > longer.than else None

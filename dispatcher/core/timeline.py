@@ -10,7 +10,7 @@ from dispatcher.models import Attempt, Run, RunState
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
+class TimelineEntry:
     """One thing that happened, or will."""
 
     event: str
@@ -26,12 +26,12 @@ class Entry:
     """Of an end: why."""
 
 
-def timeline(run: Run) -> tuple[Entry, ...]:
+def timeline(run: Run) -> tuple[TimelineEntry, ...]:
     """Every entry of a run in the order of its attempts: those that ended and were followed by another, then the current one.
 
     Of an attempt that follows another it is known when it was due only while it is the current one.
     """
-    entries: list[Entry] = []
+    entries: list[TimelineEntry] = []
     latest = None
     for entry in _entries(run):
         wait = None if latest is None else max(timedelta(0), entry.at - latest)
@@ -40,20 +40,20 @@ def timeline(run: Run) -> tuple[Entry, ...]:
     return tuple(entries)
 
 
-def _entries(run: Run) -> Iterator[Entry]:
+def _entries(run: Run) -> Iterator[TimelineEntry]:
     first = run.past[0].number if run.past else run.attempt
-    yield Entry(event="created", at=run.created_at, attempt=first)
-    yield Entry(event="scheduled", at=run.scheduled_at, attempt=first)
+    yield TimelineEntry(event="created", at=run.created_at, attempt=first)
+    yield TimelineEntry(event="scheduled", at=run.scheduled_at, attempt=first)
     for attempt in run.past:
         yield from _attempt(attempt, attempt.number)
     if run.past:
-        yield Entry(event="scheduled", at=run.due_at, attempt=run.attempt)
+        yield TimelineEntry(event="scheduled", at=run.due_at, attempt=run.attempt)
     yield from _attempt(run, run.attempt)
 
 
-def _attempt(times: Run | Attempt, number: int) -> Iterator[Entry]:
+def _attempt(times: Run | Attempt, number: int) -> Iterator[TimelineEntry]:
     for event, at in (("claimed", times.claimed_at), ("submitted", times.submitted_at), ("started", times.started_at)):
         if at is not None:
-            yield Entry(event=event, at=at, attempt=number)
+            yield TimelineEntry(event=event, at=at, attempt=number)
     if times.ended_at is not None:
-        yield Entry(event="ended", at=times.ended_at, attempt=number, state=times.state, reason=times.reason)
+        yield TimelineEntry(event="ended", at=times.ended_at, attempt=number, state=times.state, reason=times.reason)

@@ -22,7 +22,7 @@ from dispatcher.settings import Settings
 from dispatcher.wiring import Wiring, wire
 
 
-class Context(Protocol):
+class LambdaContext(Protocol):
     """The part of Lambda's context object that is used."""
 
     def get_remaining_time_in_millis(self) -> int:
@@ -30,7 +30,7 @@ class Context(Protocol):
         ...
 
 
-def handler(event: Mapping[str, Any] | None, context: Context) -> dict[str, Any]:
+def handler(event: Mapping[str, Any] | None, context: LambdaContext) -> dict[str, Any]:
     """Handle a scheduled event, an ECS task state change or a direct invocation; see `dispatcher.functions.invocation`.
 
     Returns the report as JSON. Raises for an event that is not understood, and for a store that cannot be used.

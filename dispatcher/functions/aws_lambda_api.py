@@ -19,7 +19,7 @@ from urllib.parse import quote, urlencode
 
 from dispatcher.errors import Fault, InvalidInput
 from dispatcher.functions.aws_lambda import environment
-from dispatcher.functions.http_api import Api, ApiRequest, ApiResponse
+from dispatcher.functions.http_api import ApiRequest, ApiResponse, HttpApi
 
 Event = Mapping[str, Any]
 
@@ -87,5 +87,5 @@ def _every(headers: Event) -> Iterator[tuple[str, str]]:
 
 
 @cache
-def _api() -> Api:
-    return Api(environment())
+def _api() -> HttpApi:
+    return HttpApi(environment())

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 import azure.functions
 
-from dispatcher.functions.http_api import Api, ApiRequest
+from dispatcher.functions.http_api import ApiRequest, HttpApi
 
 METHODS = ("GET", "HEAD", "POST", "PATCH", "DELETE")
 NAMES = ("x-ms-client-principal-name", "x-ms-client-principal-id")
@@ -49,8 +49,8 @@ def _caller(headers: Mapping[str, str]) -> str | None:
 
 
 @cache
-def _api() -> Api:
-    return Api(os.environ)
+def _api() -> HttpApi:
+    return HttpApi(os.environ)
 
 
 def _app() -> Any:

@@ -19,14 +19,14 @@ from typing import Protocol
 
 from dispatcher.errors import SettingsError
 from dispatcher.functions.cloud_events import handled
-from dispatcher.functions.google_tokens import CannotCheck, Tokens, Unauthorized
+from dispatcher.functions.google_tokens import CallerTokens, CannotCheck, Unauthorized
 from dispatcher.functions.http_answers import JSON, HttpAnswer, answer, refusal
 from dispatcher.functions.instance import Instance
 
 WHO = "send a Google-signed token for this function's audience, of a service account that may call it"
 
 
-class Request(Protocol):
+class FlaskRequest(Protocol):
     """The part of the framework's request (Flask's) that is used."""
 
     method: str
@@ -41,14 +41,14 @@ class Request(Protocol):
         ...
 
 
-def tick(request: Request) -> tuple[str, int, dict[str, str]]:
+def tick(request: FlaskRequest) -> tuple[str, int, dict[str, str]]:
     """Answer one request; what is returned is a body, a status and headers, as Flask takes them."""
     response = _answer(request)
     more = {"WWW-Authenticate": "Bearer"} if response.status == 401 else {"Allow": "POST"} if response.status == 405 else {}
     return response.body, response.status, {"Content-Type": JSON, **more}
 
 
-def _answer(request: Request) -> HttpAnswer:
+def _answer(request: FlaskRequest) -> HttpAnswer:
     instance = _instance()
     since = instance.clock.now()
     try:
@@ -70,5 +70,5 @@ def _instance() -> Instance:
 
 
 @cache
-def _tokens() -> Tokens:
-    return Tokens(_instance().settings, _instance().clock)
+def _tokens() -> CallerTokens:
+    return CallerTokens(_instance().settings, _instance().clock)

@@ -13,20 +13,20 @@ from urllib.parse import quote
 
 from dispatcher.clock import SystemClock
 from dispatcher.functions import cloud_function
-from dispatcher.functions.google_tokens import CannotCheck, Tokens, Unauthorized
+from dispatcher.functions.google_tokens import CallerTokens, CannotCheck, Unauthorized
 from dispatcher.functions.http_answers import JSON, refusal
-from dispatcher.functions.http_api import Api, ApiRequest
+from dispatcher.functions.http_api import ApiRequest, HttpApi
 from dispatcher.settings import Settings
 
 
-class Request(cloud_function.Request, Protocol):
+class FlaskApiRequest(cloud_function.FlaskRequest, Protocol):
     """The part of the framework's request (Flask's) that is used."""
 
     path: str
     query_string: bytes
 
 
-def api(request: Request) -> tuple[bytes | str, int, list[tuple[str, str]]]:
+def api(request: FlaskApiRequest) -> tuple[bytes | str, int, list[tuple[str, str]]]:
     """Answer one request; what is returned is a body, a status and headers, as Flask takes them."""
     try:
         caller = _tokens().check(request.headers.get("Authorization"))
@@ -50,10 +50,10 @@ def api(request: Request) -> tuple[bytes | str, int, list[tuple[str, str]]]:
 
 
 @cache
-def _api() -> Api:
-    return Api(os.environ)
+def _api() -> HttpApi:
+    return HttpApi(os.environ)
 
 
 @cache
-def _tokens() -> Tokens:
-    return Tokens(Settings.from_environment(os.environ), SystemClock())
+def _tokens() -> CallerTokens:
+    return CallerTokens(Settings.from_environment(os.environ), SystemClock())

@@ -73,7 +73,7 @@ class Certificates:
         return True
 
 
-class Tokens:
+class CallerTokens:
     """Checks the tokens of callers."""
 
     def __init__(self, settings: Settings, clock: Clock) -> None:

@@ -25,7 +25,7 @@ from dispatcher.wiring import SESSIONS, Wiring, wire
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
-    from dispatcher.web.clients import Clients
+    from dispatcher.web.clients import ClientLender
 
 PREFIX = "/api/"
 HOST = "function"
@@ -60,7 +60,7 @@ class ApiResponse:
     body: bytes = b""
 
 
-class Api:
+class HttpApi:
     """The application, made at the first request and kept by the instance."""
 
     def __init__(self, environment: Mapping[str, str] | None = None, *, wiring: Wiring | None = None) -> None:
@@ -81,7 +81,7 @@ class Api:
         return self._given or wire(Settings.from_environment(os.environ if self._environment is None else self._environment))
 
     @cached_property
-    def _app(self) -> tuple[ASGIApp, Clients]:
+    def _app(self) -> tuple[ASGIApp, ClientLender]:
         """Raises `SettingsError` or `StoreError`."""
         from dispatcher.web.access import Access, ProxyHeader  # noqa: PLC0415 - a request pays for it, not the start
         from dispatcher.web.api_app import create_api_app  # noqa: PLC0415 - likewise

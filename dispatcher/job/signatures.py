@@ -13,7 +13,7 @@ _MANY = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Taken:
+class TakenParameter:
     """One parameter."""
 
     name: str
@@ -27,7 +27,7 @@ class Taken:
 class Signature:
     """The parameters of a function."""
 
-    taken: Sequence[Taken]
+    taken: Sequence[TakenParameter]
     takes_others: bool
     """Whether it has a `**name` for every other parameter."""
 
@@ -45,7 +45,7 @@ def signature_of(function: Callable[..., Any]) -> Signature:
     parameters = signature.parameters.values()
     annotations = {one.name: _annotation(function, one) for one in parameters if one.annotation is not EMPTY}
     taken = [
-        Taken(
+        TakenParameter(
             name=one.name,
             annotation=annotations.get(one.name, EMPTY),
             default=one.default,

@@ -14,8 +14,8 @@ from dispatcher.errors import PackagingError
 from dispatcher.packaging import archive, bytecode, sbom, sources
 from dispatcher.packaging.lock import Lock, read, requirements
 from dispatcher.packaging.resolution import DISTRIBUTION, resolve, roots
-from dispatcher.packaging.targets import Target
-from dispatcher.packaging.wheels import Source, Wheel
+from dispatcher.packaging.targets import BuildTarget
+from dispatcher.packaging.wheels import Wheel, WheelSource
 
 STAMP = f"dispatcher/{FILE.name}"
 
@@ -24,7 +24,7 @@ STAMP = f"dispatcher/{FILE.name}"
 class Order:
     """The order of a package."""
 
-    target: Target
+    target: BuildTarget
     extras: tuple[str, ...]
     """Extras of push-dispatcher: providers, stores and telemetry that the function uses."""
     validation: bool = False
@@ -78,7 +78,7 @@ def build(order: Order) -> Package:
     with TemporaryDirectory(prefix="push-dispatcher-package-") as name:
         directory = Path(name)
         needed = roots(order.extras, order.target, validation=order.validation, api=order.api)
-        source = Source(into=directory / "wheels", kept=order.wheels)
+        source = WheelSource(into=directory / "wheels", kept=order.wheels)
         wheels = resolve(needed, lock, order.target, source, without=without)
         owners = _lay_out(_contents(order, wheels, lock), directory / "root")
         if python:

@@ -14,8 +14,8 @@ from packaging.utils import canonicalize_name
 
 from dispatcher.errors import PackagingError
 from dispatcher.packaging.lock import Lock
-from dispatcher.packaging.targets import Target
-from dispatcher.packaging.wheels import Source, Wheel, download
+from dispatcher.packaging.targets import BuildTarget
+from dispatcher.packaging.wheels import Wheel, WheelSource, download
 
 DISTRIBUTION = "push-dispatcher"
 VALIDATION = frozenset({"jsonschema", "pydantic", "regex"})
@@ -34,7 +34,7 @@ Wanted = frozenset[tuple[str, str]]
 """Normalised names, each with the extra that is asked of it; an empty extra is the distribution itself."""
 
 
-def roots(extras: Iterable[str], target: Target, *, validation: bool, api: bool = False) -> Wanted:
+def roots(extras: Iterable[str], target: BuildTarget, *, validation: bool, api: bool = False) -> Wanted:
     """The requirements of a function with these extras, of its platform's host, and of the HTTP API where it is asked for.
 
     Raises `PackagingError` for an extra that is none of a function.
@@ -52,7 +52,9 @@ def roots(extras: Iterable[str], target: Target, *, validation: bool, api: bool 
     return frozenset(pair for some in needed for pair in some if validation or pair[0] not in VALIDATION)
 
 
-def resolve(needed: Wanted, lock: Lock, target: Target, source: Source, *, without: frozenset[str]) -> tuple[Wheel, ...]:
+def resolve(
+    needed: Wanted, lock: Lock, target: BuildTarget, source: WheelSource, *, without: frozenset[str]
+) -> tuple[Wheel, ...]:
     """Fetch the requested wheels and their dependencies, except the names in `without`; sorted by name.
 
     Level by level: a wheel has to be there before it can say what it needs. Raises `PackagingError`.
@@ -69,7 +71,7 @@ def resolve(needed: Wanted, lock: Lock, target: Target, source: Source, *, witho
     return tuple(wheels[name] for name in sorted(wheels))
 
 
-def _needed(requirements: Iterable[Requirement], extra: str, target: Target) -> Wanted:
+def _needed(requirements: Iterable[Requirement], extra: str, target: BuildTarget) -> Wanted:
     environment = {**target.markers, "extra": extra}
     needed = [
         requirement for requirement in requirements if requirement.marker is None or requirement.marker.evaluate(environment)

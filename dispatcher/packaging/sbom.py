@@ -12,11 +12,11 @@ from packaging.utils import canonicalize_name
 
 from dispatcher import __version__
 from dispatcher.packaging.resolution import DISTRIBUTION
-from dispatcher.packaging.targets import Target
+from dispatcher.packaging.targets import BuildTarget
 from dispatcher.packaging.wheels import Wheel
 
 
-def bill(wheels: Sequence[Wheel], target: Target, *, digest: str, interpreter: str | None) -> dict[str, Any]:
+def bill(wheels: Sequence[Wheel], target: BuildTarget, *, digest: str, interpreter: str | None) -> dict[str, Any]:
     """The bill of a package whose SHA-256 is `digest`, and whose bytecode a Python of the release `interpreter` made."""
     references = {wheel.name: _purl(wheel.name, wheel.version) for wheel in wheels}
     return {

@@ -83,7 +83,7 @@ PLATFORMS: Mapping[str, Platform] = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Target:
+class BuildTarget:
     """One platform, architecture and Python version; made by `target`, which checks them."""
 
     name: str
@@ -130,14 +130,14 @@ class Target:
             yield from ("manylinux_2_12_x86_64", "manylinux2010_x86_64", "manylinux_2_5_x86_64", "manylinux1_x86_64")
 
 
-def target(name: str, *, arch: str | None = None, python: str) -> Target:
+def target(name: str, *, arch: str | None = None, python: str) -> BuildTarget:
     """A target of those words; without an `arch` the platform's first. Raises `PackagingError` that lists what there is."""
     _known("target", name, PLATFORMS)
     platform = PLATFORMS[name]
     arch = arch or platform.machines[0]
     _known("arch", arch, platform.machines)
     _known("python", python, platform.glibc)
-    return Target(name=name, arch=arch, python=python)
+    return BuildTarget(name=name, arch=arch, python=python)
 
 
 def _known(what: str, word: str, words: Iterable[str]) -> None:

@@ -21,7 +21,7 @@ from packaging.utils import canonicalize_name, parse_wheel_filename
 
 from dispatcher.errors import PackagingError
 from dispatcher.packaging.lock import Locked
-from dispatcher.packaging.targets import Target
+from dispatcher.packaging.targets import BuildTarget
 
 _INSTALLED = frozenset({"purelib", "platlib"})
 """The parts of a wheel's `.data` that belong beside its packages; scripts and headers are of no use to a function."""
@@ -76,7 +76,7 @@ class Wheel:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Source:
+class WheelSource:
     """Fetches wheels and keeps them."""
 
     into: Path
@@ -85,7 +85,7 @@ class Source:
     """A directory that outlives the build: its wheels are not fetched again."""
 
 
-def download(entries: Sequence[Locked], target: Target, source: Source) -> tuple[Wheel, ...]:
+def download(entries: Sequence[Locked], target: BuildTarget, source: WheelSource) -> tuple[Wheel, ...]:
     """Fetch the wheels of these entries, and only those: none over the network where all of them were kept.
 
     Raises `PackagingError` with pip's own words.
@@ -101,7 +101,7 @@ def download(entries: Sequence[Locked], target: Target, source: Source) -> tuple
     return tuple(Wheel(path) for path in sorted(set(source.into.glob("*.whl")) - before))
 
 
-def _fetch_kept(entries: Sequence[Locked], target: Target, into: Path, kept: Path) -> None:
+def _fetch_kept(entries: Sequence[Locked], target: BuildTarget, into: Path, kept: Path) -> None:
     kept.mkdir(parents=True, exist_ok=True)
     try:
         _fetch(entries, target, into, "--no-index", "--find-links", str(kept))
@@ -111,19 +111,19 @@ def _fetch_kept(entries: Sequence[Locked], target: Target, into: Path, kept: Pat
         shutil.copy(wheel, kept)
 
 
-def _fetch(entries: Sequence[Locked], target: Target, into: Path, *options: str) -> None:
+def _fetch(entries: Sequence[Locked], target: BuildTarget, into: Path, *options: str) -> None:
     listing = into / "requirements.txt"
     listing.write_text("\n".join(entry.line for entry in entries), encoding="utf-8")
     _pip(["download", "--requirement", str(listing), "--dest", str(into), *_options(target), *options], target)
 
 
-def _options(target: Target) -> list[str]:
+def _options(target: BuildTarget) -> list[str]:
     platforms = [word for tag in target.tags for word in ("--platform", tag)]
     checked = ["--no-deps", "--require-hashes", "--only-binary", ":all:"]
     return [*checked, "--implementation", "cp", "--python-version", target.python, *platforms]
 
 
-def _pip(arguments: Sequence[str], target: Target) -> None:
+def _pip(arguments: Sequence[str], target: BuildTarget) -> None:
     if find_spec("pip") is None:
         raise PackagingError("pip is not installed beside push-dispatcher: pip install 'push-dispatcher[package]'")
     command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--no-input", *arguments]

@@ -15,7 +15,7 @@ from dispatcher.models import Run, RunState, WorkPool
 from dispatcher.prefect.flow_runs import FlowRun, run_of, unresolved_fault
 from dispatcher.prefect.identity import run_id
 from dispatcher.prefect.job_variables import JobVariables
-from dispatcher.prefect.server import PAGE, Server
+from dispatcher.prefect.server import PAGE, PrefectServer
 from dispatcher.records import Snapshot
 from dispatcher.store import Store
 
@@ -34,7 +34,7 @@ class Bringing:
     """One round of bringing the flow runs of one pool."""
 
     store: Store
-    server: Server
+    server: PrefectServer
     pool: WorkPool
     now: datetime
     is_over: Callable[[], bool]

@@ -8,7 +8,7 @@ from uuid import NAMESPACE_URL, UUID, uuid5
 from dispatcher.models import Run, WorkPool, submission_name
 
 
-class Step(StrEnum):
+class OwnTransition(StrEnum):
     """The states that we set at the server for one attempt. Each has a transition id of its own, because the server takes an id
     that its current state has already for a repeat.
     """
@@ -33,7 +33,7 @@ def run_id(pool: WorkPool, flow_run_id: str, occasion: int, after: UUID | str | 
     return uuid5(NAMESPACE_URL, f"push-dispatcher:prefect:{pool.id}/{UUID(flow_run_id)}/{since}{occasion}")
 
 
-def transition_id(run: Run, step: Step, attempt: int | None = None) -> str:
+def transition_id(run: Run, step: OwnTransition, attempt: int | None = None) -> str:
     """The id of one transition of one attempt, the current one by default."""
     name = submission_name(run.id, run.attempt if attempt is None else attempt)
     return str(uuid5(NAMESPACE_URL, f"push-dispatcher:prefect:{name}/{step}"))
@@ -41,5 +41,5 @@ def transition_id(run: Run, step: Step, attempt: int | None = None) -> str:
 
 def own_transitions(run: Run) -> frozenset[str]:
     """The transition ids of every claim that this run has made at the server so far: they show that a state is ours."""
-    steps = (Step.CLAIM, Step.INFRASTRUCTURE)
+    steps = (OwnTransition.CLAIM, OwnTransition.INFRASTRUCTURE)
     return frozenset(transition_id(run, step, attempt) for attempt in range(1, run.attempt + 1) for step in steps)

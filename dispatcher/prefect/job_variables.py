@@ -8,16 +8,16 @@ from typing import Any
 
 from dispatcher.models import WorkPool
 from dispatcher.prefect.flow_runs import FlowRun, variables_of
-from dispatcher.prefect.server import Server
-from dispatcher.prefect.variables import Variables
+from dispatcher.prefect.server import PrefectServer
+from dispatcher.prefect.variables import ServerVariables
 
 
 @dataclass
 class JobVariables:
     """What one tick has read, each once. A claimed flow run is compared with what its job was made from."""
 
-    server: Server
-    variables: Variables
+    server: PrefectServer
+    variables: ServerVariables
     _deployments: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     _flow_names: dict[str, str | None] = field(default_factory=dict)
 

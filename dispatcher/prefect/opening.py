@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from dispatcher.clock import Clock
 from dispatcher.prefect.mirroring import ForJobs
-from dispatcher.prefect.server import Server, headers_of
+from dispatcher.prefect.server import PrefectServer, headers_of
 from dispatcher.prefect.source import PrefectSource, Served
 from dispatcher.settings import Settings
 from dispatcher.store import Store
@@ -15,7 +15,7 @@ from dispatcher.store import Store
 def opened(settings: Settings, store: Store, clock: Clock, environment: Mapping[str, str]) -> PrefectSource:
     """The source. No call is made yet."""
     url = settings.prefect_api_url or ""
-    server = Server(url, clock, headers=headers_of(environment))
+    server = PrefectServer(url, clock, headers=headers_of(environment))
     jobs = ForJobs(api_url=settings.prefect_jobs_api_url or url, image=settings.prefect_image)
     return PrefectSource(
         store, server, clock, jobs, Served(tuple(sorted(settings.prefect_pools)), settings.tick_interval_seconds)

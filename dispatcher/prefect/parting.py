@@ -15,7 +15,7 @@ from dispatcher.errors import Conflict, DispatcherError
 from dispatcher.models import SLOT_STATES, Mirror, RunState, WorkPool
 from dispatcher.prefect.mirroring import NAME
 from dispatcher.prefect.reporting import Reporting
-from dispatcher.prefect.server import Server
+from dispatcher.prefect.server import PrefectServer
 from dispatcher.prefect.standing import mirrored
 from dispatcher.records import RunFilter
 from dispatcher.store import Store
@@ -32,7 +32,7 @@ class Parting:
     """One way back. Without a server, no claim is given back and no end is reported."""
 
     store: Store
-    server: Server | None
+    server: PrefectServer | None
     now: datetime
 
     def part(self) -> Sequence[str]:

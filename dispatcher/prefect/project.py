@@ -66,7 +66,7 @@ def imported(project: Any, pools: Mapping[str, Shown]) -> Imported:
     if unknown := [name for name in pools_named(project) if name not in pools]:
         words = f"say the type of the work pool: --type {unknown[0]}=ecs:push, or --api-url for all of them"
         raise InvalidInput(SUBJECT, [Fault(f"work pool {name!r}", words) for name in unknown])
-    reading = _Reading(Lookups(), [])
+    reading = _ProjectReading(Lookups(), [])
     actions = [key for key in ("build", "push", "pull") if project.get(key)]
     reading.leave_out((key, WITHOUT_COUNTERPART[key]) for key in actions)
     names = _names(deployments)
@@ -81,7 +81,7 @@ def imported(project: Any, pools: Mapping[str, Shown]) -> Imported:
 
 
 @dataclass
-class _Reading:
+class _ProjectReading:
     """One pass over a project; what is left out is noted on the way."""
 
     lookups: Lookups

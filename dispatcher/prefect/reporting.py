@@ -13,10 +13,10 @@ from dispatcher.models import Run, RunState, WorkPool
 from dispatcher.prefect.answers import is_ours
 from dispatcher.prefect.bringing import earlier_runs, latest, pages, waiting_runs
 from dispatcher.prefect.flow_runs import FlowRun, run_of
-from dispatcher.prefect.identity import Step, run_id, transition_id
+from dispatcher.prefect.identity import OwnTransition, run_id, transition_id
 from dispatcher.prefect.owed import Back, Cancel, Ended, Owed, Started, holds, owed, unseen
 from dispatcher.prefect.pids import RUN_LABEL, pid_of, run_in
-from dispatcher.prefect.server import Server
+from dispatcher.prefect.server import PrefectServer
 from dispatcher.store import Store
 
 SLOTS = ("PENDING", "RUNNING", "CANCELLING")
@@ -33,7 +33,7 @@ class Reporting:
     """One comparison of one pool."""
 
     store: Store
-    server: Server
+    server: PrefectServer
     pool: WorkPool
     now: datetime
     is_over: Callable[[], bool]
@@ -100,7 +100,7 @@ class Reporting:
         """
         following = latest(self.store, self.pool, flow_run)[1]
         run = replace(run_of(flow_run, {}, self.pool, following, self.now), reason=FORGOTTEN)
-        if is_ours(flow_run.state, {transition_id(run, Step.CLAIM)}):
+        if is_ours(flow_run.state, {transition_id(run, OwnTransition.CLAIM)}):
             give_back(self.server, flow_run.id, run, self.now)
 
     def _owed(self, flow_run: FlowRun, run: Run) -> Owed | None:
@@ -134,19 +134,21 @@ class Reporting:
             self.store.move([move])
 
 
-def report_end(server: Server, flow_run_id: str, run: Run, state: RunState, reason: str) -> None:
+def report_end(server: PrefectServer, flow_run_id: str, run: Run, state: RunState, reason: str) -> None:
     """Report an end. The server refuses it where the flow run has ended meanwhile, which is as good."""
     name = state.value.capitalize()
-    server.set_state(flow_run_id, _state(state.value, name, transition_id(run, Step.END), message=reason))
+    server.set_state(flow_run_id, _state(state.value, name, transition_id(run, OwnTransition.END), message=reason))
 
 
-def give_back(server: Server, flow_run_id: str, run: Run, at: datetime) -> None:
+def give_back(server: PrefectServer, flow_run_id: str, run: Run, at: datetime) -> None:
     """Give our claim of a flow run back; it is due again at that time."""
-    state = _state("SCHEDULED", "Scheduled", transition_id(run, Step.BACK), message=run.reason, scheduled_time=at.isoformat())
+    state = _state(
+        "SCHEDULED", "Scheduled", transition_id(run, OwnTransition.BACK), message=run.reason, scheduled_time=at.isoformat()
+    )
     server.set_state(flow_run_id, state)
 
 
-def report_started(server: Server, pool: WorkPool, run: Run, url: str | None) -> None:
+def report_started(server: PrefectServer, pool: WorkPool, run: Run, url: str | None) -> None:
     """Show where the job of a run is. All calls may be repeated, and may come too late.
 
     The first run of a flow run is found by its id. A later one is named in a label: its id depends on those before it, which
@@ -156,13 +158,13 @@ def report_started(server: Server, pool: WorkPool, run: Run, url: str | None) ->
     if run.id != run_id(pool, flow_run_id, 1):
         server.set_labels(flow_run_id, {RUN_LABEL: str(run.id)})
     server.set_pid(flow_run_id, pid_of(run, pool.type))
-    step = transition_id(run, Step.INFRASTRUCTURE)
+    step = transition_id(run, OwnTransition.INFRASTRUCTURE)
     server.set_state(flow_run_id, _state("PENDING", "InfrastructurePending", step, message=url or ""))
 
 
 def claim_state(run: Run) -> Mapping[str, Any]:
     """The state that claims a flow run for an attempt."""
-    return _state("PENDING", "Pending", transition_id(run, Step.CLAIM))
+    return _state("PENDING", "Pending", transition_id(run, OwnTransition.CLAIM))
 
 
 def _state(kind: str, name: str, transition: str, *, message: str = "", **details: Any) -> dict[str, Any]:

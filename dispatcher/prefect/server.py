@@ -32,7 +32,7 @@ PAGE = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class PrefectAnswer:
     """An answer that came, whatever it says."""
 
     code: int
@@ -49,7 +49,7 @@ def headers_of(environment: Mapping[str, str]) -> dict[str, str]:
     return {"Authorization": f"Bearer {key}"} if key else {}
 
 
-class Server:
+class PrefectServer:
     """A Prefect server. Safe to use from several threads."""
 
     def __init__(
@@ -131,7 +131,7 @@ class Server:
         flows = self._pages("flows/filter", {"flows": {"id": {"any_": list(ids)}}})
         return {str(flow.get("id")): str(flow.get("name")) for flow in flows}
 
-    def set_state(self, flow_run_id: str, state: Mapping[str, Any]) -> Answer:
+    def set_state(self, flow_run_id: str, state: Mapping[str, Any]) -> PrefectAnswer:
         """Propose a state; the answer says what came of it."""
         return self._call("POST", f"flow_runs/{flow_run_id}/set_state", {"state": state, "force": False})
 
@@ -191,7 +191,7 @@ class Server:
         if answer.code >= 300:
             raise _refused(answer)
 
-    def _call(self, method: str, path: str, body: Mapping[str, Any] | None) -> Answer:
+    def _call(self, method: str, path: str, body: Mapping[str, Any] | None) -> PrefectAnswer:
         """One call, repeated while the server is busy or does not answer. Raises `SourceError`."""
         began, problem = self._clock.now(), "no answer"
         for pause in (0.0, *PAUSES):
@@ -209,24 +209,24 @@ class Server:
             problem = f"it answered {answer.code}{BUSY if answer.code == 503 else ''}"
         raise SourceError(f"Prefect at {self.url}: {path}: {problem}")
 
-    def _try(self, method: str, path: str, body: Mapping[str, Any] | None) -> Answer:
+    def _try(self, method: str, path: str, body: Mapping[str, Any] | None) -> PrefectAnswer:
         response = self._client.request(method, f"{self.url}/{path}", json=body)
         code, date = response.status_code, response.headers.get("Date", "")
         if not response.content:
-            return Answer(code=code, body=None, date=date)
+            return PrefectAnswer(code=code, body=None, date=date)
         try:
-            return Answer(code=code, body=response.json(), date=date)
+            return PrefectAnswer(code=code, body=response.json(), date=date)
         except ValueError:
-            return Answer(code=code, body=response.text, date=date)
+            return PrefectAnswer(code=code, body=response.text, date=date)
 
 
-def _body(answer: Answer) -> Any:
+def _body(answer: PrefectAnswer) -> Any:
     if answer.code >= 300:
         raise _refused(answer)
     return answer.body
 
 
-def _refused(answer: Answer) -> SourceError:
+def _refused(answer: PrefectAnswer) -> SourceError:
     words = f"Prefect answered {answer.code}: {_short(answer.body)}"
     return SourceError(f"{words}{WHO if answer.code in (401, 403) else ''}")
 

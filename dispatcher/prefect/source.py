@@ -18,8 +18,8 @@ from dispatcher.prefect.identity import own_transitions
 from dispatcher.prefect.job_variables import JobVariables
 from dispatcher.prefect.mirroring import NAME, ForJobs, Mirroring, ProblemOf
 from dispatcher.prefect.reporting import Reporting, claim_state, give_back, report_end, report_started
-from dispatcher.prefect.server import Server
-from dispatcher.prefect.variables import Variables
+from dispatcher.prefect.server import PrefectServer
+from dispatcher.prefect.variables import ServerVariables
 from dispatcher.store import Store
 from dispatcher.ticking.seam import attempted, words
 from providers import registry
@@ -49,7 +49,7 @@ class PrefectSource:
     """A Prefect server as a source of runs."""
 
     store: Store
-    server: Server
+    server: PrefectServer
     clock: Clock
     jobs: ForJobs
     served: Served = Served()
@@ -61,11 +61,11 @@ class PrefectSource:
     _pools: dict[str, WorkPool] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self._job_variables = JobVariables(self.server, Variables(self.server))
+        self._job_variables = JobVariables(self.server, ServerVariables(self.server))
 
     def bring(self, pools: Sequence[str] | None, deadline: datetime) -> Sequence[str]:
         """See `Source.bring`."""
-        self._pools, self._job_variables = {}, JobVariables(self.server, Variables(self.server))
+        self._pools, self._job_variables = {}, JobVariables(self.server, ServerVariables(self.server))
         problems = list[str]()
         listed = self.server.pools(self.served.types, self.served.names)
         there = [pool for pool in listed if pools is None or pool.get("name") in pools]

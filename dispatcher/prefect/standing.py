@@ -40,7 +40,7 @@ class PoolStanding:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
+class MirrorStatus:
     """What `dispatcher prefect status` shows."""
 
     url: str
@@ -86,7 +86,7 @@ class Standing:
         return (f"{words}: flow runs start that much off; let both follow a time server",)
 
 
-def standing(source: PrefectSource) -> Standing:
+def standing(source: PrefectSource) -> MirrorStatus:
     """Ask the server. Raises `SourceError` or `StoreError`."""
     version = source.server.version()
     there = source.server.pools(source.served.types, source.served.names)
@@ -94,7 +94,7 @@ def standing(source: PrefectSource) -> Standing:
     names = {pool.name for pool in pools}
     gone = [pool for pool in mirrored(source.store) if pool.name not in names]
     left = [PoolStanding(name=pool.name, type=pool.type, mirrored=True, problem=_problem(pool)) for pool in gone]
-    return Standing(
+    return MirrorStatus(
         url=source.server.url,
         version=version,
         pools=(*pools, *left),

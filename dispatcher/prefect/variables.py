@@ -7,14 +7,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from dispatcher.core.placeholders import MISSING, PREFECT_VARIABLES, replaced
-from dispatcher.prefect.server import Server
+from dispatcher.prefect.server import PrefectServer
 
 
 @dataclass
-class Variables:
+class ServerVariables:
     """The variables that one tick has read, each once. A name that the server does not have stays as it is written."""
 
-    server: Server
+    server: PrefectServer
     _values: dict[str, Any] = field(default_factory=dict)
 
     def filled(self, value: Any) -> Any:

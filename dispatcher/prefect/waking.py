@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from dispatcher.errors import SourceError
-from dispatcher.prefect.server import PAGE, Server
+from dispatcher.prefect.server import PAGE, PrefectServer
 
 BLOCK = "push-dispatcher-wake"
 """The name of the block that holds the address; Prefect keeps it, and the headers, encrypted."""
@@ -40,7 +40,7 @@ def unsigned_fault(url: str, headers: Mapping[str, str]) -> str:
     )
 
 
-def wake_on_events(server: Server, pools: Sequence[str], url: str, headers: Mapping[str, str]) -> None:
+def wake_on_events(server: PrefectServer, pools: Sequence[str], url: str, headers: Mapping[str, str]) -> None:
     """Make the automations of these pools call the address; others of ours are removed. Raises `SourceError`."""
     block = _block(server, {"method": "POST", "url": url, "headers": {"Content-Type": "application/json", **headers}})
     existing = {str(automation["name"]): str(automation["id"]) for automation in _automations(server)}
@@ -54,7 +54,7 @@ def wake_on_events(server: Server, pools: Sequence[str], url: str, headers: Mapp
         server.send("DELETE", f"automations/{existing[name]}")
 
 
-def wake_no_more(server: Server) -> Sequence[str]:
+def wake_no_more(server: PrefectServer) -> Sequence[str]:
     """Remove the automations and the block; returns the pools that they were for. Raises `SourceError`."""
     automations = _automations(server)
     for automation in automations:
@@ -64,7 +64,7 @@ def wake_no_more(server: Server) -> Sequence[str]:
     return sorted(str(automation["name"]).removeprefix(NAME) for automation in automations)
 
 
-def _automations(server: Server) -> list[Mapping[str, Any]]:
+def _automations(server: PrefectServer) -> list[Mapping[str, Any]]:
     """Those of ours, by their names: several dispatchers at one server would share them."""
     automations: list[Mapping[str, Any]] = []
     while page := server.send("POST", "automations/filter", {"limit": PAGE, "offset": len(automations)}):
@@ -74,7 +74,7 @@ def _automations(server: Server) -> list[Mapping[str, Any]]:
     return [automation for automation in automations if str(automation.get("name")).startswith(NAME)]
 
 
-def _block(server: Server, data: Mapping[str, Any]) -> str:
+def _block(server: PrefectServer, data: Mapping[str, Any]) -> str:
     if document := server.read(DOCUMENT):
         server.send("PATCH", f"block_documents/{document['id']}", {"data": data, "merge_existing_data": False})
         return str(document["id"])

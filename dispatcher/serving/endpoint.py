@@ -38,7 +38,7 @@ Metrics = Callable[[str], tuple[bytes, str]]
 """By the Accept header, the page of metrics and its type."""
 
 
-class Refused(Exception):
+class NotServed(Exception):
     """A request that is not done; the status and the words of the answer."""
 
     def __init__(self, status: HTTPStatus, problem: str) -> None:
@@ -74,18 +74,18 @@ class Handler(BaseHTTPRequestHandler):
         try:
             self._check_host()
             pages.get(urlsplit(self.path).path, self._nothing)()
-        except Refused as refused:
+        except NotServed as refused:
             self._send_json(refused.status, {"error": str(refused)})
         except ValueError:  # no Host or path that could be read
             self._send_json(HTTPStatus.BAD_REQUEST, {"error": "the request cannot be read"})
 
     def _nothing(self) -> None:
-        raise Refused(HTTPStatus.NOT_FOUND, "there is GET /healthz, GET /metrics and POST /wake")
+        raise NotServed(HTTPStatus.NOT_FOUND, "there is GET /healthz, GET /metrics and POST /wake")
 
     def _check_host(self) -> None:
         host = urlsplit(f"//{self.headers.get('Host', '')}").hostname or ""
         if self.server.is_local and not is_loopback(host):
-            raise Refused(HTTPStatus.FORBIDDEN, "the Host of the request is not this machine")
+            raise NotServed(HTTPStatus.FORBIDDEN, "the Host of the request is not this machine")
 
     def _health(self) -> None:
         health = self.server.answers.health
@@ -95,13 +95,13 @@ class Handler(BaseHTTPRequestHandler):
 
     def _metrics(self) -> None:
         if self.server.answers.metrics is None:
-            raise Refused(HTTPStatus.NOT_IMPLEMENTED, "prometheus_client is missing: pip install 'push-dispatcher[serve]'")
+            raise NotServed(HTTPStatus.NOT_IMPLEMENTED, "prometheus_client is missing: pip install 'push-dispatcher[serve]'")
         page, kind = self.server.answers.metrics(self.headers.get("Accept", ""))
         self._send(HTTPStatus.OK, page, kind)
 
     def _wake(self) -> None:
         if self.headers.get("Origin"):
-            raise Refused(HTTPStatus.FORBIDDEN, "a web page may not wake the dispatcher")
+            raise NotServed(HTTPStatus.FORBIDDEN, "a web page may not wake the dispatcher")
         pool = pool_of(self._body())
         self.server.answers.wake(pool)
         self._send_json(HTTPStatus.ACCEPTED, {"pool": pool or None})
@@ -109,9 +109,9 @@ class Handler(BaseHTTPRequestHandler):
     def _body(self) -> bytes:
         length = self.headers.get("Content-Length", "" if "Transfer-Encoding" in self.headers else "0")
         if not length.isdecimal():
-            raise Refused(HTTPStatus.LENGTH_REQUIRED, "send a Content-Length")
+            raise NotServed(HTTPStatus.LENGTH_REQUIRED, "send a Content-Length")
         if len(length) > 9 or int(length) > MAX_BODY:
-            raise Refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"the body is larger than {MAX_BODY // 1024} KiB")
+            raise NotServed(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"the body is larger than {MAX_BODY // 1024} KiB")
         return self.rfile.read(int(length))
 
     def _send_json(self, status: HTTPStatus, shape: dict[str, Any]) -> None:
@@ -130,17 +130,17 @@ class Handler(BaseHTTPRequestHandler):
 
 
 def pool_of(body: bytes) -> str:
-    """The pool that a wake is for. Raises `Refused`."""
+    """The pool that a wake is for. Raises `NotServed`."""
     if not body.strip():
         return EVERY_POOL
     try:
         event = json.loads(body)
     except (ValueError, RecursionError):
-        raise Refused(HTTPStatus.BAD_REQUEST, "the body is no JSON") from None
+        raise NotServed(HTTPStatus.BAD_REQUEST, "the body is no JSON") from None
     if event == {}:
         return EVERY_POOL
     if not isinstance(event, dict) or event.keys() != {"pool"} or not isinstance(event["pool"], str) or not event["pool"]:
-        raise Refused(HTTPStatus.BAD_REQUEST, 'send nothing, {} or {"pool": NAME}')
+        raise NotServed(HTTPStatus.BAD_REQUEST, 'send nothing, {} or {"pool": NAME}')
     return str(event["pool"])
 
 

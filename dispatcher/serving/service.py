@@ -14,7 +14,7 @@ from dispatcher.ticking.seam import attempted, words
 
 
 @dataclass(frozen=True, kw_only=True)
-class Service:
+class TickLoop:
     """The ticks of one process."""
 
     dispatch: Dispatch

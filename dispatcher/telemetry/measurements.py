@@ -19,7 +19,7 @@ BARRIER, ANSWER, STATE = "dispatcher.barrier", "dispatcher.answer", "dispatcher.
 Fields = Mapping[str, Any]
 
 
-class Kind(Enum):
+class MetricKind(Enum):
     """How measurements of one metric come together."""
 
     COUNTER = "counter"
@@ -35,7 +35,7 @@ class Metric:
     """One metric."""
 
     name: str
-    kind: Kind
+    kind: MetricKind
     unit: str
     """In UCUM: `s`, or what is counted in braces."""
     attributes: tuple[str, ...]
@@ -63,16 +63,16 @@ WAIT_SECONDS = (1.0, 5.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0,
 
 
 def _counter(name: str, unit: str, attributes: tuple[str, ...], description: str) -> Metric:
-    return Metric(name=name, kind=Kind.COUNTER, unit=unit, attributes=attributes, description=description)
+    return Metric(name=name, kind=MetricKind.COUNTER, unit=unit, attributes=attributes, description=description)
 
 
 def _gauge(name: str, unit: str, attributes: tuple[str, ...], description: str) -> Metric:
-    return Metric(name=name, kind=Kind.GAUGE, unit=unit, attributes=attributes, description=description)
+    return Metric(name=name, kind=MetricKind.GAUGE, unit=unit, attributes=attributes, description=description)
 
 
 def _seconds(name: str, attributes: tuple[str, ...], boundaries: tuple[float, ...], description: str) -> Metric:
     return Metric(
-        name=name, kind=Kind.HISTOGRAM, unit="s", attributes=attributes, boundaries=boundaries, description=description
+        name=name, kind=MetricKind.HISTOGRAM, unit="s", attributes=attributes, boundaries=boundaries, description=description
     )
 
 

@@ -28,7 +28,7 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from dispatcher import __version__
 from dispatcher.errors import SettingsError
 from dispatcher.telemetry import Report
-from dispatcher.telemetry.measurements import METRICS, Kind, Metric, measured
+from dispatcher.telemetry.measurements import METRICS, Metric, MetricKind, measured
 from dispatcher.telemetry.spans import Spans
 
 SCOPE = "push-dispatcher"
@@ -76,9 +76,9 @@ class OpenTelemetry:
 
     def _instrument(self, metric: Metric) -> Record:
         meter = self._meters.get_meter(SCOPE, __version__)
-        if metric.kind is Kind.COUNTER:
+        if metric.kind is MetricKind.COUNTER:
             return meter.create_counter(metric.name, metric.unit, metric.description).add
-        if metric.kind is Kind.GAUGE:
+        if metric.kind is MetricKind.GAUGE:
             values = _LastValues()
             meter.create_observable_gauge(metric.name, [values.observe], metric.unit, metric.description)
             return values.set

@@ -21,7 +21,7 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.metrics_core import Metric as Family
 from prometheus_client.utils import floatToGoString
 
-from dispatcher.telemetry.measurements import METRICS, Kind, Measurement, Metric, measured
+from dispatcher.telemetry.measurements import METRICS, Measurement, Metric, MetricKind, measured
 
 Values = Mapping[tuple[str, ...], Any]
 """By the values of a metric's attributes."""
@@ -84,21 +84,21 @@ class Prometheus:
     def _note(self, measurement: Measurement) -> None:
         metric, attributes, value = measurement.metric, measurement.attributes, measurement.value
         match metric.kind:
-            case Kind.COUNTER:
+            case MetricKind.COUNTER:
                 self._counters[metric][attributes] += value
-            case Kind.GAUGE:
+            case MetricKind.GAUGE:
                 self._gauges[metric][attributes] = value, self._now()
-            case Kind.HISTOGRAM:
+            case MetricKind.HISTOGRAM:
                 self._histograms[metric].setdefault(attributes, Distribution(metric.boundaries)).add(value)
 
     def _family(self, metric: Metric) -> Family | None:
         name, labels = name_of(metric), [underscored(attribute) for attribute in metric.attributes]
         match metric.kind:
-            case Kind.COUNTER:
+            case MetricKind.COUNTER:
                 return _filled(CounterMetricFamily(name, metric.description, labels=labels), self._counters[metric])
-            case Kind.GAUGE:
+            case MetricKind.GAUGE:
                 return _filled(GaugeMetricFamily(name, metric.description, labels=labels), self._fresh_gauges(metric))
-            case Kind.HISTOGRAM:
+            case MetricKind.HISTOGRAM:
                 histogram = HistogramMetricFamily(name, metric.description, labels=labels)
                 for attributes, distribution in self._histograms[metric].items():
                     histogram.add_metric(attributes, *distribution.buckets())

@@ -12,7 +12,7 @@ from dataclasses import replace
 from datetime import datetime
 from functools import partial
 
-from dispatcher.core.automations import LOOKED_AT, Look, Seen, at_end, at_look, watch_of
+from dispatcher.core.automations import LOOKED_AT, Look, PoolFacts, at_end, at_look, watch_of
 from dispatcher.core.deeds import Deeds
 from dispatcher.errors import StoreUnavailable
 from dispatcher.models import Automation, Firing, Run, WorkPool
@@ -100,7 +100,7 @@ class _Automating:
                 return
             self._read_again()
 
-    def _seen(self, automation: Automation) -> Seen:
+    def _seen(self, automation: Automation) -> PoolFacts:
         """What the automation has to know, read now: this tick may have changed it."""
         when, name = automation.when, self.pool.name
         counts: Mapping[str, int] = {}
@@ -112,7 +112,7 @@ class _Automating:
             others = {when.not_ticked.pool: self.store.pool(when.not_ticked.pool)}
         due = (self.store.look(name, self.now, _first_due) or ()) if when.late is not None else ()
         pool = self.store.pool(name) if when.held is not None else None
-        return Seen(pool=pool or self.pool, now=self.now, due=due, due_counts=counts, others=others)
+        return PoolFacts(pool=pool or self.pool, now=self.now, due=due, due_counts=counts, others=others)
 
     def _done(self, looks: Sequence[Look], run: Run | None) -> bool:
         """Write what the automations do; false if something that was read has changed."""

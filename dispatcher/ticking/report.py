@@ -34,7 +34,7 @@ MAX_STEPS = 100
 
 
 @dataclass(slots=True)
-class Step:
+class TickStep:
     """One step of a tick of a pool. Times are seconds; a step may lie within another."""
 
     step: str
@@ -103,7 +103,7 @@ class PoolReport:
     limit: int | None = None
     """Slots of the pool."""
     queues: dict[str, QueueReport] = field(default_factory=dict)
-    steps: list[Step] = field(default_factory=list)
+    steps: list[TickStep] = field(default_factory=list)
     """In the order in which they ended."""
     outcomes: dict[str, str] = field(default_factory=dict)
     """By run id: the state in which this tick left it, with the reason where there is one."""
@@ -122,7 +122,7 @@ class PoolReport:
         """Note a step; steps after the first `MAX_STEPS` are left out."""
         if self.began_at and len(self.steps) < MAX_STEPS:
             after = seconds_between(datetime.fromisoformat(self.began_at), began)
-            self.steps.append(Step(step, after, seconds_between(began, ended)))
+            self.steps.append(TickStep(step, after, seconds_between(began, ended)))
 
     def decided(self, snapshot: Snapshot, admission: Admission, decision: Decision) -> None:
         """Note a claim's snapshot and its result; a later claim of the same tick replaces it."""

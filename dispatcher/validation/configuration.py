@@ -104,7 +104,7 @@ NOUNS: Mapping[str, type[Any]] = {"pools": WorkPool, "deployments": Deployment, 
 """The top-level keys of a file."""
 
 
-class Entry(BaseModel):
+class ConfigurationEntry(BaseModel):
     """The base of all models of nouns: unknown keys are refused."""
 
     model_config = ConfigDict(extra="forbid")
@@ -136,7 +136,7 @@ def entry_faults(noun: type[Any], value: Any) -> list[Fault]:
         return [Fault("", f"must be an object{got(value)}")]
     if faults := json_faults(value, max_bytes=MAX_BYTES):
         return faults
-    model: type[Entry] = entry_model(noun)  # type: ignore[arg-type]  # a class can be hashed
+    model: type[ConfigurationEntry] = entry_model(noun)  # type: ignore[arg-type]  # a class can be hashed
     try:
         model.model_validate_json(json.dumps(value), strict=True)
     except ValidationError as error:
@@ -154,15 +154,15 @@ def file_model() -> type[BaseModel]:
     """The whole file."""
     nouns: dict[str, Any] = {name: (_by_name(noun), Field({}, description=_first_line(noun))) for name, noun in NOUNS.items()}
     nouns["owner"] = (Owner, Field("", description=OWNER))
-    return create_model("Configuration", __base__=Entry, **nouns)
+    return create_model("Configuration", __base__=ConfigurationEntry, **nouns)
 
 
 @cache
-def entry_model(noun: type[Any]) -> type[Entry]:
+def entry_model(noun: type[Any]) -> type[ConfigurationEntry]:
     """The model of one noun, without its name."""
     hints, words = get_type_hints(noun, include_extras=True), _docstrings().get(noun.__name__, {})
     entry_fields = {field.name: _field(noun, field, hints[field.name], words) for field in configured(noun)}
-    return create_model(noun.__name__, __base__=Entry, __doc__=_first_line(noun), **entry_fields)
+    return create_model(noun.__name__, __base__=ConfigurationEntry, __doc__=_first_line(noun), **entry_fields)
 
 
 def _field(noun: type[Any], field: Any, hint: Any, words: Mapping[str, str]) -> Any:

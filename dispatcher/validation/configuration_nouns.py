@@ -14,7 +14,7 @@ from dispatcher.core.written import holds_words, without_words
 from dispatcher.errors import Fault, InvalidInput
 from dispatcher.models import DEFAULT_QUEUE, Automation, Deployment, RetryPolicy, WorkPool, WorkQueue
 from dispatcher.validation.coercion import coerced_parameters, coerced_schema, coerced_template, coerced_variables
-from dispatcher.validation.configuration import Entry, configuration_faults, entries, entry_faults, entry_model
+from dispatcher.validation.configuration import ConfigurationEntry, configuration_faults, entries, entry_faults, entry_model
 from dispatcher.validation.messages import one_line
 from dispatcher.validation.templates import base_job_template_faults
 
@@ -203,9 +203,9 @@ def _built(noun: type[Any], name: str | None, entry: Any, stored: Any, new: NewN
 def _value(written: Any, hint: Any, stored: Any, new: NewNouns) -> Any:
     """A written value, with nouns in place of their entries."""
     nouns = [noun for noun in (hint, *get_args(hint)) if isinstance(noun, type)]
-    if isinstance(written, Entry):
+    if isinstance(written, ConfigurationEntry):
         return _built(nouns[0], None, written, stored, new)
-    if isinstance(written, Mapping) and any(isinstance(entry, Entry) for entry in written.values()):
+    if isinstance(written, Mapping) and any(isinstance(entry, ConfigurationEntry) for entry in written.values()):
         identity = identity_of(nouns[0]) or ""
         before = {getattr(noun, identity): noun for noun in stored or ()}
         return tuple(_built(nouns[0], name, entry, before.get(name), new) for name, entry in written.items())

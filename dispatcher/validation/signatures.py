@@ -10,7 +10,7 @@ from pydantic.errors import PydanticSchemaGenerationError
 from pydantic.json_schema import GenerateJsonSchema
 
 from dispatcher.errors import Fault, InvalidInput
-from dispatcher.job.signatures import EMPTY, Signature, SignatureError, Taken, signature_of
+from dispatcher.job.signatures import EMPTY, Signature, SignatureError, TakenParameter, signature_of
 
 _REFUSALS = (PydanticSchemaGenerationError, PydanticUserError, TypeError, NameError)
 
@@ -39,16 +39,16 @@ def _model(signature: Signature) -> Any:
     return create_model("Parameters", __config__=config, **fields)
 
 
-def _field(taken: Taken) -> tuple[Any, Any]:
+def _field(taken: TakenParameter) -> tuple[Any, Any]:
     default = ... if taken.default is EMPTY else taken.default
     return _type(taken), Field(default, alias=taken.name)
 
 
-def _type(taken: Taken) -> Any:
+def _type(taken: TakenParameter) -> Any:
     return Any if taken.annotation is EMPTY else taken.annotation
 
 
-def _fault(taken: Taken) -> Fault | None:
+def _fault(taken: TakenParameter) -> Fault | None:
     try:
         TypeAdapter(_type(taken)).json_schema(schema_generator=_Quiet)
     except _REFUSALS as problem:

@@ -45,9 +45,9 @@ def from_setting(text: str | None) -> Wake:
     if not text:
         return nobody
     if text.startswith(COMMAND):
-        from dispatcher.waking.command import Command  # noqa: PLC0415 - each kind is loaded where it is asked for
+        from dispatcher.waking.command import WakeCommand  # noqa: PLC0415 - each kind is loaded where it is asked for
 
-        return partial(_each, Command(text.removeprefix(COMMAND)))
+        return partial(_each, WakeCommand(text.removeprefix(COMMAND)))
     if text.startswith((LAMBDA, "arn:")):
         return partial(_each, _Lambda(text.removeprefix(LAMBDA)))
     if fault := url_fault(text):

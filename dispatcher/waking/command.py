@@ -12,7 +12,7 @@ from dispatcher.waking import NotWoken
 POOL = "{pool}"
 
 
-class Command:
+class WakeCommand:
     """Runs a command on this machine without waiting for it. `{pool}` in its words becomes the pool's name."""
 
     def __init__(self, text: str) -> None:

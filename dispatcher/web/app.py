@@ -23,9 +23,9 @@ from dispatcher.settings import Settings
 from dispatcher.web.access import Access, behind_proxy
 from dispatcher.web.answers import Refused
 from dispatcher.web.api.application import make_api, no_route
-from dispatcher.web.clients import Clients, clients_of
+from dispatcher.web.clients import ClientLender, clients_of
 from dispatcher.web.guard import Guard
-from dispatcher.web.pages.live import Live
+from dispatcher.web.pages.live import LivePages
 from dispatcher.web.pages.routes import page_routes
 from dispatcher.web.pages.visit import Pages
 from dispatcher.wiring import Wiring, wire
@@ -36,7 +36,7 @@ def create_app(
     *,
     access: Access | None = None,
     wiring: Wiring | None = None,
-    clients: Clients | None = None,
+    clients: ClientLender | None = None,
 ) -> ASGIApp:
     """The application over the store that the settings name: by default, those of the environment.
 
@@ -60,7 +60,7 @@ def create_app(
         return pages.problem(request, error)
 
     app = Starlette(
-        routes=[Mount("/api/v1", app=make_api(clients)), *page_routes(pages, Live(pages))],
+        routes=[Mount("/api/v1", app=make_api(clients)), *page_routes(pages, LivePages(pages))],
         lifespan=lifespan,
         exception_handlers=dict.fromkeys((HTTPException, DispatcherError, Refused), problem),
     )

@@ -20,7 +20,7 @@ KEPT = 8
 
 
 @dataclass
-class Clients:
+class ClientLender:
     """Lends clients, and makes new ones while all are lent."""
 
     make: Callable[[], Dispatcher]
@@ -53,7 +53,7 @@ class Clients:
             return self.make()
 
 
-def clients_of(wiring: Wiring) -> Clients:
+def clients_of(wiring: Wiring) -> ClientLender:
     """Clients with a store of their own each; a store in memory is one for all."""
     is_shared = scheme_of(wiring.settings.store) == "memory"
 
@@ -61,4 +61,4 @@ def clients_of(wiring: Wiring) -> Clients:
         store = wiring.store if is_shared else open_store(wiring.settings.store)
         return wiring.client_with(store)
 
-    return Clients(make, wiring.dispatch.providers)
+    return ClientLender(make, wiring.dispatch.providers)

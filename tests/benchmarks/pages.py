@@ -25,8 +25,8 @@ from dispatcher.stores.postgres import _NOT_PLANNED, PostgresStore
 from dispatcher.stores.sqlite import SqliteStore
 from dispatcher.web.access import loopback
 from dispatcher.web.app import create_app
-from dispatcher.web.clients import Clients
-from dispatcher.web.pages.live import Live
+from dispatcher.web.clients import ClientLender
+from dispatcher.web.pages.live import LivePages
 from dispatcher.web.pages.visit import Pages
 from dispatcher.wiring import Providers, wire
 from tests.benchmarks.figures import Figure, Result, Target
@@ -101,12 +101,12 @@ class _World(ABC):
     def __init__(self, store: SqliteStore | PostgresStore, size: int) -> None:
         self.store, self.size, self.seen = store, size, list[str]()
         settings = Settings.from_environment({"DISPATCHER_STORE": "memory://"})
-        clients = Clients(lambda: Dispatcher(store, heartbeat=settings.heartbeat), Providers(settings))
+        clients = ClientLender(lambda: Dispatcher(store, heartbeat=settings.heartbeat), Providers(settings))
         access, sessions = loopback(PORT, name="ada")
         app = create_app(settings, access=access, wiring=wire(settings), clients=clients)
         self.browser = TestClient(app, base_url=f"http://127.0.0.1:{PORT}")
         self.browser.get("/sign-in", params={"token": sessions.token})
-        self.live = Live(Pages(clients=clients))
+        self.live = LivePages(Pages(clients=clients))
         self._listen()
 
     @abstractmethod

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from dispatcher.client import Dispatcher
-from dispatcher.client.bulk import STATES, Action
+from dispatcher.client.bulk import STATES, BulkAction
 from dispatcher.client.cursors import WrongCursor
 from dispatcher.errors import InvalidInput, NotFound
 from dispatcher.models import Actor, Mirror, RunState
@@ -68,7 +68,7 @@ def test_all_that_match_are_cancelled_in_steps_of_at_most_two_hundred(office):
 
 def test_work_that_stopped_in_the_middle_is_repeated_and_no_run_is_done_twice(office):
     office.waiting(30)
-    work = office.client.bulk(Action.CANCEL, RunFilter(pool="nightly"))
+    work = office.client.bulk(BulkAction.CANCEL, RunFilter(pool="nightly"))
     first = office.client.bulk_step(work, limit=10)
     assert (first.done, first.cursor is not None) == (10, True)
     assert everything(office.client, work) == (20, 0, [0])
@@ -197,7 +197,7 @@ def test_a_cursor_of_other_work_is_refused(office):
 
 
 def test_every_state_belongs_to_what_can_be_done_in_it():
-    assert STATES[Action.CANCEL] | STATES[Action.RETRY] == frozenset(RunState)
+    assert STATES[BulkAction.CANCEL] | STATES[BulkAction.RETRY] == frozenset(RunState)
 
 
 def test_the_runs_of_a_mirrored_pool_are_left_to_their_source(office):

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from dispatcher.core.automations import Seen, at_look
+from dispatcher.core.automations import PoolFacts, at_look
 from dispatcher.models import (
     Episode,
     HoldKind,
@@ -23,7 +23,7 @@ POOL = a_pool(version=3)
 
 
 def seen(*, now=NOW, pool=POOL, **fields):
-    return Seen(pool=pool, now=now, **fields)
+    return PoolFacts(pool=pool, now=now, **fields)
 
 
 class TestEpisodes:

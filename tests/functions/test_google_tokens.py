@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from dispatcher.functions.google_tokens import Certificates, Tokens, Unauthorized
+from dispatcher.functions.google_tokens import CallerTokens, Certificates, Unauthorized
 from dispatcher.settings import Settings
 from tests.functions.google_platform.google import AUDIENCE, CALLER, token
 from tests.functions.google_platform.google import Certificates as ServedCertificates
@@ -38,7 +38,7 @@ def tokens(served, clock):
     settings = Settings(
         store="memory://", audience=frozenset({AUDIENCE, SERVICE}), callers=frozenset({CALLER}), certificates_url=served.url
     )
-    return Tokens(settings, clock)
+    return CallerTokens(settings, clock)
 
 
 def test_unknown_key_ids_fetch_certificates_at_most_once_a_minute(served):

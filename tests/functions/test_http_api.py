@@ -12,8 +12,8 @@ from werkzeug.test import EnvironBuilder
 
 from dispatcher.errors import InvalidInput
 from dispatcher.functions import aws_lambda_api, azure_function_api, cloud_function_api
-from dispatcher.functions.google_tokens import Tokens
-from dispatcher.functions.http_api import Api, ApiRequest
+from dispatcher.functions.google_tokens import CallerTokens
+from dispatcher.functions.http_api import ApiRequest, HttpApi
 from dispatcher.settings import Settings
 from dispatcher.wiring import wire
 from tests.functions.google_platform.google import AUDIENCE, CALLER, Certificates, token
@@ -36,7 +36,7 @@ def wiring(tmp_path):
 @pytest.fixture
 def api(wiring, monkeypatch):
     """The application behind every entry point."""
-    made = Api(wiring=wiring)
+    made = HttpApi(wiring=wiring)
     for module in (aws_lambda_api, cloud_function_api, azure_function_api):
         monkeypatch.setattr(module, "_api", lambda: made)
     return made
@@ -211,7 +211,7 @@ def test_google_lets_in_the_holder_of_a_token(api, wiring, monkeypatch):
     settings = Settings(
         store="memory://", audience=frozenset({AUDIENCE}), callers=frozenset({CALLER}), certificates_url=served.url
     )
-    checks = Tokens(settings, wiring.dispatch.clock)
+    checks = CallerTokens(settings, wiring.dispatch.clock)
     monkeypatch.setattr(cloud_function_api, "_tokens", lambda: checks)
     signed = {"Authorization": f"Bearer {token()}", "Content-Type": "application/json"}
     try:
@@ -220,7 +220,7 @@ def test_google_lets_in_the_holder_of_a_token(api, wiring, monkeypatch):
         for headers in ({}, {"Authorization": f"Bearer {token(signed_by='somebody')}"}, {"X-Dispatcher-Caller": CALLER}):
             assert cloud_function_api.api(google("GET", "/api/v1/pools", headers=headers))[1] == 401
         served.close()
-        renewed = Tokens(settings, wiring.dispatch.clock)
+        renewed = CallerTokens(settings, wiring.dispatch.clock)
         monkeypatch.setattr(cloud_function_api, "_tokens", lambda: renewed)
         assert cloud_function_api.api(google("GET", "/api/v1/pools", headers=signed))[1] == 503
     finally:
@@ -248,19 +248,19 @@ def test_azure_believes_the_names_of_app_service_alone(api, wiring, monkeypatch)
 
 
 def test_sessions_of_a_database_server_do_not_stay_open(wiring, monkeypatch):
-    api = Api(wiring=wiring)
+    api = HttpApi(wiring=wiring)
     closed = []
 
     def close(clients):
         closed.append(clients)
 
     monkeypatch.setattr("dispatcher.functions.http_api.SESSIONS", {"memory"})
-    monkeypatch.setattr("dispatcher.web.clients.Clients.close", close)
+    monkeypatch.setattr("dispatcher.web.clients.ClientLender.close", close)
     assert api.answer(ApiRequest(method="GET", path="/api/v1/pools", caller="ada")).status == 200
     assert len(closed) == 1
 
 
 def test_the_store_of_the_environment_is_used(tmp_path, monkeypatch):
     monkeypatch.setenv("DISPATCHER_STORE", f"sqlite:///{tmp_path / 'runs.db'}")
-    made = Api(None)
+    made = HttpApi(None)
     assert json.loads(made.answer(ApiRequest(method="GET", path="/api/v1/pools", caller="ada")).body) == []

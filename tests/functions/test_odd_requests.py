@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dispatcher.errors import InvalidInput
-from dispatcher.functions.google_tokens import REMOVED, CannotCheck, Tokens, Unauthorized
+from dispatcher.functions.google_tokens import REMOVED, CallerTokens, CannotCheck, Unauthorized
 from dispatcher.functions.http_answers import answer, event_of
 from dispatcher.functions.invocation import invoke
 from dispatcher.settings import Settings
@@ -31,7 +31,7 @@ class Clock:
 
 
 def tokens(signature):
-    return Tokens(
+    return CallerTokens(
         Settings(store="memory://", audience=frozenset({"a"}), callers=frozenset({"c"}), token_signature=signature, certificates_url="http://127.0.0.1:9"),
         Clock(),
     )  # fmt: skip

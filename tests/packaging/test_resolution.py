@@ -13,7 +13,7 @@ from dispatcher.errors import PackagingError
 from dispatcher.packaging import lock
 from dispatcher.packaging.resolution import EXTRAS, VALIDATION, resolve, roots
 from dispatcher.packaging.targets import target
-from dispatcher.packaging.wheels import Source
+from dispatcher.packaging.wheels import WheelSource
 
 ARM = target("aws-lambda", arch="arm64", python="3.13")
 INTEL = target("aws-lambda", arch="x86-64", python="3.11")
@@ -27,7 +27,9 @@ EVERYWHERE = [ARM, INTEL, GOOGLE, AZURE]
 def fetched(wheelhouse, tmp_path):
     def fetch(*names, where=ARM, without=()):
         requirements = frozenset((name.partition("[")[0], name.partition("[")[2].rstrip("]")) for name in names)
-        wheels = resolve(requirements, lock.read(wheelhouse.lock), where, Source(into=tmp_path), without=frozenset(without))
+        wheels = resolve(
+            requirements, lock.read(wheelhouse.lock), where, WheelSource(into=tmp_path), without=frozenset(without)
+        )
         return [wheel.path.name for wheel in wheels]
 
     return fetch

@@ -1,7 +1,7 @@
 """A Prefect server, a store, a provider and a tick, for a test to look into."""
 
 from dispatcher.prefect.mirroring import ForJobs
-from dispatcher.prefect.server import Server
+from dispatcher.prefect.server import PrefectServer
 from dispatcher.prefect.source import PrefectSource, Served
 from dispatcher.records import RunFilter
 from tests.builders import MINUTE
@@ -23,7 +23,7 @@ class Bridge(Stage):
         self.source = self.new_source(names=names)
 
     def new_source(self, **served):
-        server = Server(API, self.clock, transport=self.prefect.transport)
+        server = PrefectServer(API, self.clock, transport=self.prefect.transport)
         return PrefectSource(self.store, server, self.clock, ForJobs(api_url=JOBS_API), Served(**served))
 
     def settle(self, ticks=3, *, every=MINUTE):

@@ -10,7 +10,7 @@ from click.testing import CliRunner
 from dispatcher.cli.root import root
 from dispatcher.models import Mirror, RunState
 from dispatcher.prefect import opening
-from dispatcher.prefect.server import Server
+from dispatcher.prefect.server import PrefectServer
 from dispatcher.stores.sqlite import SqliteStore
 from providers import registry
 from tests.builders import a_live_run, a_pool, a_run
@@ -24,7 +24,7 @@ MIRROR = Mirror(source="prefect", revision="")
 @pytest.fixture
 def prefect(monkeypatch):
     server = EmulatedPrefect(lambda: datetime.now(UTC))
-    monkeypatch.setattr(opening, "Server", partial(Server, transport=server.transport))
+    monkeypatch.setattr(opening, "PrefectServer", partial(PrefectServer, transport=server.transport))
     return server
 
 

@@ -14,7 +14,7 @@ import pytest
 
 from dispatcher.clock import SystemClock
 from dispatcher.functions import aws_lambda
-from dispatcher.prefect.server import Server
+from dispatcher.prefect.server import PrefectServer
 from dispatcher.prefect.waking import wake_no_more, wake_on_events
 from providers import registry
 from tests.functions.conftest import SCHEDULED, Context
@@ -91,7 +91,7 @@ def test_prefects_own_command_line_knows_push_types(prefect, run):
 def test_a_scheduled_flow_run_wakes_the_dispatcher(prefect):
     prefect.add_pool("woken")
     deployed = prefect.add_deployment("woken", "woken")
-    server = Server(prefect.url, SystemClock())
+    server = PrefectServer(prefect.url, SystemClock())
     calls = Queue()
     with listening(calls) as url:
         wake_on_events(server, ["woken"], url, {"x-key": "k"})

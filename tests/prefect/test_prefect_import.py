@@ -13,7 +13,7 @@ from click.testing import CliRunner
 
 from dispatcher.cli.root import root
 from dispatcher.prefect import opening
-from dispatcher.prefect.server import Server
+from dispatcher.prefect.server import PrefectServer
 from providers import registry
 from tests.prefect.emulated import EmulatedPrefect
 
@@ -191,7 +191,7 @@ def test_what_is_no_project_is_refused(call, tmp_path, text):
 
 def test_the_pools_can_be_read_from_the_server(call, tmp_path, monkeypatch):
     prefect = EmulatedPrefect(lambda: datetime.now(UTC))
-    monkeypatch.setattr(opening, "Server", partial(Server, transport=prefect.transport))
+    monkeypatch.setattr(opening, "PrefectServer", partial(PrefectServer, transport=prefect.transport))
     template = registry.default_template("ecs:push")
     prefect.add_pool("nightly", limit=4, template=template, queues=(("critical", 1), ("default", 2)))
     prefect.add_pool("batch", kind="cloud-run-v2:push")

@@ -54,7 +54,7 @@ def by_the_http_code(code, _body, _own, _now):
 
 def one_id_for_all_steps(run, step, attempt=None):
     del step
-    return IN_FACT(run, identity.Step.CLAIM, attempt)
+    return IN_FACT(run, identity.OwnTransition.CLAIM, attempt)
 
 
 def without_our_pool(_pool, flow_run_id, occasion, after=None):

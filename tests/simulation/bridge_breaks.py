@@ -22,7 +22,7 @@ def judged_by_code(code: int, _body: Any, _own: Any, _now: Any) -> Any:
 
 
 def one_id(run: Any, _step: Any, attempt: int | None = None) -> str:
-    return _transition_id(run, identity.Step.CLAIM, attempt)
+    return _transition_id(run, identity.OwnTransition.CLAIM, attempt)
 
 
 def impatient(flow_run: Any, run: Any, now: Any, **seen: Any) -> Any:

@@ -13,7 +13,7 @@ from uuid import UUID
 
 from dispatcher.models import WorkQueue
 from dispatcher.prefect.mirroring import ForJobs
-from dispatcher.prefect.server import Server
+from dispatcher.prefect.server import PrefectServer
 from dispatcher.prefect.source import PrefectSource, Served
 from dispatcher.store import Store
 from dispatcher.ticking import Dispatch
@@ -62,7 +62,7 @@ class BridgedWorld(World):
         """The world as one invocation reaches it, with the bridge as its source."""
         dispatch = super().dispatch(invocation, store, who)
         own: Any = FaultyStore(store, invocation, self.weather, self.checks, Witness(self.journal, who))
-        server = Server("http://prefect/api", dispatch.clock, transport=FaultyTransport(self.prefect, invocation))
+        server = PrefectServer("http://prefect/api", dispatch.clock, transport=FaultyTransport(self.prefect, invocation))
         served = Served(names=tuple(self.clouds))
         source = PrefectSource(
             own, server, dispatch.clock, ForJobs(api_url="http://prefect/api"), served, problem_of=lambda _pool: ""

@@ -10,7 +10,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.trace import SpanKind, StatusCode
 
 from dispatcher.models import submission_name
-from dispatcher.telemetry.measurements import METRICS, Kind
+from dispatcher.telemetry.measurements import METRICS, MetricKind
 from dispatcher.telemetry.open_telemetry import OpenTelemetry
 from dispatcher.telemetry.spans import EPOCH, MAX_CALLS
 from providers.base import Rejected, Throttled
@@ -136,7 +136,7 @@ def test_every_metric_has_the_unit_the_kind_and_the_attributes_of_the_table(sdk)
     one.tick()
     one.stage.add(2, queue="critical")
     one.tick()
-    kinds = {"Sum": Kind.COUNTER, "Gauge": Kind.GAUGE, "Histogram": Kind.HISTOGRAM}
+    kinds = {"Sum": MetricKind.COUNTER, "Gauge": MetricKind.GAUGE, "Histogram": MetricKind.HISTOGRAM}
     collected = one.metrics
     assert set(collected) == {metric.name for metric in METRICS}
     for metric in METRICS:
@@ -148,7 +148,7 @@ def test_every_metric_has_the_unit_the_kind_and_the_attributes_of_the_table(sdk)
         )
         for point in collected_metric.data.data_points:
             assert tuple(point.attributes) == metric.attributes
-            if metric.kind is Kind.HISTOGRAM:
+            if metric.kind is MetricKind.HISTOGRAM:
                 assert tuple(point.explicit_bounds) == metric.boundaries
 
 

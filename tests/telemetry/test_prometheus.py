@@ -8,7 +8,7 @@ from opentelemetry.sdk.resources import Resource
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as read_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as read_text
 
-from dispatcher.telemetry.measurements import METRICS, Kind
+from dispatcher.telemetry.measurements import METRICS, MetricKind
 from dispatcher.telemetry.open_telemetry import OpenTelemetry
 from dispatcher.telemetry.prometheus import Prometheus, name_of
 from providers.base import Rejected
@@ -54,13 +54,13 @@ class Page:
                 name, kind = units[metric.name]
                 for point in metric.data.data_points:
                     labels = in_order(point.attributes)
-                    if kind is Kind.HISTOGRAM:
+                    if kind is MetricKind.HISTOGRAM:
                         samples |= {(f"{name}_count", *labels): point.count, (f"{name}_sum", *labels): point.sum}
                         for index, bound in enumerate([*point.explicit_bounds, float("inf")]):
                             le = "+Inf" if bound == float("inf") else str(bound)
                             samples[(f"{name}_bucket", *labels, le)] = sum(point.bucket_counts[: index + 1])
                     else:
-                        samples[f"{name}_total" if kind is Kind.COUNTER else name, *labels] = point.value
+                        samples[f"{name}_total" if kind is MetricKind.COUNTER else name, *labels] = point.value
         return samples
 
 

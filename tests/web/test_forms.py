@@ -13,10 +13,10 @@ from dispatcher.client import Dispatcher
 from dispatcher.client.checks import coerced_variables
 from dispatcher.errors import Fault, InvalidInput
 from dispatcher.stores.memory import MemoryStore
-from dispatcher.web.clients import Clients
+from dispatcher.web.clients import ClientLender
 from dispatcher.web.pages.forms import Form, as_sent
-from dispatcher.web.pages.schema_fields import Kind
-from dispatcher.web.pages.variables import Variables, restored
+from dispatcher.web.pages.schema_fields import FieldKind
+from dispatcher.web.pages.variables import EditedVariables, restored
 from dispatcher.web.pages.visit import Pages
 from providers import registry
 
@@ -86,7 +86,7 @@ class Sender(HTMLParser):
 
 @pytest.fixture(scope="module")
 def drawn():
-    template = Pages(clients=Clients(lambda: Dispatcher(MemoryStore()), registry.create)).templates.from_string(
+    template = Pages(clients=ClientLender(lambda: Dispatcher(MemoryStore()), registry.create)).templates.from_string(
         "{% import 'forms.html' as forms %}{{ forms.fields(form) }}"
     )
     return lambda field: template.render(form=field)
@@ -118,18 +118,18 @@ def field(form, path):
 def test_each_kind_of_value_has_its_kind_of_field():
     form = Form(SCHEMA).draw({})
     assert {inner.path: inner.kind for inner in form.fields} == {
-        "image": Kind.TEXT,
-        "cpu": Kind.NUMBER,
-        "ratio": Kind.NUMBER,
-        "size": Kind.CHOICE,
-        "debug": Kind.CHOICE,
-        "command": Kind.WORDS,
-        "subnets": Kind.LINES,
-        "ports": Kind.LINES,
-        "env": Kind.PAIRS,
-        "network": Kind.GROUP,
-        "rules": Kind.JSON,
-        "either": Kind.JSON,
+        "image": FieldKind.TEXT,
+        "cpu": FieldKind.NUMBER,
+        "ratio": FieldKind.NUMBER,
+        "size": FieldKind.CHOICE,
+        "debug": FieldKind.CHOICE,
+        "command": FieldKind.WORDS,
+        "subnets": FieldKind.LINES,
+        "ports": FieldKind.LINES,
+        "env": FieldKind.PAIRS,
+        "network": FieldKind.GROUP,
+        "rules": FieldKind.JSON,
+        "either": FieldKind.JSON,
     }
     assert [inner.path for inner in form.fields if inner.required] == ["cpu"], "what has a default is not asked for"
     assert field(form, "cpu").hint == "from 256 to 4096"
@@ -197,7 +197,7 @@ def test_a_fault_stands_at_its_field_beside_what_was_typed():
 
 def test_a_secret_that_comes_back_as_its_mark_stays_what_it_is():
     stored = {"env": {"DB_PASSWORD": "hunter2-and-more", "HOME": "/"}, "list": [{"token": "abcdef"}]}
-    variables = Variables(form=Form({"properties": {}}), secrets=frozenset(), stored=stored)
+    variables = EditedVariables(form=Form({"properties": {}}), secrets=frozenset(), stored=stored)
     assert "hunter2" not in json.dumps(variables.shown)
     changed = {**variables.shown, "env": {**variables.shown["env"], "HOME": "/root"}}
     assert restored(changed, stored, variables.shown) == {**stored, "env": {**stored["env"], "HOME": "/root"}}
@@ -210,8 +210,8 @@ def test_references_that_go_in_circles_end():
         "properties": {"node": {"$ref": "#/$defs/Node"}},
         "$defs": {"Node": {"properties": {"next": {"$ref": "#/$defs/Node"}}}},
     }
-    assert Form(schema).draw({}).fields[0].fields[0].fields[0].kind is Kind.JSON
+    assert Form(schema).draw({}).fields[0].fields[0].fields[0].kind is FieldKind.JSON
     assert (
         Form({"properties": {"a": {"$ref": "#/$defs/a"}}, "$defs": {"a": {"$ref": "#/$defs/a"}}}).draw({}).fields[0].kind
-        is Kind.JSON
+        is FieldKind.JSON
     )

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from dispatcher.web.answers import Refused
 from dispatcher.web.clients import clients_of
 from dispatcher.web.pages import live as module
-from dispatcher.web.pages.live import Live
+from dispatcher.web.pages.live import LivePages
 from dispatcher.web.pages.visit import Pages
 
 
@@ -34,7 +34,7 @@ async def message(messages):
 @pytest.fixture
 def live(wiring):
     wiring.client.create_work_pool("nightly", type="process", concurrency_limit=2)
-    return Live(Pages(clients=clients_of(wiring)), every=0.01)
+    return LivePages(Pages(clients=clients_of(wiring)), every=0.01)
 
 
 def test_a_change_reaches_every_open_page_by_one_read(live, wiring):

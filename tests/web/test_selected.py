@@ -13,7 +13,7 @@ from dispatcher.models import RunState, Schedule
 from dispatcher.records import Move
 from dispatcher.web.access import loopback
 from dispatcher.web.app import create_app
-from dispatcher.web.clients import Clients
+from dispatcher.web.clients import ClientLender
 from dispatcher.web.pages.runs import MAX_SELECTED
 from tests.builders import a_live_run
 from tests.web.conftest import BASE, OWN, PORT, browser_of
@@ -166,7 +166,7 @@ def test_many_selected_runs_start_one_tick_of_their_pool(wiring, site, waiting, 
     if state == "CRASHED":
         wiring.store.move([Move.of(run, RunState.CRASHED, ended_at=run.created_at) for run in waiting])
     woken = []
-    clients = Clients(lambda: Dispatcher(wiring.store, wake=woken.append), wiring.dispatch.providers)
+    clients = ClientLender(lambda: Dispatcher(wiring.store, wake=woken.append), wiring.dispatch.providers)
     access, sessions = loopback(PORT, name="ada")
     browser = TestClient(create_app(wiring.settings, access=access, wiring=wiring, clients=clients), base_url=BASE)
     browser.get("/sign-in", params={"token": sessions.token})

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from dispatcher.cli.command import Answer, Group
+from dispatcher.cli.command import Group, Output
 from dispatcher.cli.context import Context, pass_context
 from dispatcher.cli.input import completion
 from dispatcher.cli.input.consent import consent, yes_option
@@ -44,7 +44,7 @@ def automation() -> None:
 @click.option("-d", "--description", default="", help="What it is for.")
 @click.option("--paused", is_flag=True, help="Create it paused.")
 @pass_context
-def create(context: Context, /, name: str, *, when: str, deeds: Sequence[str], description: str, paused: bool) -> Answer:
+def create(context: Context, /, name: str, *, when: str, deeds: Sequence[str], description: str, paused: bool) -> Output:
     """Create an automation. Ticks let it act; what happened before does not count."""
     entry = {"when": _yaml(when, "--when"), "then": [_yaml(deed, "--then") for deed in deeds]}
     fields = {**read_fields(AUTOMATION, entry), "description": description, "paused": paused}
@@ -55,12 +55,12 @@ def create(context: Context, /, name: str, *, when: str, deeds: Sequence[str], d
 @automation.command("ls", example="dispatcher automation ls")
 @wide_option
 @pass_context
-def ls(context: Context, /) -> Answer:
+def ls(context: Context, /) -> Output:
     """List automations by name."""
     automations = context.client.automations()
     data = list(map(shapes.automation, automations))
     texts = secrets.of_automations(context, automations)
-    return Answer(data=data, view="output.automation_views:automations", secrets=texts)
+    return Output(data=data, view="output.automation_views:automations", secrets=texts)
 
 
 @automation.command("inspect", example="dispatcher automation inspect breaker")
@@ -69,17 +69,17 @@ def ls(context: Context, /) -> Answer:
 @secrets.show_option
 @wide_option
 @pass_context
-def inspect(context: Context, /, name: str, *, limit: int) -> Answer:
+def inspect(context: Context, /, name: str, *, limit: int) -> Output:
     """Show one automation: what it waits for, what it does, and what it did last, and why."""
     record = context.client.automation(name)
     data = shapes.whole_automation(record, context.client.firings(name, limit=limit))
-    return Answer(data=data, view="output.automation_views:automation", secrets=secrets.of_automations(context, [record]))
+    return Output(data=data, view="output.automation_views:automation", secrets=secrets.of_automations(context, [record]))
 
 
 @automation.command("pause", example="dispatcher automation pause breaker")
 @automation_argument
 @pass_context
-def pause(context: Context, /, name: str) -> Answer:
+def pause(context: Context, /, name: str) -> Output:
     """Pause an automation: it does nothing, and does not make up for it."""
     return _changed(context, context.client.pause_automation(name), f"Paused automation {name!r}.")
 
@@ -87,7 +87,7 @@ def pause(context: Context, /, name: str) -> Answer:
 @automation.command("resume", example="dispatcher automation resume breaker")
 @automation_argument
 @pass_context
-def resume(context: Context, /, name: str) -> Answer:
+def resume(context: Context, /, name: str) -> Output:
     """Resume an automation from now on."""
     return _changed(context, context.client.resume_automation(name), f"Resumed automation {name!r}.")
 
@@ -96,12 +96,12 @@ def resume(context: Context, /, name: str) -> Answer:
 @automation_argument
 @yes_option
 @pass_context
-def delete(context: Context, /, name: str, *, yes: bool) -> Answer:
+def delete(context: Context, /, name: str, *, yes: bool) -> Output:
     """Delete an automation. What it did stays, and so does the record of it."""
     context.client.automation(name)
     consent(f"delete automation {name!r}", yes=yes)
     context.client.delete_automation(name)
-    return Answer(data={"deleted": name}, text=f"Deleted automation {name!r}.")
+    return Output(data={"deleted": name}, text=f"Deleted automation {name!r}.")
 
 
 def _yaml(text: str, option: str) -> Any:
@@ -114,6 +114,6 @@ def _yaml(text: str, option: str) -> Any:
     return value
 
 
-def _changed(context: Context, automation: Automation, text: str) -> Answer:
+def _changed(context: Context, automation: Automation, text: str) -> Output:
     texts = secrets.of_automations(context, [automation])
-    return Answer(data=shapes.automation(automation), text=text, secrets=texts)
+    return Output(data=shapes.automation(automation), text=text, secrets=texts)

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import click
 
-from dispatcher.cli.command import Answer
+from dispatcher.cli.command import Output
 from dispatcher.cli.context import Context
 from dispatcher.cli.input import completion
 from dispatcher.cli.input.consent import consent
@@ -15,7 +15,7 @@ from dispatcher.cli.input.moments import SINCE_HELP, time_of
 from dispatcher.cli.output import shapes
 from dispatcher.cli.output.progress import progress_bar
 from dispatcher.client.arguments import utc
-from dispatcher.client.bulk import Action, Count, Work
+from dispatcher.client.bulk import BulkAction, Count, Work
 from dispatcher.errors import Fault, InvalidInput
 from dispatcher.models import RunState
 from dispatcher.records import RunFilter
@@ -25,11 +25,11 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 FILTERS = ("pool", "from_queue", "deployment", "states", "tag", "name", "since", "until")
 NAMED = 10
 """The most refused runs that are named; `--json` has all of them."""
-DONE: Mapping[Action, str] = {
-    Action.CANCEL: "Cancelled",
-    Action.RETRY: "Run again",
-    Action.MOVE: "Moved",
-    Action.START_NOW: "Made due now",
+DONE: Mapping[BulkAction, str] = {
+    BulkAction.CANCEL: "Cancelled",
+    BulkAction.RETRY: "Run again",
+    BulkAction.MOVE: "Moved",
+    BulkAction.START_NOW: "Made due now",
 }
 
 
@@ -74,8 +74,8 @@ def has_filter(options: Mapping[str, Any]) -> bool:
 
 
 def work_on_all(
-    context: Context, run_id: str | None, action: Action, options: Mapping[str, Any], *, queue: str | None = None
-) -> Answer:
+    context: Context, run_id: str | None, action: BulkAction, options: Mapping[str, Any], *, queue: str | None = None
+) -> Output:
     """Count what matches, ask, and do it. Raises `InvalidInput` without a filter, and without consent."""
     if not has_filter(options):
         words = "name a run, or say which runs: by --pool, --state, --tag and the like, or --all"
@@ -86,7 +86,7 @@ def work_on_all(
     count = context.client.bulk_count(work)
     shape = {"action": str(action), "id": str(work.id), "as_of": shapes.time(work.as_of), "matching": shapes.matching(count)}
     if options["dry_run"] or not count.total:
-        return Answer(data={**shape, **_NOTHING}, text=f"Runs that match: {_numbers(count)}. Nothing was changed.")
+        return Output(data={**shape, **_NOTHING}, text=f"Runs that match: {_numbers(count)}. Nothing was changed.")
     moment = work.as_of.astimezone().strftime("%Y-%m-%d %H:%M:%S %Z")
     consent(f"{action.replace('-', ' ')} {_numbers(count)} as of {moment}", yes=options["yes"])
     totals = _work(context, work, count)
@@ -95,7 +95,7 @@ def work_on_all(
     more = (f"and {len(refused) - NAMED} more",) if len(refused) > NAMED else ()
     skipped = f"; nothing was left to do for {totals['skipped']:,}" if totals["skipped"] else ""
     text = f"{DONE[action]}: {totals['done']:,} runs{skipped}."
-    return Answer(data={**shape, **totals}, text=text, faults=(*faults, *more))
+    return Output(data={**shape, **totals}, text=text, faults=(*faults, *more))
 
 
 _NOTHING: Mapping[str, Any] = {"done": 0, "skipped": 0, "refused": []}

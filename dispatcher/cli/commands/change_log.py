@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from dispatcher.cli.command import Answer, Command
+from dispatcher.cli.command import Command, Output
 from dispatcher.cli.context import Context, pass_context
 from dispatcher.cli.input import completion
 from dispatcher.cli.input.moments import SINCE_HELP, time_of
@@ -40,7 +40,7 @@ def log(
     until: str | None,
     limit: int,
     cursor: str,
-) -> Answer:
+) -> Output:
     """Show who changed what, from what to what, and which way it came in; the latest first.
 
     Changes by the command line, the page, the API, functions, automations and Python are all there, for as long as
@@ -57,4 +57,4 @@ def log(
         cursor=cursor,
         limit=limit,
     )
-    return Answer(data={"items": list(map(shapes.log_entry, page.items)), "next": page.next}, view="output.log_views:entries")
+    return Output(data={"items": list(map(shapes.log_entry, page.items)), "next": page.next}, view="output.log_views:entries")

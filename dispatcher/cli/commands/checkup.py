@@ -42,7 +42,7 @@ class Level(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
+class CheckResult:
     """The outcome of one check."""
 
     check: str
@@ -54,7 +54,7 @@ class Finding:
     fix: str = ""
 
 
-def checkup(context: Context) -> Iterator[Finding]:
+def checkup(context: Context) -> Iterator[CheckResult]:
     """Run all checks in turn, without those that an earlier finding makes impossible."""
     try:
         settings = context.settings
@@ -62,10 +62,10 @@ def checkup(context: Context) -> Iterator[Finding]:
         yield _problem("settings", "environment", str(problem), "correct the variable that it names")
         return
     lease = f"a lease of {settings.lease_seconds:g} s outlives a tick of {settings.tick_seconds:g} s"
-    yield Finding(check="settings", subject="environment", level=Level.OK, text=lease)
+    yield CheckResult(check="settings", subject="environment", level=Level.OK, text=lease)
     try:
         pools = context.client.work_pools()
-        yield Finding(check="store", subject=context.store_name, level=Level.OK, text=f"answers; work pools: {len(pools)}")
+        yield CheckResult(check="store", subject=context.store_name, level=Level.OK, text=f"answers; work pools: {len(pools)}")
         deployments = context.client.deployments()
         yield from _libraries(deployments)
         yield from _hooks(settings, (*pools, *deployments))
@@ -79,7 +79,7 @@ def checkup(context: Context) -> Iterator[Finding]:
         yield _problem("store", context.store_name, str(problem), "see DISPATCHER_STORE; `dispatcher store check` looks closer")
 
 
-def _pool(context: Context, view: PoolView) -> Iterator[Finding]:
+def _pool(context: Context, view: PoolView) -> Iterator[CheckResult]:
     now = context.wiring.dispatch.clock.now()
     yield _clock(view.pool, now, timedelta(seconds=context.settings.clock_skew_seconds))
     yield _schedule(view, now)
@@ -89,7 +89,7 @@ def _pool(context: Context, view: PoolView) -> Iterator[Finding]:
     except (ProviderError, SettingsError) as problem:
         yield _problem("provider", view.pool.name, str(problem), "install or set what it names")
         return
-    yield Finding(check="provider", subject=view.pool.name, level=Level.OK, text=f"{view.pool.type} can be used")
+    yield CheckResult(check="provider", subject=view.pool.name, level=Level.OK, text=f"{view.pool.type} can be used")
     yield from _unchecked(context, view.pool)
     access = _credentials(context, view.pool, provider)
     yield access
@@ -98,7 +98,7 @@ def _pool(context: Context, view: PoolView) -> Iterator[Finding]:
         yield from _advice(context, view.pool, provider)
 
 
-def _prefect(context: Context) -> Iterator[Finding]:
+def _prefect(context: Context) -> Iterator[CheckResult]:
     """The Prefect server of the settings, where there is one."""
     url = context.settings.prefect_api_url
     if url is None:
@@ -113,12 +113,12 @@ def _prefect(context: Context) -> Iterator[Finding]:
     for line in stand.problems:
         yield _problem("prefect", url, line, "`dispatcher prefect status` shows all of them")
     for line in stand.warnings:
-        yield Finding(check="prefect", subject=url, level=Level.WARNING, text=line)
+        yield CheckResult(check="prefect", subject=url, level=Level.WARNING, text=line)
     text = f"Prefect {stand.version} answers; work pools served: {len(stand.pools)}"
-    yield Finding(check="prefect", subject=url, level=Level.OK, text=text)
+    yield CheckResult(check="prefect", subject=url, level=Level.OK, text=text)
 
 
-def _drift(lines: Sequence[Drift]) -> Iterator[Finding]:
+def _drift(lines: Sequence[Drift]) -> Iterator[CheckResult]:
     """What was changed since it was last applied from a file: by hand, and by automations."""
     paths: dict[str, list[str]] = {}
     for line in lines:
@@ -127,14 +127,16 @@ def _drift(lines: Sequence[Drift]) -> Iterator[Finding]:
     for name, fields in paths.items():
         text = f"changed by hand since the last apply: {', '.join(fields[:5])}{', ...' if len(fields) > 5 else ''}"
         fix = "`dispatcher plan` shows it; put it into the file, or set it back"
-        yield Finding(check="drift", subject=name, level=Level.WARNING, text=text, fix=fix)
+        yield CheckResult(check="drift", subject=name, level=Level.WARNING, text=text, fix=fix)
     for line in lines:
         if line.automation is not None:
             fix = f"{'resume' if line.now else 'pause'} it once the reason is gone, or say so in the file"
-            yield Finding(check="drift", subject=line.name, level=Level.WARNING, text=f"{line.path}: {line.because}", fix=fix)
+            yield CheckResult(
+                check="drift", subject=line.name, level=Level.WARNING, text=f"{line.path}: {line.because}", fix=fix
+            )
 
 
-def _libraries(deployments: Sequence[Deployment]) -> Iterator[Finding]:
+def _libraries(deployments: Sequence[Deployment]) -> Iterator[CheckResult]:
     """The libraries of schedules have to be installed wherever ticks run; checked only where there are schedules."""
     schedules = [schedule for deployment in deployments for schedule in deployment.schedules]
     if not schedules:
@@ -148,10 +150,10 @@ def _libraries(deployments: Sequence[Deployment]) -> Iterator[Finding]:
         fix = "pip install 'push-dispatcher[schedules]'; a function's package takes --extras schedules"
         yield _problem("libraries", "schedules", text, fix)
         return
-    yield Finding(check="libraries", subject="schedules", level=Level.OK, text=f"can be read; there are {len(schedules)}")
+    yield CheckResult(check="libraries", subject="schedules", level=Level.OK, text=f"can be read; there are {len(schedules)}")
 
 
-def _hooks(settings: Settings, nouns: Sequence[WorkPool | Deployment]) -> Iterator[Finding]:
+def _hooks(settings: Settings, nouns: Sequence[WorkPool | Deployment]) -> Iterator[CheckResult]:
     """Each named hook has to be in the settings wherever ticks run, with its secret."""
     named = {hook.name for noun in nouns for hook in noun.hooks}
     for name in sorted(named - settings.hooks.keys()):
@@ -169,22 +171,22 @@ def _hooks(settings: Settings, nouns: Sequence[WorkPool | Deployment]) -> Iterat
             text = f"its secret is to be in the variable {variable}, which is not set: nothing is delivered"
             yield _problem("hooks", name, text, f"set {variable} here and wherever ticks are, or take secret_variable away")
         elif name in named:
-            yield Finding(
+            yield CheckResult(
                 check="hooks", subject=name, level=Level.OK, text="is in the settings; `dispatcher hook test` tries it"
             )
 
 
-def _clock(pool: WorkPool, now: datetime, skew: timedelta) -> Finding:
+def _clock(pool: WorkPool, now: datetime, skew: timedelta) -> CheckResult:
     """A last tick in the future means that another machine's clock is ahead of this one's."""
     ahead = pool.last_tick_at - now if pool.last_tick_at else timedelta()
     if ahead > skew:
         text = f"its last tick is {ahead.total_seconds():.0f} s in the future: two clocks differ by more than {skew.seconds} s"
         fix = "set the clocks right, or raise DISPATCHER_CLOCK_SKEW_SECONDS (and the lease) everywhere"
         return _problem("clock", pool.name, text, fix)
-    return Finding(check="clock", subject=pool.name, level=Level.OK, text="agrees with that of the last tick")
+    return CheckResult(check="clock", subject=pool.name, level=Level.OK, text="agrees with that of the last tick")
 
 
-def _schedule(view: PoolView, now: datetime) -> Finding:
+def _schedule(view: PoolView, now: datetime) -> CheckResult:
     """Whether ticks run, and what keeps them from admitting runs."""
     pool, due = view.pool, sum(count.due for count in view.counts.values())
     if held := active(pool.holds, now):
@@ -200,18 +202,18 @@ def _schedule(view: PoolView, now: datetime) -> Finding:
         return _problem("schedule", pool.name, f"due runs: {due}, and no tick comes; {last}", fix)
     if pool.paused and due:
         fix = f"dispatcher work-pool resume {pool.name}"
-        return Finding(
+        return CheckResult(
             check="schedule", subject=pool.name, level=Level.WARNING, text=f"paused, and {due} runs are due", fix=fix
         )
     missing = f"; no tick {view.last_hour.missing}" if view.last_hour.gaps else ""
-    return Finding(check="schedule", subject=pool.name, level=Level.OK, text=f"ticks come, or nothing is due{missing}")
+    return CheckResult(check="schedule", subject=pool.name, level=Level.OK, text=f"ticks come, or nothing is due{missing}")
 
 
-def _late(context: Context, view: PoolView, now: datetime) -> Finding:
+def _late(context: Context, view: PoolView, now: datetime) -> CheckResult:
     """Whether runs have been due for too long, why, and which runs hold the slots."""
     oldest = context.client.oldest_due(view.pool.name)
     if oldest is None or not oldest.is_late(now, context.client.heartbeat):
-        return Finding(check="late", subject=view.pool.name, level=Level.OK, text="no run is late")
+        return CheckResult(check="late", subject=view.pool.name, level=Level.OK, text="no run is late")
     why = context.client.explain(oldest.id)
     due = sum(count.due for count in view.counts.values())
     text = f"due runs: {due}, the oldest ({oldest.name}) since {oldest.due_at.isoformat(timespec='seconds')}: {why.text}"
@@ -219,16 +221,16 @@ def _late(context: Context, view: PoolView, now: datetime) -> Finding:
     text += f"; slots are held by {', '.join(holders)}" if holders else ""
     fix = why.fix or f"dispatcher run explain {oldest.id}"
     level = Level.PROBLEM if why.reason is Reason.MISCONFIGURED else Level.WARNING
-    return Finding(check="late", subject=view.pool.name, level=level, text=text, fix=fix)
+    return CheckResult(check="late", subject=view.pool.name, level=level, text=text, fix=fix)
 
 
-def _windows(pool: WorkPool, deployments: Sequence[Deployment], heartbeat: timedelta) -> Finding:
+def _windows(pool: WorkPool, deployments: Sequence[Deployment], heartbeat: timedelta) -> CheckResult:
     """Whether ticks have time for schedules: what they leave stays near, and is late when its time has come."""
     ticked = pool.last_tick_at
     near = sorted((one.windows_at, one.name) for one in deployments if one.pool == pool.name and one.windows_at)
     left = [(since, name) for since, name in near if ticked and ticked - since > heartbeat]
     if not left:
-        return Finding(check="windows", subject=pool.name, level=Level.OK, text="the last tick left no windows behind")
+        return CheckResult(check="windows", subject=pool.name, level=Level.OK, text="the last tick left no windows behind")
     text = f"windows of {len(left)} deployments have not become runs, {left[0][1]!r} since {_moment(left[0][0])}"
     fix = "ticks have no time for them (`windows.cut_short` in the log): give the function more time, or more CPU"
     return _warning("windows", pool.name, text, fix)
@@ -238,7 +240,7 @@ def _moment(moment: datetime | None) -> str:
     return moment.isoformat(timespec="seconds") if moment else "an unknown time"
 
 
-def _credentials(context: Context, pool: WorkPool, provider: Any) -> Finding:
+def _credentials(context: Context, pool: WorkPool, provider: Any) -> CheckResult:
     """Ask the provider for a job that does not exist: that needs credentials, the place and the right to read."""
     name = submission_name(context.wiring.dispatch.clock.new_id(), 1)
     try:
@@ -248,10 +250,10 @@ def _credentials(context: Context, pool: WorkPool, provider: Any) -> Finding:
             text = f"not asked: neither a run nor the template alone shows where jobs are put: {problem}"
             return _warning("credentials", pool.name, text, "ask again after a first run")
         return _problem("credentials", pool.name, str(problem), "give the dispatcher's identity the right that it names")
-    return Finding(check="credentials", subject=pool.name, level=Level.OK, text="the provider answers")
+    return CheckResult(check="credentials", subject=pool.name, level=Level.OK, text="the provider answers")
 
 
-def _advice(context: Context, pool: WorkPool, provider: Any) -> Iterator[Finding]:
+def _advice(context: Context, pool: WorkPool, provider: Any) -> Iterator[CheckResult]:
     """Dangers that the provider finds where the pool's jobs run; most providers report none."""
     if not isinstance(provider, GivesAdvice):
         return
@@ -262,7 +264,7 @@ def _advice(context: Context, pool: WorkPool, provider: Any) -> Iterator[Finding
         yield _warning("place", pool.name, f"could not be looked at: {problem}", "ask again")
 
 
-def _unchecked(context: Context, pool: WorkPool) -> Iterator[Finding]:
+def _unchecked(context: Context, pool: WorkPool) -> Iterator[CheckResult]:
     """What the provider could not check of the jobs of this pool before they are submitted."""
     try:
         unchecked = registry.check(pool.type, _configuration(context, pool)).unchecked
@@ -273,7 +275,7 @@ def _unchecked(context: Context, pool: WorkPool) -> Iterator[Finding]:
         yield _warning("provider", pool.name, f"not checked: {words}", fix)
 
 
-def _jobs(context: Context, pool: WorkPool) -> Finding:
+def _jobs(context: Context, pool: WorkPool) -> CheckResult:
     """No limit counts live jobs that the store does not know."""
     try:
         names = strays(context.wiring.dispatch, pool)
@@ -282,7 +284,7 @@ def _jobs(context: Context, pool: WorkPool) -> Finding:
             "jobs", pool.name, f"live jobs could not be listed: {problem}", "ask again, or give the right to list them"
         )
     if not names:
-        return Finding(check="jobs", subject=pool.name, level=Level.OK, text="the store knows every live job")
+        return CheckResult(check="jobs", subject=pool.name, level=Level.OK, text="the store knows every live job")
     text = f"live jobs for which no run of this store holds a slot: {len(names)} ({', '.join(names[:3])})"
     fix = "another dispatcher runs them, or the store was restored from a backup; stop at the provider what nobody needs"
     return _warning("jobs", pool.name, text, fix)
@@ -296,9 +298,9 @@ def _configuration(context: Context, pool: WorkPool) -> Mapping[str, Any]:
     return render(pool.base_job_template, {})
 
 
-def _warning(check: str, subject: str, text: str, fix: str) -> Finding:
-    return Finding(check=check, subject=subject, level=Level.WARNING, text=text, fix=fix)
+def _warning(check: str, subject: str, text: str, fix: str) -> CheckResult:
+    return CheckResult(check=check, subject=subject, level=Level.WARNING, text=text, fix=fix)
 
 
-def _problem(check: str, subject: str, text: str, fix: str) -> Finding:
-    return Finding(check=check, subject=subject, level=Level.PROBLEM, text=text, fix=fix)
+def _problem(check: str, subject: str, text: str, fix: str) -> CheckResult:
+    return CheckResult(check=check, subject=subject, level=Level.PROBLEM, text=text, fix=fix)

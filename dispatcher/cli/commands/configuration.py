@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import click
 
-from dispatcher.cli.command import Answer, Command
+from dispatcher.cli.command import Command, Output
 from dispatcher.cli.context import Context, pass_context
 from dispatcher.cli.input import configuration_file
 from dispatcher.cli.input.consent import consent, yes_option
@@ -69,7 +69,7 @@ def plan(
     assignments: Sequence[str],
     form: str,
     **switches: bool,
-) -> Answer:
+) -> Output:
     """Show what a configuration file would change, and the hash of the stored configuration. It changes nothing.
 
     Exit codes: 0 nothing to change, 2 changes, 1 the file has faults, each with its line.
@@ -78,7 +78,7 @@ def plan(
     exit_code = CHANGES if plan.changes else 0
     context.as_json = context.as_json or form == "json"
     view = "output.markdown:show_plan" if form == "markdown" else "output.plan_views:plan"
-    return Answer(data=shapes.plan(plan, applied=False), view=view, secrets=_secrets(plan), exit_code=exit_code)
+    return Output(data=shapes.plan(plan, applied=False), view=view, secrets=_secrets(plan), exit_code=exit_code)
 
 
 @click.command(cls=Command, example="dispatcher apply\ndispatcher apply -f dispatcher.yaml --expect 4f53cda18c2baa0c")
@@ -97,7 +97,7 @@ def apply(
     *,
     yes: bool,
     **switches: bool,
-) -> Answer:
+) -> Output:
     """Change the stored configuration to what a file says: all of it, or nothing.
 
     A field that the file leaves out gets its default, and a queue that the file leaves out of its pool is deleted. A pause
@@ -109,7 +109,7 @@ def apply(
         names = ", ".join(f"{change.noun} {change.name!r}" for change in gone)
         consent(f"delete {names}, with all ended runs of the pools", yes=yes)
     applied = context.client.apply(plan, expect=expect)
-    return Answer(data=shapes.plan(applied, applied=True), view="output.plan_views:plan", secrets=_secrets(plan))
+    return Output(data=shapes.plan(applied, applied=True), view="output.plan_views:plan", secrets=_secrets(plan))
 
 
 @click.command(cls=Command, example="dispatcher export\ndispatcher export -f dispatcher.yaml")
@@ -118,7 +118,7 @@ def apply(
 @click.option("--owner", metavar="NAME", help="Only what this owner has.")
 @secrets.show_option
 @pass_context
-def export(context: Context, /, target: str | None, *, owner: str | None, force: bool) -> Answer:
+def export(context: Context, /, target: str | None, *, owner: str | None, force: bool) -> Output:
     """Write the stored configuration to a file, without values that are the default.
 
     Secrets are written as (hidden), which plan and apply refuse; --show-secrets writes their values.
@@ -130,20 +130,20 @@ def export(context: Context, /, target: str | None, *, owner: str | None, force:
         )
     text = configuration_file.text_of(value)
     if target is None:
-        return Answer(data=value, text=text.rstrip("\n"))
+        return Output(data=value, text=text.rstrip("\n"))
     files = configuration_file.write_new(Path(target), text, force=force)
-    return Answer(data={"files": files}, text=f"Wrote {' and '.join(files)}.")
+    return Output(data={"files": files}, text=f"Wrote {' and '.join(files)}.")
 
 
 @click.command(cls=Command, example="dispatcher schema\ndispatcher schema -f dispatcher.schema.json")
 @click.option("-f", "--file", "target", metavar="FILE", help="Write to this file instead of showing it.")
-def schema(target: str | None) -> Answer:
+def schema(target: str | None) -> Output:
     """Show the JSON Schema of configuration files, for completion and checks in an editor."""
     schema = configuration_schema()
     if target is None:
-        return Answer(data=schema, text=json.dumps(schema, indent=2))
+        return Output(data=schema, text=json.dumps(schema, indent=2))
     configuration_file.write_schema(Path(target))
-    return Answer(data={"file": target}, text=f"Wrote the JSON Schema to {target}.")
+    return Output(data={"file": target}, text=f"Wrote the JSON Schema to {target}.")
 
 
 def _plan(

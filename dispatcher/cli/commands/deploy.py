@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from dispatcher.cli.command import Answer, Command
+from dispatcher.cli.command import Command, Output
 from dispatcher.cli.context import Context, pass_context
 from dispatcher.cli.input import completion, values
 from dispatcher.cli.input.default_pool import pool_or_default
@@ -49,7 +49,7 @@ from dispatcher.models import DEFAULT_QUEUE, Deployment
 @pass_context
 def deploy(
     context: Context, /, target: str, *, pool: str | None, source: str | None, pairs: Sequence[str], **fields: Any
-) -> Answer:
+) -> Output:
     """Create the deployment of a Python function, or make an existing one what the options say.
 
     The function is imported here, for the parameters of its signature: runs and schedules are checked by them. The command of
@@ -62,7 +62,7 @@ def deploy(
     fields |= limits_taken(fields)
     made = context.client.deploy(target, pool=pool_or_default(context, pool), schedules=schedules, **fields)
     words = f"Deployed {target} as {made.name!r} in {made.pool}/{made.queue}.{readings(schedules)}\nTry: {_first_run(made)}"
-    return Answer(data=shapes.deployment(made), text=words, secrets=secrets.of_deployments(context, [made]))
+    return Output(data=shapes.deployment(made), text=words, secrets=secrets.of_deployments(context, [made]))
 
 
 def _first_run(deployment: Deployment) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from dispatcher.cli.command import Answer, Group
+from dispatcher.cli.command import Group, Output
 from dispatcher.cli.commands.deployment_run import run
 from dispatcher.cli.commands.deployment_schedule import schedule
 from dispatcher.cli.context import Context, pass_context
@@ -66,7 +66,7 @@ def deployment() -> None:
 @pass_context
 def create(
     context: Context, /, name: str, *, pool: str | None, source: str | None, pairs: Sequence[str], **fields: Any
-) -> Answer:
+) -> Output:
     """Create a deployment. Its job variables override the pool's defaults; those of a run override them.
 
     Its parameters are what its jobs get in DISPATCHER_PARAMETERS; a run may bring others, which the schema has to allow.
@@ -121,7 +121,7 @@ def update(
     pairs: Sequence[str],
     tags: Sequence[str],
     **fields: Any,
-) -> Answer:
+) -> Output:
     """Change the given settings. --job-variables replaces all variables; each --job-variable replaces one.
 
     --params and --param do the same with parameters.
@@ -154,13 +154,13 @@ def update(
 @click.option("-p", "--pool", metavar="POOL", shell_complete=completion.pools, help="Only runs of this work pool.")
 @wide_option
 @pass_context
-def ls(context: Context, /, pool: str | None) -> Answer:
+def ls(context: Context, /, pool: str | None) -> Output:
     """List deployments by name."""
     if pool is not None:
         context.client.work_pool(pool)  # a name that does not exist is an error, not an empty list
     deployments = context.client.deployments(pool)
     data = [shapes.deployment(deployment) for deployment in deployments]
-    return Answer(data=data, view="output.deployment_views:deployments", secrets=secrets.of_deployments(context, deployments))
+    return Output(data=data, view="output.deployment_views:deployments", secrets=secrets.of_deployments(context, deployments))
 
 
 @deployment.command("inspect", example="dispatcher deployment inspect etl")
@@ -168,11 +168,11 @@ def ls(context: Context, /, pool: str | None) -> Answer:
 @secrets.show_option
 @wide_option
 @pass_context
-def inspect(context: Context, /, name: str) -> Answer:
+def inspect(context: Context, /, name: str) -> Output:
     """Show one deployment: its variables, retries, hooks, and schedules with their next windows."""
     deployment = context.client.deployment(name)
     data = shapes.whole_deployment(deployment, context.client.next_windows)
-    return Answer(data=data, view="output.deployment_views:deployment", secrets=secrets.of_deployments(context, [deployment]))
+    return Output(data=data, view="output.deployment_views:deployment", secrets=secrets.of_deployments(context, [deployment]))
 
 
 deployment.add_command(run)
@@ -182,7 +182,7 @@ deployment.add_command(schedule)
 @deployment.command("pause", example="dispatcher deployment pause etl")
 @deployment_argument
 @pass_context
-def pause(context: Context, /, name: str) -> Answer:
+def pause(context: Context, /, name: str) -> Output:
     """Pause the schedules of a deployment; their future runs are removed. People can still run it."""
     return _changed(context, context.client.pause_deployment(name), f"Paused deployment {name!r}: its schedules make no runs.")
 
@@ -190,7 +190,7 @@ def pause(context: Context, /, name: str) -> Answer:
 @deployment.command("resume", example="dispatcher deployment resume etl")
 @deployment_argument
 @pass_context
-def resume(context: Context, /, name: str) -> Answer:
+def resume(context: Context, /, name: str) -> Output:
     """Resume the schedules of a deployment from now on."""
     return _changed(context, context.client.resume_deployment(name), f"Resumed deployment {name!r}.")
 
@@ -199,18 +199,18 @@ def resume(context: Context, /, name: str) -> Answer:
 @deployment_argument
 @yes_option
 @pass_context
-def delete(context: Context, /, name: str, *, yes: bool) -> Answer:
+def delete(context: Context, /, name: str, *, yes: bool) -> Output:
     """Delete a deployment and the future runs of its schedules; others stay, but one that waits crashes at its turn."""
     left = context.client.stranded_runs(name)
     fate = f"; {left} waiting run{'s' * (left != 1)} of it would crash when due" if left else ""
     consent(f"delete deployment {name!r} and the runs to come of its schedules{fate}", yes=yes)
     context.client.delete_deployment(name)
     then = f" {left} waiting run{'s' * (left != 1)} of it will crash when due: dispatcher run ls -d {name}" if left else ""
-    return Answer(data={"deleted": name}, text=f"Deleted deployment {name!r}.{then}")
+    return Output(data={"deleted": name}, text=f"Deleted deployment {name!r}.{then}")
 
 
-def _changed(context: Context, deployment: Deployment, text: str) -> Answer:
-    return Answer(data=shapes.deployment(deployment), text=text, secrets=secrets.of_deployments(context, [deployment]))
+def _changed(context: Context, deployment: Deployment, text: str) -> Output:
+    return Output(data=shapes.deployment(deployment), text=text, secrets=secrets.of_deployments(context, [deployment]))
 
 
 def _parameters(context: Context, name: str, fields: dict[str, Any]) -> dict[str, Any]:

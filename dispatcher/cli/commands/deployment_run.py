@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from dispatcher.cli.command import Answer, Command
+from dispatcher.cli.command import Command, Output
 from dispatcher.cli.context import Context, pass_context
 from dispatcher.cli.input import completion, values
 from dispatcher.cli.input.deployment_options import (
@@ -56,7 +56,7 @@ def run(
     run_name: str | None,
     at: str | None,
     **fields: Any,
-) -> Answer:
+) -> Output:
     """Create a run of a deployment. It starts with a tick, when a slot is free and its turn has come.
 
     The run has the retries of the deployment; options for retries change only what they name.
@@ -67,4 +67,4 @@ def run(
     due, fields["expires_after"] = time_of(context, at), expiry_taken(fields)
     request = RunRequest(deployment=name, name=run_name, job_variables=variables, scheduled_at=due, retry=retry, **fields)
     made = context.client.create_run(request)
-    return Answer(data=shapes.run(made), text=f"Created run {made.name} in {made.pool}/{made.queue}: {made.id}")
+    return Output(data=shapes.run(made), text=f"Created run {made.name} in {made.pool}/{made.queue}: {made.id}")

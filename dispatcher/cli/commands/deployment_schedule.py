@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from dispatcher.cli.command import Answer, Group
+from dispatcher.cli.command import Group, Output
 from dispatcher.cli.context import Context, pass_context
 from dispatcher.cli.input import completion, values
 from dispatcher.cli.input.consent import consent, yes_option
@@ -42,7 +42,7 @@ def schedule() -> None:
 @pass_context
 def create(
     context: Context, /, name: str, *, slug: str | None, active: bool, replace: bool, priority: int | None, **fields: Any
-) -> Answer:
+) -> Output:
     """Add a schedule to a deployment. Its windows become runs an hour ahead, each once.
 
     Job variables and parameters given here override the deployment's in the runs of this schedule. What the template and the
@@ -62,38 +62,38 @@ def create(
     saved = client.update_deployment(name, schedules=schedules) if replace else client.add_schedule(name, schedules[0])
     made = shaped(context, saved, schedules[0].slug)
     text = f"Created schedule {made['slug']!r} of deployment {name!r}.{_next(made)}{readings(schedules)}"
-    return Answer(data=made, text=text)
+    return Output(data=made, text=text)
 
 
 @schedule.command("ls", example="dispatcher deployment schedule ls etl")
 @deployment_argument
 @wide_option
 @pass_context
-def ls(context: Context, /, name: str) -> Answer:
+def ls(context: Context, /, name: str) -> Output:
     """List the schedules of a deployment, each with its next three windows in its time zone."""
     deployment = context.client.deployment(name)
     data = [shaped(context, deployment, schedule.slug) for schedule in deployment.schedules]
-    return Answer(data=data, view="output.deployment_views:schedules")
+    return Output(data=data, view="output.deployment_views:schedules")
 
 
 @schedule.command("pause", example="dispatcher deployment schedule pause etl mornings")
 @deployment_argument
 @click.argument("slug", shell_complete=completion.schedules)
 @pass_context
-def pause(context: Context, /, name: str, slug: str) -> Answer:
+def pause(context: Context, /, name: str, slug: str) -> Output:
     """Pause a schedule; its future runs are removed."""
     made = shaped(context, context.client.pause_schedule(name, slug), slug)
-    return Answer(data=made, text=f"Paused schedule {slug!r} of deployment {name!r}.")
+    return Output(data=made, text=f"Paused schedule {slug!r} of deployment {name!r}.")
 
 
 @schedule.command("resume", example="dispatcher deployment schedule resume etl mornings")
 @deployment_argument
 @click.argument("slug", shell_complete=completion.schedules)
 @pass_context
-def resume(context: Context, /, name: str, slug: str) -> Answer:
+def resume(context: Context, /, name: str, slug: str) -> Output:
     """Resume a schedule from now on."""
     made = shaped(context, context.client.resume_schedule(name, slug), slug)
-    return Answer(data=made, text=f"Resumed schedule {slug!r} of deployment {name!r}.{_next(made)}")
+    return Output(data=made, text=f"Resumed schedule {slug!r} of deployment {name!r}.{_next(made)}")
 
 
 @schedule.command("delete", example="dispatcher deployment schedule delete etl mornings --yes")
@@ -101,26 +101,26 @@ def resume(context: Context, /, name: str, slug: str) -> Answer:
 @click.argument("slug", shell_complete=completion.schedules)
 @yes_option
 @pass_context
-def delete(context: Context, /, name: str, slug: str, *, yes: bool) -> Answer:
+def delete(context: Context, /, name: str, slug: str, *, yes: bool) -> Output:
     """Delete a schedule and its future runs."""
     context.client.schedule(name, slug)
     consent(f"delete schedule {slug!r} of deployment {name!r} and its runs to come", yes=yes)
     context.client.remove_schedule(name, slug)
-    return Answer(data={"deployment": name, "deleted": [slug]}, text=f"Deleted schedule {slug!r} of deployment {name!r}.")
+    return Output(data={"deployment": name, "deleted": [slug]}, text=f"Deleted schedule {slug!r} of deployment {name!r}.")
 
 
 @schedule.command("clear", example="dispatcher deployment schedule clear etl --yes")
 @deployment_argument
 @yes_option
 @pass_context
-def clear(context: Context, /, name: str, *, yes: bool) -> Answer:
+def clear(context: Context, /, name: str, *, yes: bool) -> Output:
     """Delete all schedules of a deployment and their future runs."""
     gone = [schedule.slug for schedule in context.client.deployment(name).schedules]
     if gone:
         consent(f"delete all schedules of deployment {name!r} ({', '.join(gone)}) and their runs to come", yes=yes)
     context.client.clear_schedules(name)
     text = f"Deleted {len(gone)} schedule{'s' * (len(gone) != 1)} of deployment {name!r}."
-    return Answer(data={"deployment": name, "deleted": gone}, text=text)
+    return Output(data={"deployment": name, "deleted": gone}, text=text)
 
 
 def shaped(context: Context, deployment: Deployment, slug: str) -> shapes.Shape:

@@ -10,12 +10,12 @@ from datetime import timedelta
 
 import click
 
-from dispatcher.cli.command import Answer, Command
+from dispatcher.cli.command import Command, Output
 from dispatcher.cli.context import Context, pass_context
 from dispatcher.cli.input.lengths import Length
 from dispatcher.cli.input.values import pools_option
 from dispatcher.cli.output import shapes
-from dispatcher.cli.output.listing import Listed, listing
+from dispatcher.cli.output.listing import ListedRun, listing
 from dispatcher.records import RunFilter
 from dispatcher.serving.signals import stopped_by_signals
 from dispatcher.serving.turns import Turns, stoppable
@@ -48,7 +48,7 @@ Show = Callable[[shapes.Shape], None]
 @pass_context
 def dev(
     context: Context, /, *, pools: Sequence[str], every: float, ticks: int | None, until_done: bool, managed: str | None
-) -> Answer:
+) -> Output:
     """Tick every few seconds and show queues, slots and runs, until Ctrl-C.
 
     The first Ctrl-C stops the current tick: no further submission begins, and those under way are recorded. A second one stops
@@ -65,7 +65,7 @@ def dev(
             show(picture)
             if done == ticks or (until_done and _is_done(picture)):
                 break
-    return Answer(
+    return Output(
         data=picture, text=f"Stopped after {done} tick{'s' * (done != 1)}.", faults=tuple(picture.get("problems", ()))
     )
 
@@ -89,7 +89,7 @@ def _look(context: Context, report: TickReport, named: Sequence[str] | None, tic
     }
 
 
-def _runs(context: Context, pools: Sequence[str]) -> Sequence[Listed]:
+def _runs(context: Context, pools: Sequence[str]) -> Sequence[ListedRun]:
     """Running runs first, then due ones, then ended ones: neither future runs nor a backlog may hide them."""
     listed = [run for pool in pools for run in listing(context.client, RunFilter(pool=pool), limit=SHOWN_RUNS).runs]
     return sorted(listed, key=lambda entry: (entry.run.state.is_terminal, not entry.run.state.holds_slot))[:SHOWN_RUNS]

@@ -7,14 +7,14 @@ from dataclasses import asdict
 
 import click
 
-from dispatcher.cli.command import Answer, Command
-from dispatcher.cli.commands.checkup import Finding, Level, checkup
+from dispatcher.cli.command import Command, Output
+from dispatcher.cli.commands.checkup import CheckResult, Level, checkup
 from dispatcher.cli.context import Context, pass_context
 
 
 @click.command(cls=Command, example="dispatcher doctor\ndispatcher doctor --json")
 @pass_context
-def doctor(context: Context, /) -> Answer:
+def doctor(context: Context, /) -> Output:
     """Check for problems that keep runs from starting: settings, store, clocks, schedule, providers, credentials.
 
     Passed checks are only counted. Nothing is changed and nothing is started: the provider is asked for a job that never
@@ -23,16 +23,16 @@ def doctor(context: Context, /) -> Answer:
     findings = list(checkup(context))
     problems = tuple(_line(finding) for finding in findings if finding.level is Level.PROBLEM)
     data = [{**asdict(finding), "level": str(finding.level)} for finding in findings]
-    return Answer(data=data, text=_text(findings), faults=problems)
+    return Output(data=data, text=_text(findings), faults=problems)
 
 
-def _text(findings: Sequence[Finding]) -> str:
+def _text(findings: Sequence[CheckResult]) -> str:
     """The warnings and the number of passed checks; problems are printed as errors."""
     warnings = [f"warning: {_line(finding)}" for finding in findings if finding.level is Level.WARNING]
     well = sum(finding.level is Level.OK for finding in findings)
     return "\n".join([*warnings, f"{well} of {len(findings)} checks are well."])
 
 
-def _line(finding: Finding) -> str:
+def _line(finding: CheckResult) -> str:
     fix = f"; {finding.fix}" if finding.fix else ""
     return f"{finding.check} ({finding.subject}): {finding.text}{fix}"

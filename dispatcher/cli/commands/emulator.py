@@ -17,7 +17,7 @@ from urllib.request import urlopen
 
 import click
 
-from dispatcher.cli.command import Answer, Command
+from dispatcher.cli.command import Command, Output
 from dispatcher.cli.context import Context, pass_context
 from dispatcher.cli.input.lengths import Length
 from dispatcher.cli.input.values import parse_json
@@ -42,7 +42,7 @@ STARTED_WITHIN, STOPPED_WITHIN, LOOK = 60.0, 10.0, 0.05
 @click.option("--background", is_flag=True, help="Return as soon as it answers; it runs until --stop.")
 @click.option("--stop", is_flag=True, help="Stop the emulator that --background started.")
 @pass_context
-def emulator(context: Context, /, name: str, *, background: bool, stop: bool, **settings: Any) -> Answer | None:
+def emulator(context: Context, /, name: str, *, background: bool, stop: bool, **settings: Any) -> Output | None:
     """Run an emulator until Ctrl-C. What it prints first, evaluated by a shell, points the vendor's own clients at it.
 
     In a shell: eval "$(dispatcher emulator ecs --background)", and at the end eval "$(dispatcher emulator ecs --stop)", which
@@ -57,13 +57,13 @@ def emulator(context: Context, /, name: str, *, background: bool, stop: bool, **
     return None
 
 
-def _started(name: str, settings: Mapping[str, Any]) -> Answer:
+def _started(name: str, settings: Mapping[str, Any]) -> Output:
     """Start an emulator in the background, or answer with the one that already runs. Raises `Conflict` if it does not
     start.
     """
     command.load(name)
     if (running := _noted(name)) and _answers(running):
-        return Answer(data=running, text=command.exports(running["environment"]))
+        return Output(data=running, text=command.exports(running["environment"]))
     place = _file(name)
     place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     place.unlink(missing_ok=True)
@@ -81,13 +81,13 @@ def _started(name: str, settings: Mapping[str, Any]) -> Answer:
     while process.poll() is None and time.monotonic() < end:
         if about := _noted(name):
             place.with_suffix(".pid").write_text(str(process.pid), encoding="utf-8")
-            return Answer(data={**about, "pid": process.pid}, text=command.exports(about["environment"]))
+            return Output(data={**about, "pid": process.pid}, text=command.exports(about["environment"]))
         time.sleep(LOOK)
     process.kill()
     raise Conflict(f"the {name} emulator did not start; see {log}")
 
 
-def _stopped(name: str) -> Answer:
+def _stopped(name: str) -> Output:
     """Stop the emulator that runs in the background; the output unsets its variables."""
     about = _noted(name)
     if about is None or not _answers(about):
@@ -100,7 +100,7 @@ def _stopped(name: str) -> Answer:
     for suffix in (".json", ".pid"):
         _file(name).with_suffix(suffix).unlink(missing_ok=True)
     text = "\n".join(f"unset {shlex.quote(variable)}" for variable in about["environment"])
-    return Answer(data={"name": name, "stopped": pid}, text=text)
+    return Output(data={"name": name, "stopped": pid}, text=text)
 
 
 def _answers(about: Mapping[str, Any]) -> bool:

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import click
 
-from dispatcher.cli.command import Answer, Group
+from dispatcher.cli.command import Group, Output
 from dispatcher.cli.context import Context, pass_context
 from dispatcher.cli.input import completion
 from dispatcher.cli.output.shapes import Shape
@@ -27,7 +27,7 @@ def hook() -> None:
 @hook.command("ls", example="dispatcher hook ls")
 @wide_option
 @pass_context
-def ls(context: Context, /) -> Answer:
+def ls(context: Context, /) -> Output:
     """List the hooks of the settings, and the pools and deployments that name them.
 
     The hooks are those of DISPATCHER_HOOKS on this machine; a function has its own settings. A hook that is named and is not in
@@ -40,13 +40,13 @@ def ls(context: Context, /) -> Answer:
         {**_entry(name, entries.get(name)), "work_pools": _namers(name, pools), "deployments": _namers(name, deployments)}
         for name in sorted({*entries, *named})
     ]
-    return Answer(data=data, view="output.hook_views:hooks")
+    return Output(data=data, view="output.hook_views:hooks")
 
 
 @hook.command("test", example="dispatcher hook test ops")
 @click.argument("name", shell_complete=completion.hooks)
 @pass_context
-def test(context: Context, /, name: str) -> Answer:
+def test(context: Context, /, name: str) -> Output:
     """Send one notification of the type hook.test now, from this machine, with its settings.
 
     Exits with 1 if the hook does not confirm it.
@@ -60,8 +60,8 @@ def test(context: Context, /, name: str) -> Answer:
         deliveries(context.settings)(name, identity, trial(name, clock.now()))
     except NotDelivered as problem:
         delivery |= {"delivered": False, "problem": str(problem)}
-        return Answer(data=delivery, text="Not delivered.", faults=(f"hook {name!r}: {problem}",))
-    return Answer(data=delivery, text=f"Hook {name!r} has taken the message {delivery['id']}.")
+        return Output(data=delivery, text="Not delivered.", faults=(f"hook {name!r}: {problem}",))
+    return Output(data=delivery, text=f"Hook {name!r} has taken the message {delivery['id']}.")
 
 
 def _entry(name: str, entry: Mapping[str, Any] | None) -> Shape:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dispatcher.cli.command import Answer, Command
+from dispatcher.cli.command import Command, Output
 from dispatcher.cli.context import Context, pass_context
 from dispatcher.cli.input import configuration_file, yaml_files
 from dispatcher.client import default_base_job_template
@@ -46,7 +46,7 @@ WIDTH = 110
 @click.option("-f", "--file", "target", metavar="FILE", default="dispatcher.yaml", show_default=True, help="Where to write it.")
 @click.option("--force", is_flag=True, help="Overwrite an existing file.")
 @pass_context
-def import_(context: Context, /, source: str, types: Sequence[str], api_url: str | None, target: str, *, force: bool) -> Answer:
+def import_(context: Context, /, source: str, types: Sequence[str], api_url: str | None, target: str, *, force: bool) -> Output:
     """Write the deployments, work pools and schedules of a prefect.yaml as a configuration file.
 
     It lists what has no counterpart here. Values that Prefect looks up become variables of the file, which --var gives.
@@ -59,7 +59,7 @@ def import_(context: Context, /, source: str, types: Sequence[str], api_url: str
     result = imported(project, {**shown, **_typed(types, names)})
     files = configuration_file.write_new(Path(target), text_of(result, source), force=force)
     left_out = [{"path": fault.path, "message": fault.message} for fault in result.left_out]
-    return Answer(data={"files": files, "left_out": left_out}, text="\n".join(_lines(result, files, target)))
+    return Output(data={"files": files, "left_out": left_out}, text="\n".join(_lines(result, files, target)))
 
 
 def text_of(result: Imported, source: str) -> str:

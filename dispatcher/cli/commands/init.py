@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dispatcher.cli.command import Answer, Command
+from dispatcher.cli.command import Command, Output
 from dispatcher.cli.input import configuration_file, yaml_files
 from dispatcher.client import default_base_job_template
 
@@ -115,7 +115,7 @@ deployments:
 )
 @click.option("-f", "--file", "target", metavar="FILE", default="dispatcher.yaml", show_default=True, help="Where to write it.")
 @click.option("--force", is_flag=True, help="Overwrite an existing file.")
-def init(pool_type: str | None, cloud: str | None, output: Path | None, target: str, *, is_python: bool, force: bool) -> Answer:
+def init(pool_type: str | None, cloud: str | None, output: Path | None, target: str, *, is_python: bool, force: bool) -> Output:
     """Write a commented first configuration for a provider, and its JSON Schema beside it."""
     if [pool_type is not None, cloud is not None, is_python].count(True) != 1:
         words = "Give --type for a configuration, --infrastructure for a Terraform root module, or --python for a function."
@@ -127,10 +127,10 @@ def init(pool_type: str | None, cloud: str | None, output: Path | None, target: 
         return write(output or Path("infrastructure"), force=force)
     files = configuration_file.write_new(Path(target), starter(str(pool_type), target), force=force)
     text = f"Wrote {' and '.join(files)}.\nTry: dispatcher plan -f {target}"
-    return Answer(data={"files": files, "type": pool_type}, text=text)
+    return Output(data={"files": files, "type": pool_type}, text=text)
 
 
-def _infrastructure(cloud: str, directory: Path, *, force: bool) -> Answer:
+def _infrastructure(cloud: str, directory: Path, *, force: bool) -> Output:
     """Write a root module for a pool that is not stored yet, from an installed package as from a clone."""
     from dispatcher.cli.terraform import writing  # noqa: PLC0415 - of no use to a configuration
 
@@ -138,21 +138,21 @@ def _infrastructure(cloud: str, directory: Path, *, force: bool) -> Answer:
     return _written(module, directory, {"pool": FIRST_POOL, "type": writing.FIRST_TYPES[cloud]}, force=force)
 
 
-def _serverless(directory: Path, *, force: bool) -> Answer:
+def _serverless(directory: Path, *, force: bool) -> Output:
     """Write the service of the Serverless Framework, likewise."""
     from dispatcher.cli import serverless  # noqa: PLC0415 - likewise
 
     return _written(serverless.service(), directory, {}, force=force)
 
 
-def _python(directory: Path, *, force: bool) -> Answer:
+def _python(directory: Path, *, force: bool) -> Output:
     """Write an example of a function, likewise."""
     from dispatcher.cli import python_example  # noqa: PLC0415 - likewise
 
     return _written(python_example.example(), directory, {}, force=force)
 
 
-def _written(module: RootModule, directory: Path, data: Mapping[str, Any], *, force: bool) -> Answer:
+def _written(module: RootModule, directory: Path, data: Mapping[str, Any], *, force: bool) -> Output:
     """Write the files, and print the next steps."""
     from dispatcher.cli.terraform import writing  # noqa: PLC0415 - likewise
 
@@ -160,7 +160,7 @@ def _written(module: RootModule, directory: Path, data: Mapping[str, Any], *, fo
     steps = [f"cd {shlex.quote(str(directory))}", *module.steps]
     count = "1 file" if len(files) == 1 else f"{len(files)} files"
     lines = [f"Wrote {count} to {directory}; {module.page} explains them.", "Next:", *(f"  {step}" for step in steps)]
-    return Answer(data={**data, "directory": str(directory), "files": files, "next": steps}, text="\n".join(lines))
+    return Output(data={**data, "directory": str(directory), "files": files, "next": steps}, text="\n".join(lines))
 
 
 def starter(pool_type: str, file: str) -> str:

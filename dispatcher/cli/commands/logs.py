@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import click
 
-from dispatcher.cli.command import Answer
+from dispatcher.cli.command import Output
 from dispatcher.cli.context import Context
 from dispatcher.cli.output import shapes
 from dispatcher.client.logs import JobOf, job_of, log_text
@@ -14,7 +14,7 @@ from dispatcher.errors import Conflict
 from dispatcher.models import Run
 
 
-def logs(context: Context, run: Run, *, attempt: int | None, tail: int) -> Answer:
+def logs(context: Context, run: Run, *, attempt: int | None, tail: int) -> Output:
     """The logs so far. Raises `Conflict` if there are none, and `InvalidInput` for an unknown attempt."""
     job = job_of(run, attempt)
     if job is None:
@@ -23,10 +23,10 @@ def logs(context: Context, run: Run, *, attempt: int | None, tail: int) -> Answe
     if text is None and url is None:
         raise Conflict(f"the provider of run {run.name!r} keeps no logs that can be shown here, and gave no address of them")
     words = f"Its logs are at {url}" if text is None else text.removesuffix("\n")
-    return Answer(data=_shape(run, job[0], text, url), text=words)
+    return Output(data=_shape(run, job[0], text, url), text=words)
 
 
-def follow(context: Context, run: Run, *, attempt: int | None, tail: int, every: float) -> Answer | None:
+def follow(context: Context, run: Run, *, attempt: int | None, tail: int, every: float) -> Output | None:
     """Print new lines until the run, or the named attempt, has ended; attempts follow one another."""
     seen: list[str] = []
     last: JobOf | None = None
@@ -47,7 +47,7 @@ def follow(context: Context, run: Run, *, attempt: int | None, tail: int, every:
     if job is None:
         raise Conflict(f"run {run.name!r} has no job to have logs of: {context.client.explain(run.id).text}")
     data = _shape(run, job[0], "".join(f"{line}\n" for line in seen), job[1].url)
-    return Answer(data=data) if context.as_json else None
+    return Output(data=data) if context.as_json else None
 
 
 def _print_new(context: Context, run: Run, job: JobOf, seen: list[str], tail: int) -> list[str]:

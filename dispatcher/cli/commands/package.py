@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from dispatcher.cli.command import Answer, Command
+from dispatcher.cli.command import Command, Output
 from dispatcher.cli.output import shapes
 from dispatcher.packaging import build, lock, resolution, targets
 
@@ -41,7 +41,7 @@ PLATFORMS, MACHINES = click.Choice(list(targets.PLATFORMS)), click.Choice(list(t
 @click.option(
     "-o", "--output", default="function.zip", show_default=True, type=A_FILE, help="The zip; NAME.cdx.json goes beside it."
 )
-def package(**chosen: Any) -> Answer:
+def package(**chosen: Any) -> Output:
     """Build the zip of a cloud function from wheels for its platform, without Docker.
 
     Versions and hashes come from requirements.lock. The same input gives the same zip, byte for byte. A bill of materials
@@ -51,7 +51,7 @@ def package(**chosen: Any) -> Answer:
     built = build.build(order)
     if order.compiled and not built.interpreter and not order.target.platform.installs:
         click.echo(f"warning: {NO_BYTECODE.format(version=order.target.python)}", err=True)
-    return Answer(data=shapes.package(built), view="package")
+    return Output(data=shapes.package(built), view="package")
 
 
 def _order(

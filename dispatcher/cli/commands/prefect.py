@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dispatcher.addresses import url_fault
-from dispatcher.cli.command import Answer, Group
+from dispatcher.cli.command import Group, Output
 from dispatcher.cli.context import Context, pass_context
 from dispatcher.cli.input.consent import consent, yes_option
 from dispatcher.errors import Fault, InvalidInput
 from dispatcher.settings import Settings
 
 if TYPE_CHECKING:
-    from dispatcher.prefect.server import Server
-    from dispatcher.prefect.standing import Standing
+    from dispatcher.prefect.server import PrefectServer
+    from dispatcher.prefect.standing import MirrorStatus
 
 
 @click.group(cls=Group)
@@ -48,7 +48,7 @@ def prefect() -> None:
     help="A header of these calls, whose value is in this environment variable. Repeat it for more.",
 )
 @pass_context
-def connect(context: Context, /, url: str, wake_url: str | None, wake_headers: Sequence[str]) -> Answer:
+def connect(context: Context, /, url: str, wake_url: str | None, wake_headers: Sequence[str]) -> Output:
     """Check a server's API, and show what would be served and the setting that makes ticks serve it.
 
     Nothing is changed without --wake-url. PREFECT_API_KEY or PREFECT_API_AUTH_STRING is sent, where one is set.
@@ -61,24 +61,24 @@ def connect(context: Context, /, url: str, wake_url: str | None, wake_headers: S
     text = f"{_text(stand)}\nSet this wherever ticks run:\n  export {setting}"
     woken = _wake(context, settings, stand, wake_url, headers) if wake_url else []
     text += f"\nWakes the dispatcher at once: {', '.join(woken)}" if woken else ""
-    return Answer(data={**_shape(stand), "setting": setting, "wakes": woken}, text=text, faults=stand.problems)
+    return Output(data={**_shape(stand), "setting": setting, "wakes": woken}, text=text, faults=stand.problems)
 
 
 @prefect.command("status", example="dispatcher prefect status")
 @pass_context
-def status(context: Context, /) -> Answer:
+def status(context: Context, /) -> Output:
     """Show the server of the settings, and which of its work pools are served.
 
     Exits with 1 if a pool cannot be served, or if a worker serves it as well.
     """
     stand = ask(context, context.settings)
-    return Answer(data=_shape(stand), text=_text(stand), faults=stand.problems)
+    return Output(data=_shape(stand), text=_text(stand), faults=stand.problems)
 
 
 @prefect.command("disconnect", example="dispatcher prefect disconnect --yes")
 @yes_option
 @pass_context
-def disconnect(context: Context, /, *, yes: bool) -> Answer:
+def disconnect(context: Context, /, *, yes: bool) -> Output:
     """Make mirrored pools pools of our own, paused; what waits in them stays scheduled in Prefect.
 
     Remove DISPATCHER_PREFECT_API_URL where ticks run first, and leave it set here: claims are given back and ends reported.
@@ -87,7 +87,7 @@ def disconnect(context: Context, /, *, yes: bool) -> Answer:
     consent("stop mirroring the work pools of the Prefect server", yes=yes)
     if context.settings.prefect_api_url is None:
         names = _part(context, None)
-        return Answer(data={"work_pools": names}, text=f"{_parted(names)}\n{_NOTHING_REPORTED}")
+        return Output(data={"work_pools": names}, text=f"{_parted(names)}\n{_NOTHING_REPORTED}")
     from dispatcher.prefect.waking import wake_no_more  # noqa: PLC0415 - help needs no server
     from dispatcher.wiring import prefect_source  # noqa: PLC0415 - likewise
 
@@ -96,7 +96,7 @@ def disconnect(context: Context, /, *, yes: bool) -> Answer:
         names, woken = _part(context, server), list(wake_no_more(server))
     finally:
         server.close()
-    return Answer(data={"work_pools": names, "wakes": woken}, text=f"{_parted(names)}\nAutomations removed: {len(woken)}.")
+    return Output(data={"work_pools": names, "wakes": woken}, text=f"{_parted(names)}\nAutomations removed: {len(woken)}.")
 
 
 def _headers(words: Sequence[str]) -> dict[str, str]:
@@ -111,7 +111,7 @@ def _headers(words: Sequence[str]) -> dict[str, str]:
     return headers
 
 
-def _wake(context: Context, settings: Settings, stand: Standing, url: str, headers: Mapping[str, str]) -> list[str]:
+def _wake(context: Context, settings: Settings, stand: MirrorStatus, url: str, headers: Mapping[str, str]) -> list[str]:
     """The pools whose events wake the dispatcher now. Raises `InvalidInput` or `SourceError`."""
     from dispatcher.prefect.waking import unsigned_fault, wake_on_events  # noqa: PLC0415 - help needs no server
 
@@ -133,7 +133,7 @@ _NOTHING_REPORTED = (
 )
 
 
-def _part(context: Context, server: Server | None) -> list[str]:
+def _part(context: Context, server: PrefectServer | None) -> list[str]:
     from dispatcher.prefect.parting import Parting  # noqa: PLC0415 - help needs no server
 
     return list(Parting(store=context.wiring.store, server=server, now=context.wiring.dispatch.clock.now()).part())
@@ -143,7 +143,7 @@ def _parted(names: Sequence[str]) -> str:
     return f"Paused, and no longer mirrored: {', '.join(names) or 'no work pool'}."
 
 
-def ask(context: Context, settings: Settings) -> Standing:
+def ask(context: Context, settings: Settings) -> MirrorStatus:
     """How things stand with the server of these settings. Raises `SettingsError` or `SourceError`."""
     from dispatcher.wiring import prefect_source  # noqa: PLC0415 - help needs no server
 
@@ -156,11 +156,11 @@ def ask(context: Context, settings: Settings) -> Standing:
         source.server.close()
 
 
-def _shape(stand: Standing) -> dict[str, Any]:
+def _shape(stand: MirrorStatus) -> dict[str, Any]:
     return {"url": stand.url, "version": stand.version, "work_pools": [asdict(pool) for pool in stand.pools]}
 
 
-def _text(stand: Standing) -> str:
+def _text(stand: MirrorStatus) -> str:
     lines = [f"Prefect {stand.version} at {stand.url}"]
     for pool in stand.pools:
         served = "is served" if pool.mirrored else "is served from the next tick on"

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from dispatcher.cli.command import Answer, Group
+from dispatcher.cli.command import Group, Output
 from dispatcher.cli.commands import bulk
 from dispatcher.cli.commands import logs as log_reading
 from dispatcher.cli.commands.run_create import create
@@ -23,7 +23,7 @@ from dispatcher.cli.output import secrets, shapes
 from dispatcher.cli.output.listing import listing
 from dispatcher.cli.output.tables_option import wide_option
 from dispatcher.client.arguments import missing, utc
-from dispatcher.client.bulk import Action
+from dispatcher.client.bulk import BulkAction
 from dispatcher.client.cursors import ByReason
 from dispatcher.errors import Fault, InvalidInput, NotFound
 from dispatcher.models import RunState
@@ -69,7 +69,7 @@ def ls(
     queue: str | None,
     deployment: str | None,
     **where: Any,
-) -> Answer:
+) -> Output:
     """List runs: running ones, due ones, and the last that ended.
 
     Due runs are sorted by priority and due time, and show why they wait. Future runs are shown with --to-come or --state
@@ -91,10 +91,10 @@ def ls(
     ordered = [*first, *page.to_come, *ended] if shows_future else [*first, *ended, *page.to_come]
     shown = [shapes.listed(entry) for entry in ordered[:limit]]
     if context.as_json:
-        return Answer(data=shown)
+        return Output(data=shown)
     hidden = set() if shows_future else {str(entry.run.id) for entry in page.to_come}
     visible = {"runs": [run for run in shown if run["id"] not in hidden], "later": len(hidden), "limit": limit}
-    return Answer(data=visible, view="output.run_views:runs_listed")
+    return Output(data=visible, view="output.run_views:runs_listed")
 
 
 @run.command("inspect", example="dispatcher run inspect 6e0c3f0a-53fd-4cf1-8e6e-9b3f57a3a7a5")
@@ -102,10 +102,10 @@ def ls(
 @secrets.show_option
 @wide_option
 @pass_context
-def inspect(context: Context, /, run_id: str) -> Answer:
+def inspect(context: Context, /, run_id: str) -> Output:
     """Show one run: its request, its timeline through all attempts, and its job."""
     run = find_run(context, run_id)
-    return Answer(data=shapes.whole_run(run), view="output.run_views:run", secrets=secrets.of_runs(context, [run]))
+    return Output(data=shapes.whole_run(run), view="output.run_views:run", secrets=secrets.of_runs(context, [run]))
 
 
 @run.command(
@@ -115,16 +115,16 @@ def inspect(context: Context, /, run_id: str) -> Answer:
 )
 @bulk.options
 @pass_context
-def cancel(context: Context, /, run_id: str | None, **options: Any) -> Answer:
+def cancel(context: Context, /, run_id: str | None, **options: Any) -> Output:
     """Cancel a run, or all that match a filter: at once while they wait; otherwise the next tick stops their jobs."""
     if run_id is None or bulk.has_filter(options):
-        return bulk.work_on_all(context, run_id, Action.CANCEL, options)
+        return bulk.work_on_all(context, run_id, BulkAction.CANCEL, options)
     run = context.client.cancel_run(find_run(context, run_id).id)
     texts = {
         RunState.CANCELLED: f"Cancelled run {run.name!r}.",
         RunState.CANCELLING: f"Run {run.name!r} is being cancelled: the next tick stops its job.",
     }
-    return Answer(data=shapes.run(run), text=texts.get(run.state, f"Run {run.name!r} has already ended: {run.state}."))
+    return Output(data=shapes.run(run), text=texts.get(run.state, f"Run {run.name!r} has already ended: {run.state}."))
 
 
 @run.command(
@@ -139,7 +139,7 @@ def cancel(context: Context, /, run_id: str | None, **options: Any) -> Answer:
 @pass_context
 def move(
     context: Context, /, run_id: str | None, queue: str | None, *, priority: int | None, front: bool, **options: Any
-) -> Answer:
+) -> Output:
     """Move a waiting run, or all that match a filter, into another queue of the pool, or change the priority of a run.
 
     Among the runs of equal priority, due times decide their place.
@@ -147,7 +147,7 @@ def move(
     if run_id is None or bulk.has_filter(options):
         if front or priority is not None:
             raise InvalidInput("runs", [Fault("options", "--priority and --front go with one run: name it, without a filter")])
-        return bulk.work_on_all(context, run_id, Action.MOVE, options, queue=queue)
+        return bulk.work_on_all(context, run_id, BulkAction.MOVE, options, queue=queue)
     run = find_run(context, run_id)
     moved = context.client.move_run(run.id, queue=queue, priority=priority, front=front)
     where = f"in work queue {moved.queue!r}{f' with priority {moved.priority}' if moved.priority else ''}"
@@ -155,7 +155,7 @@ def move(
     text = f"Run {run.name!r} now waits {where}; before, in {before}."
     if moved == run:
         text = f"Run {run.name!r} already waits {where}{', before all others' if front else ''}."
-    return Answer(data=shapes.run(moved), text=text)
+    return Output(data=shapes.run(moved), text=text)
 
 
 @run.command(
@@ -165,19 +165,19 @@ def move(
 )
 @bulk.options
 @pass_context
-def start_now(context: Context, /, run_id: str | None, **options: Any) -> Answer:
+def start_now(context: Context, /, run_id: str | None, **options: Any) -> Output:
     """Make a waiting run, or all that match, due now, whatever a due time, a delay or a refusal said. Limits still hold.
 
     A run that is due already keeps its position; `dispatcher run explain` shows what it waits for.
     """
     if run_id is None or bulk.has_filter(options):
-        return bulk.work_on_all(context, run_id, Action.START_NOW, options)
+        return bulk.work_on_all(context, run_id, BulkAction.START_NOW, options)
     run = find_run(context, run_id)
     started = context.client.start_run_now(run.id)
     text = f"Run {run.name!r} is due already; `dispatcher run explain` shows what it waits for."
     if started != run:
         text = f"Run {run.name!r} is due now: it starts in the next tick in which a slot is free."
-    return Answer(data=shapes.run(started), text=text)
+    return Output(data=shapes.run(started), text=text)
 
 
 @run.command(
@@ -187,7 +187,7 @@ def start_now(context: Context, /, run_id: str | None, **options: Any) -> Answer
 )
 @bulk.options
 @pass_context
-def retry(context: Context, /, run_id: str | None, **options: Any) -> Answer:
+def retry(context: Context, /, run_id: str | None, **options: Any) -> Output:
     """Run an ended run, or all that match a filter, again: new runs with the same pool, queue, variables, tags and retries.
 
     They are due at once.
@@ -196,19 +196,19 @@ def retry(context: Context, /, run_id: str | None, **options: Any) -> Answer:
     from there, retry the new run. Automatic retries (--retries) are attempts of one run.
     """
     if run_id is None or bulk.has_filter(options):
-        return bulk.work_on_all(context, run_id, Action.RETRY, options)
+        return bulk.work_on_all(context, run_id, BulkAction.RETRY, options)
     old = find_run(context, run_id)
     made = context.client.retry_run(old.id)
-    return Answer(data=shapes.run(made), text=f"Run {old.name!r} is run again as {made.name}, {made.state}: {made.id}")
+    return Output(data=shapes.run(made), text=f"Run {old.name!r} is run again as {made.name}, {made.state}: {made.id}")
 
 
 @run.command("explain", example="dispatcher run explain 6e0c3f0a-53fd-4cf1-8e6e-9b3f57a3a7a5")
 @run_argument
 @pass_context
-def explain(context: Context, /, run_id: str) -> Answer:
+def explain(context: Context, /, run_id: str) -> Output:
     """Explain why a run is not running: the one primary reason, the runs that hold the slots, and what to do."""
     run = find_run(context, run_id)
-    return Answer(data=shapes.explanation(run, context.client.explain(run.id)), view="explanation")
+    return Output(data=shapes.explanation(run, context.client.explain(run.id)), view="explanation")
 
 
 @run.command("watch", example="dispatcher run watch 6e0c3f0a-53fd-4cf1-8e6e-9b3f57a3a7a5 --timeout 3600")
@@ -223,7 +223,7 @@ def explain(context: Context, /, run_id: str) -> Answer:
 )
 @click.option("--timeout", type=Length(), metavar="LENGTH", help="Stop watching after this time; the run continues.")
 @pass_context
-def watch(context: Context, /, run_id: str, every: float, timeout: float | None) -> Answer:
+def watch(context: Context, /, run_id: str, every: float, timeout: float | None) -> Output:
     """Follow one run until it ends: a line for each state, and for each reason why it waits.
 
     Exits with 0 if the run completes, and with 1 if it ends otherwise or the time is up. Ctrl-C stops only the watching.
@@ -247,7 +247,7 @@ def watch(context: Context, /, run_id: str, every: float, timeout: float | None)
     help="The time between two looks.",
 )
 @pass_context
-def logs(context: Context, /, run_id: str, *, attempt: int | None, tail: int, following: bool, every: float) -> Answer | None:
+def logs(context: Context, /, run_id: str, *, attempt: int | None, tail: int, following: bool, every: float) -> Output | None:
     """Show the logs of a run's job, or where to find them.
 
     While the next attempt waits, the logs are those of the previous attempt. --follow continues through all attempts until the

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from dispatcher.cli.command import Answer, Command
+from dispatcher.cli.command import Command, Output
 from dispatcher.cli.context import Context, pass_context
 from dispatcher.cli.input import completion, values
 from dispatcher.cli.input.default_pool import pool_or_default
@@ -23,7 +23,7 @@ from dispatcher.cli.input.deployment_options import (
 )
 from dispatcher.cli.input.moments import AT_HELP, time_of
 from dispatcher.cli.input.parameter_options import parameter_options, parameters_taken
-from dispatcher.cli.input.run_requests import Entry, read_requests, refusal_of
+from dispatcher.cli.input.run_requests import RequestEntry, read_requests, refusal_of
 from dispatcher.cli.output import shapes
 from dispatcher.cli.output.progress import progress_bar
 from dispatcher.client.runs import MAX_RUNS_AT_ONCE
@@ -71,7 +71,7 @@ FROM_HELP = (
 @expiry_option
 @priority_options
 @pass_context
-def create(context: Context, /, *, pairs: Sequence[str], source: str | None, requests: str | None, **options: Any) -> Answer:
+def create(context: Context, /, *, pairs: Sequence[str], source: str | None, requests: str | None, **options: Any) -> Output:
     """Create one run, many alike, or those of a file. Each starts in a tick, when a slot is free and its turn has come.
 
     Up to 10000 runs are created together or not at all; more are created in parts of that size.
@@ -89,7 +89,7 @@ def create(context: Context, /, *, pairs: Sequence[str], source: str | None, req
         if deployment is None:
             options["pool"] = pool_or_default(context, options["pool"])
         entries = _alike(RunRequest(**options, name=name, idempotency_key=key), count or 1)
-    return Answer(data=[shapes.run(run) for run in _created(context, entries)], view="created")
+    return Output(data=[shapes.run(run) for run in _created(context, entries)], view="created")
 
 
 def _check_alone(options: Mapping[str, Any]) -> None:
@@ -99,7 +99,7 @@ def _check_alone(options: Mapping[str, Any]) -> None:
             raise InvalidInput("request", [fault])
 
 
-def _of_file(context: Context, source: str, options: Mapping[str, Any]) -> Sequence[Entry]:
+def _of_file(context: Context, source: str, options: Mapping[str, Any]) -> Sequence[RequestEntry]:
     """The requests of a file. A line that names neither a pool nor a deployment goes to the options' pool, or the default."""
     common, pool = {name: value for name, value in options.items() if value not in (None, {}, ())}, options["pool"]
     entries = read_requests(source, {name: value for name, value in common.items() if name != "pool"})
@@ -108,15 +108,15 @@ def _of_file(context: Context, source: str, options: Mapping[str, Any]) -> Seque
     return [replace(entry, request=replace(entry.request, pool=pool)) if _is_homeless(entry) else entry for entry in entries]
 
 
-def _is_homeless(entry: Entry) -> bool:
+def _is_homeless(entry: RequestEntry) -> bool:
     return entry.request.pool is None and entry.request.deployment is None
 
 
-def _alike(request: RunRequest, count: int) -> Sequence[Entry]:
+def _alike(request: RunRequest, count: int) -> Sequence[RequestEntry]:
     """The same request `count` times, with numbered names and keys; a single request keeps its own."""
     if count == 1:
-        return [Entry(request=request)]
-    return [Entry(request=_numbered(request, f"-{number}")) for number in range(1, count + 1)]
+        return [RequestEntry(request=request)]
+    return [RequestEntry(request=_numbered(request, f"-{number}")) for number in range(1, count + 1)]
 
 
 def _numbered(request: RunRequest, end: str) -> RunRequest:
@@ -126,7 +126,7 @@ def _numbered(request: RunRequest, end: str) -> RunRequest:
     return replace(request, name=name and with_end(name, end), idempotency_key=key and key + end)
 
 
-def _created(context: Context, entries: Sequence[Entry]) -> Sequence[Run]:
+def _created(context: Context, entries: Sequence[RequestEntry]) -> Sequence[Run]:
     """Create the runs in as few parts as possible. Raises the first refusal with its position."""
     runs: list[Run] = []
     with progress_bar(context, "Creating runs", len(entries)) as step:
@@ -142,9 +142,9 @@ def _created(context: Context, entries: Sequence[Entry]) -> Sequence[Run]:
 class _Part:
     """Requests that are created together; it knows which request is being read."""
 
-    def __init__(self, entries: Sequence[Entry], step: Callable[[], None]) -> None:
+    def __init__(self, entries: Sequence[RequestEntry], step: Callable[[], None]) -> None:
         self._entries, self._step = entries, step
-        self.current: Entry | None = None
+        self.current: RequestEntry | None = None
 
     def __iter__(self) -> Iterator[RunRequest]:
         for entry in self._entries:

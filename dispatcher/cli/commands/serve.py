@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from dispatcher.cli.command import Answer, Command
+from dispatcher.cli.command import Command, Output
 from dispatcher.cli.context import Context, pass_context
 from dispatcher.cli.input.lengths import Length
 from dispatcher.cli.input.values import pools_option
@@ -19,7 +19,7 @@ from dispatcher.cli.page_server import listening as listening_at
 from dispatcher.events import LOGGER, log_event
 from dispatcher.serving.endpoint import Answers, Server, listening
 from dispatcher.serving.health import Health
-from dispatcher.serving.service import Service
+from dispatcher.serving.service import TickLoop
 from dispatcher.serving.signals import end_at_once, stopped_by_signals
 from dispatcher.serving.systemd import READY, Systemd
 from dispatcher.serving.turns import Turns, stoppable
@@ -69,7 +69,7 @@ def serve(
     healthy_within: float | None,
     has_page: bool,
     ui_port: int,
-) -> Answer:
+) -> Output:
     """Tick every few seconds until SIGTERM or Ctrl-C, and answer /healthz, /metrics and /wake over HTTP.
 
     Start as many as you like, on as many machines as you like. The first signal stops the current tick: no further submission
@@ -85,7 +85,7 @@ def serve(
     prometheus = _prometheus(health.within)
     wiring = context.wire(consumers=_consumers(prometheus))
     answers = Answers(health=health, wake=turns.wake, metrics=prometheus.page if prometheus else None)
-    service = Service(
+    service = TickLoop(
         dispatch=stoppable(wiring.dispatch, turns),
         turns=turns,
         health=health,
@@ -102,7 +102,7 @@ def serve(
         notify(READY)
         ticks = service.run()
     log_event("serve.ended", ticks=ticks)
-    return Answer(data={"ticks": ticks}, text=f"Stopped after {ticks} tick{'s' * (ticks != 1)}.")
+    return Output(data={"ticks": ticks}, text=f"Stopped after {ticks} tick{'s' * (ticks != 1)}.")
 
 
 def _serve_page(stack: ExitStack, context: Context, host: str, port: int) -> str:

@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import click
 
-from dispatcher.cli.command import Answer, Command
+from dispatcher.cli.command import Command, Output
 from dispatcher.cli.context import Context, pass_context
 from dispatcher.cli.input import completion, history
 from dispatcher.cli.input.lengths import Length
@@ -71,7 +71,7 @@ def simulate(
     limits: Sequence[str],
     priorities: Sequence[str],
     every: float | None,
-) -> Answer:
+) -> Output:
     """Show how long past runs would have waited under other limits. It changes nothing.
 
     The real admission code admits the runs again, at their due times. Each run holds its slot for as long as it did then.
@@ -83,7 +83,7 @@ def simulate(
     past = history.of_file(source, before.name) if source else None
     interval = timedelta(seconds=every or context.settings.tick_interval_seconds)
     simulation = context.client.simulate(before, after, since=since, interval=interval, past=past)
-    return Answer(data=simulation_shapes.simulation(simulation), view="simulation")
+    return Output(data=simulation_shapes.simulation(simulation), view="simulation")
 
 
 def _filed(context: Context, pool: str | None, files: Sequence[str]) -> WorkPool | None:

@@ -10,7 +10,7 @@ from typing import cast
 
 import click
 
-from dispatcher.cli.command import Answer, Group
+from dispatcher.cli.command import Group, Output
 from dispatcher.cli.context import Context, pass_context
 from dispatcher.errors import StoreSchemaError
 from dispatcher.models import WorkPool
@@ -32,7 +32,7 @@ def store() -> None:
 @store.command("migrate", example="dispatcher store migrate print\ndispatcher store migrate apply")
 @click.argument("action", type=click.Choice(["print", "apply", "check"]))
 @pass_context
-def migrate(context: Context, /, action: str) -> Answer:
+def migrate(context: Context, /, action: str) -> Output:
     """Migrate the store's schema: print what is missing, apply it, or check that nothing is missing (exit code 1).
 
     `print` writes SQL, or for DynamoDB the parameters of `aws dynamodb create-table --cli-input-json`, so that a person can
@@ -60,7 +60,7 @@ def migrate(context: Context, /, action: str) -> Answer:
 @click.argument("target", metavar="TO")
 @click.option("--resume", is_flag=True, help="Go on with a copy that was broken off: what is there already stays.")
 @pass_context
-def copy(context: Context, /, source: str, target: str, *, resume: bool) -> Answer:
+def copy(context: Context, /, source: str, target: str, *, resume: bool) -> Output:
     """Copy everything from one store into an empty one. Live runs stay live.
 
     Stop the schedule of the source first, and never tick both: each would submit the runs that wait. Stores are named by their
@@ -71,13 +71,13 @@ def copy(context: Context, /, source: str, target: str, *, resume: bool) -> Answ
     data = {"from": without_password(source), "to": without_password(target), **asdict(moved)}
     words = f"Copied {moved.pools} work pools, {moved.deployments} deployments, {moved.automations} automations"
     words += f" and {moved.runs} runs."
-    return Answer(data=data, text=f"{words} Set DISPATCHER_STORE to the new store wherever ticks run.")
+    return Output(data=data, text=f"{words} Set DISPATCHER_STORE to the new store wherever ticks run.")
 
 
 @store.command("check", example="dispatcher store check\ndispatcher store check --provider")
 @click.option("--provider", is_flag=True, help="Look also for live jobs at the providers that the store does not know.")
 @pass_context
-def check(context: Context, /, *, provider: bool) -> Answer:
+def check(context: Context, /, *, provider: bool) -> Output:
     """Check that the store is consistent: every slot has a run, every ended run has an end. Exit code 1 if it is not.
 
     Run it while no tick is running: the store is read in parts, and changes in between may look like faults. With --provider,
@@ -95,7 +95,7 @@ def check(context: Context, /, *, provider: bool) -> Answer:
     if provider:
         faults += tuple(stray for pool in context.client.work_pools() for stray in _strays(context, pool))
     text = "" if faults else f"{looked} runs and all that belongs to them fit together."
-    return Answer(data={"runs": looked, "faults": list(faults)}, text=text or f"Faults: {len(faults)}.", faults=faults)
+    return Output(data={"runs": looked, "faults": list(faults)}, text=text or f"Faults: {len(faults)}.", faults=faults)
 
 
 def _strays(context: Context, pool: WorkPool) -> Iterator[str]:
@@ -112,9 +112,9 @@ def _strays(context: Context, pool: WorkPool) -> Iterator[str]:
 _FIX = "run `dispatcher store migrate apply`"
 
 
-def _migration(migration: Migration, text: str) -> Answer:
+def _migration(migration: Migration, text: str) -> Output:
     data = {**asdict(migration), "statements": list(migration.statements), "is_needed": migration.is_needed}
-    return Answer(data=data, text=text)
+    return Output(data=data, text=text)
 
 
 def _well(migration: Migration) -> str:

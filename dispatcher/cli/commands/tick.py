@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import click
 
-from dispatcher.cli.command import Answer, Command
+from dispatcher.cli.command import Command, Output
 from dispatcher.cli.context import Context, pass_context
 from dispatcher.cli.input.values import pools_option
 from dispatcher.cli.output import secrets, shapes
@@ -29,7 +29,7 @@ from providers.base import ProviderError
 )
 @secrets.show_option
 @pass_context
-def tick(context: Context, /, pools: Sequence[str], *, dry: bool) -> Answer:
+def tick(context: Context, /, pools: Sequence[str], *, dry: bool) -> Output:
     """Dispatch once: observe live jobs, admit due runs, submit them. Safe to run as often, and as often at once, as you like.
 
     Exits with 1 if a pool had a problem; the other pools are ticked anyway.
@@ -40,16 +40,16 @@ def tick(context: Context, /, pools: Sequence[str], *, dry: bool) -> Answer:
     dispatch = context.wiring.dispatch
     deadline = dispatch.clock.now() + timedelta(seconds=context.settings.tick_seconds)
     report = run_tick(dispatch, deadline, pools=named)
-    return Answer(data=shapes.tick(report), view="tick", faults=tuple(report.problems))
+    return Output(data=shapes.tick(report), view="tick", faults=tuple(report.problems))
 
 
-def _dry(context: Context, named: Sequence[str] | None) -> Answer:
+def _dry(context: Context, named: Sequence[str] | None) -> Output:
     pools = [pool for pool in context.client.work_pools() if named is None or pool.name in named]
     plans = [_plan(context, pool) for pool in pools]
     faults = tuple(f"{report.pool}: {report.problem}" for _, report in plans if report.problem)
     data = [shapes.dry_run(decision, report) for decision, report in plans]
     granted = [grant.run for decision, _ in plans for grant in decision.grants]
-    return Answer(data=data, view="dry_run", secrets=secrets.of_runs(context, granted), faults=faults)
+    return Output(data=data, view="dry_run", secrets=secrets.of_runs(context, granted), faults=faults)
 
 
 def _plan(context: Context, pool: WorkPool) -> tuple[Decision, PoolReport]:

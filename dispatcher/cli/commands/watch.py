@@ -7,13 +7,13 @@ from uuid import UUID
 
 import click
 
-from dispatcher.cli.command import Answer
+from dispatcher.cli.command import Output
 from dispatcher.cli.context import Context
 from dispatcher.cli.output import secrets, shapes
 from dispatcher.models import Run, RunState
 
 
-def follow(context: Context, run_id: UUID, *, every: float, timeout: float | None) -> Answer:
+def follow(context: Context, run_id: UUID, *, every: float, timeout: float | None) -> Output:
     """Print a line for each change until the run has ended, or the time is up."""
     clock, printed = context.wiring.dispatch.clock, ""
     stop = clock.now() + timedelta(seconds=timeout) if timeout is not None else None
@@ -56,7 +56,7 @@ def _local(moment: datetime) -> str:
     return moment.astimezone().strftime("%H:%M:%S")
 
 
-def _answer(run: Run, timeout: float | None, secret_texts: frozenset[str]) -> Answer:
+def _answer(run: Run, timeout: float | None, secret_texts: frozenset[str]) -> Output:
     if not run.state.is_terminal:
         words = f"run {run.name!r} is still {run.state} after {timeout:g} s; it goes on"
     elif run.state is not RunState.COMPLETED:
@@ -65,4 +65,4 @@ def _answer(run: Run, timeout: float | None, secret_texts: frozenset[str]) -> An
         words = ""
     then = "logs" if run.state.is_terminal else "explain"
     text = f"Run {run.name!r} has completed." if not words else f"Try: dispatcher run {then} {run.id}"
-    return Answer(data=shapes.whole_run(run), text=text, secrets=secret_texts, faults=(words,) if words else ())
+    return Output(data=shapes.whole_run(run), text=text, secrets=secret_texts, faults=(words,) if words else ())

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from dispatcher.cli.command import Answer, Group
+from dispatcher.cli.command import Group, Output
 from dispatcher.cli.context import Context, pass_context
 from dispatcher.cli.input import completion
 from dispatcher.cli.input.consent import consent, yes_option
@@ -92,7 +92,7 @@ def create(
     share: str | None,
     hooks: tuple[str, ...],
     as_default: bool,
-) -> Answer:
+) -> Output:
     """Create a work pool, with one work queue named default."""
     pool = context.client.create_work_pool(
         name,
@@ -139,7 +139,7 @@ def update(
     hooks: tuple[str, ...],
     no_hooks: bool,
     as_default: bool,
-) -> Answer:
+) -> Output:
     """Change the given settings; a new template is checked against every deployment and waiting run of the pool.
 
     New hooks replace all existing hooks.
@@ -170,9 +170,9 @@ def update(
 @work_pool.command("ls", example="dispatcher work-pool ls")
 @wide_option
 @pass_context
-def ls(context: Context, /) -> Answer:
+def ls(context: Context, /) -> Output:
     """List all work pools."""
-    return Answer(data=[_listed(context, pool) for pool in context.client.work_pools()], view="pools")
+    return Output(data=[_listed(context, pool) for pool in context.client.work_pools()], view="pools")
 
 
 def _listed(context: Context, pool: WorkPool) -> shapes.Shape:
@@ -191,10 +191,10 @@ def _listed(context: Context, pool: WorkPool) -> shapes.Shape:
 @secrets.show_option
 @wide_option
 @pass_context
-def inspect(context: Context, /, name: str) -> Answer:
+def inspect(context: Context, /, name: str) -> Output:
     """Show one work pool: its limits, its queues with their runs, and its base job template."""
     view = context.client.inspect_work_pool(name)
-    return Answer(data=shapes.whole_pool(view), view="pool", secrets=secrets.of_pools([view.pool]))
+    return Output(data=shapes.whole_pool(view), view="pool", secrets=secrets.of_pools([view.pool]))
 
 
 @work_pool.command("preview", example="dispatcher work-pool preview nightly --hours 12")
@@ -205,18 +205,18 @@ def inspect(context: Context, /, name: str) -> Answer:
 @click.option("-l", "--limit", type=int, default=100, show_default=True, metavar="N", help="The most runs to show.")
 @wide_option
 @pass_context
-def preview(context: Context, /, name: str, hours: float, limit: int) -> Answer:
+def preview(context: Context, /, name: str, hours: float, limit: int) -> Output:
     """Show the runs of the next hours by due time: late runs are marked, and runs that schedules will create are included."""
     client = context.client
     now, entries = client.clock.now(), client.preview_work_pool(name, within=timedelta(hours=hours), limit=limit)
     shown = [shapes.upcoming(entry, now, client.heartbeat) for entry in entries]
-    return Answer(data=shown, view="output.run_views:preview")
+    return Output(data=shown, view="output.run_views:preview")
 
 
 @work_pool.command("pause", example="dispatcher work-pool pause nightly")
 @pool_argument
 @pass_context
-def pause(context: Context, /, name: str) -> Answer:
+def pause(context: Context, /, name: str) -> Output:
     """Stop starting runs: running jobs continue, and due runs wait."""
     return _changed(context, context.client.update_work_pool(name, paused=True), f"Paused work pool {name!r}.")
 
@@ -224,7 +224,7 @@ def pause(context: Context, /, name: str) -> Answer:
 @work_pool.command("resume", example="dispatcher work-pool resume nightly")
 @pool_argument
 @pass_context
-def resume(context: Context, /, name: str) -> Answer:
+def resume(context: Context, /, name: str) -> Output:
     """Start runs again; all runs that waited are due."""
     return _changed(context, context.client.update_work_pool(name, paused=False), f"Resumed work pool {name!r}.")
 
@@ -233,20 +233,20 @@ def resume(context: Context, /, name: str) -> Answer:
 @pool_argument
 @yes_option
 @pass_context
-def delete(context: Context, /, name: str, *, yes: bool) -> Answer:
+def delete(context: Context, /, name: str, *, yes: bool) -> Output:
     """Delete a work pool with its queues, deployments and ended runs. Refused while it has other runs."""
     context.client.work_pool(name)
     consent(f"delete work pool {name!r}, its queues, its deployments and its ended runs", yes=yes)
     context.client.delete_work_pool(name)
     forget_default(context, name)
-    return Answer(data={"deleted": name}, text=f"Deleted work pool {name!r}.")
+    return Output(data={"deleted": name}, text=f"Deleted work pool {name!r}.")
 
 
 @work_pool.command("sweep", example="dispatcher work-pool sweep nightly --yes")
 @pool_argument
 @yes_option
 @pass_context
-def sweep(context: Context, /, name: str, *, yes: bool) -> Answer:
+def sweep(context: Context, /, name: str, *, yes: bool) -> Output:
     """Remove leftovers of ended jobs at the pool's provider that no run needs. A process's log is removed too."""
     from dispatcher.upkeep.strays import strays  # noqa: PLC0415 - likewise
     from dispatcher.upkeep.sweep import sweep as run_sweep  # noqa: PLC0415 - no other command of this module needs a provider
@@ -258,7 +258,7 @@ def sweep(context: Context, /, name: str, *, yes: bool) -> Answer:
     if unknown:
         examples = ", ".join(unknown[:5])
         lines.append(f"Left alone: {len(unknown)} live jobs for which no run of this store holds a slot: {examples}")
-    return Answer(data={"pool": name, "swept": list(names), "unknown": list(unknown)}, text="\n".join(lines))
+    return Output(data={"pool": name, "swept": list(names), "unknown": list(unknown)}, text="\n".join(lines))
 
 
 @work_pool.command(
@@ -267,7 +267,7 @@ def sweep(context: Context, /, name: str, *, yes: bool) -> Answer:
 @pool_argument
 @click.argument("limit", type=int)
 @pass_context
-def set_concurrency_limit(context: Context, /, name: str, limit: int) -> Answer:
+def set_concurrency_limit(context: Context, /, name: str, limit: int) -> Output:
     """Limit how many runs of the pool may hold a slot at once; 0 means never."""
     pool = context.client.update_work_pool(name, concurrency_limit=limit)
     return _changed(context, pool, f"Work pool {name!r} now runs at most {limit} at once.")
@@ -276,7 +276,7 @@ def set_concurrency_limit(context: Context, /, name: str, limit: int) -> Answer:
 @work_pool.command("clear-concurrency-limit", example="dispatcher work-pool clear-concurrency-limit nightly")
 @pool_argument
 @pass_context
-def clear_concurrency_limit(context: Context, /, name: str) -> Answer:
+def clear_concurrency_limit(context: Context, /, name: str) -> Output:
     """Remove the limit of the pool; the limits of its queues stay."""
     pool = context.client.update_work_pool(name, concurrency_limit=None)
     return _changed(context, pool, f"Work pool {name!r} has no limit any more.")
@@ -290,14 +290,14 @@ def clear_concurrency_limit(context: Context, /, name: str) -> Answer:
 @type_option
 @click.option("-f", "--file", "target", metavar="FILE", help="Write to this file instead of showing it.")
 @variables_options
-def get_default_base_job_template(pool_type: str, target: str | None, variables: str | None, pairs: tuple[str, ...]) -> Answer:
+def get_default_base_job_template(pool_type: str, target: str | None, variables: str | None, pairs: tuple[str, ...]) -> Output:
     """Show the default base job template of a pool type: edit it, and pass it to create, here or at a Prefect server."""
     template = default_base_job_template(pool_type, job_variables(variables, pairs))
     text = json.dumps(template, indent=2)
     if target is None:
-        return Answer(data=template, text=text)
+        return Output(data=template, text=text)
     Path(target).write_text(text + "\n", encoding="utf-8")
-    return Answer(data={"file": target}, text=f"Wrote the base job template of {pool_type} to {target}.")
+    return Output(data={"file": target}, text=f"Wrote the base job template of {pool_type} to {target}.")
 
 
 @work_pool.command(
@@ -311,7 +311,7 @@ def get_default_base_job_template(pool_type: str, target: str | None, variables:
 @pass_context
 def provision_infrastructure(
     context: Context, /, name: str, *, pool_type: str | None, output: Path | None, pool_only: bool, force: bool
-) -> Answer:
+) -> Output:
     """Write a Terraform root module for a pool and the dispatcher that serves it. It runs nothing."""
     from dispatcher.cli.terraform import writing  # noqa: PLC0415 - of no use to the other commands
 
@@ -319,7 +319,7 @@ def provision_infrastructure(
     instead = writing.nothing_to_make(kind)
     if instead is not None:
         data: dict[str, Any] = {"pool": name, "type": kind, "directory": None, "files": [], "next": []}
-        return Answer(data=data, text=f"Work pool {name!r} is of type {kind}. {instead}")
+        return Output(data=data, text=f"Work pool {name!r} is of type {kind}. {instead}")
     module = writing.root_module(name, kind, with_dispatcher=not pool_only, is_stored=pool_type is None)
     directory = output or Path(f"{writing.cloud_name(name)}-infrastructure")
     files = writing.write(module, directory, force=force)
@@ -327,12 +327,12 @@ def provision_infrastructure(
     text = "\n".join(
         [f"Wrote {len(files)} files to {directory}; {module.page} explains them.", "Next:", *(f"  {s}" for s in steps)]
     )
-    return Answer(data={"pool": name, "type": kind, "directory": str(directory), "files": files, "next": steps}, text=text)
+    return Output(data={"pool": name, "type": kind, "directory": str(directory), "files": files, "next": steps}, text=text)
 
 
 def _shape(context: Context, pool: WorkPool) -> shapes.Shape:
     return shapes.pool(pool, pool.status(context.client.clock.now(), context.client.heartbeat))
 
 
-def _changed(context: Context, pool: WorkPool, text: str) -> Answer:
-    return Answer(data=_shape(context, pool), text=text)
+def _changed(context: Context, pool: WorkPool, text: str) -> Output:
+    return Output(data=_shape(context, pool), text=text)

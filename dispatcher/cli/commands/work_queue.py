@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from dispatcher.cli.command import Answer, Group
+from dispatcher.cli.command import Group, Output
 from dispatcher.cli.commands.work_pool import NEGATIVE_NUMBERS
 from dispatcher.cli.context import Context, pass_context
 from dispatcher.cli.input import completion
@@ -47,7 +47,7 @@ def create(
     weight: int,
     share: str,
     no_shift: bool,
-) -> Answer:
+) -> Output:
     """Create a work queue. A queue that has its priority moves down, and so on, as far as needed."""
     before = context.client.work_pool(pool)
     after = context.client.create_work_queue(
@@ -68,27 +68,27 @@ def create(
 @pool_option
 @wide_option
 @pass_context
-def ls(context: Context, /, pool: str) -> Answer:
+def ls(context: Context, /, pool: str) -> Output:
     """List the work queues of a pool, the first served first."""
     view = context.client.inspect_work_pool(pool)
-    return Answer(data=[shapes.queue(view, queue.name) for queue in view.pool.queues], view="queues")
+    return Output(data=[shapes.queue(view, queue.name) for queue in view.pool.queues], view="queues")
 
 
 @work_queue.command("inspect", example="dispatcher work-queue inspect critical --pool nightly")
 @click.argument("name", shell_complete=completion.queues)
 @pool_option
 @pass_context
-def inspect(context: Context, /, name: str, pool: str) -> Answer:
+def inspect(context: Context, /, name: str, pool: str) -> Output:
     """Show one work queue with the numbers of its runs."""
     context.client.work_queue(pool, name)
-    return Answer(data=shapes.queue(context.client.inspect_work_pool(pool), name), view="queue")
+    return Output(data=shapes.queue(context.client.inspect_work_pool(pool), name), view="queue")
 
 
 @work_queue.command("pause", example="dispatcher work-queue pause critical --pool nightly")
 @click.argument("name", shell_complete=completion.queues)
 @pool_option
 @pass_context
-def pause(context: Context, /, name: str, pool: str) -> Answer:
+def pause(context: Context, /, name: str, pool: str) -> Output:
     """Stop starting runs of one queue: running jobs continue, and due runs wait."""
     context.client.update_work_queue(pool, name, paused=True)
     return _changed(context, pool, name, f"Paused work queue {name!r} of {pool!r}.")
@@ -98,7 +98,7 @@ def pause(context: Context, /, name: str, pool: str) -> Answer:
 @click.argument("name", shell_complete=completion.queues)
 @pool_option
 @pass_context
-def resume(context: Context, /, name: str, pool: str) -> Answer:
+def resume(context: Context, /, name: str, pool: str) -> Output:
     """Start runs of a queue again."""
     context.client.update_work_queue(pool, name, paused=False)
     return _changed(context, pool, name, f"Resumed work queue {name!r} of {pool!r}.")
@@ -112,7 +112,7 @@ def resume(context: Context, /, name: str, pool: str) -> Answer:
 @pool_option
 @click.option("--no-shift", is_flag=True, help="Refuse a taken priority instead of moving its queue down.")
 @pass_context
-def set_priority(context: Context, /, name: str, priority: int, pool: str, *, no_shift: bool) -> Answer:
+def set_priority(context: Context, /, name: str, priority: int, pool: str, *, no_shift: bool) -> Output:
     """Change the priority of a queue; 1 is served first."""
     before = context.client.work_pool(pool)
     after = context.client.update_work_queue(pool, name, priority=priority, shift=not no_shift)
@@ -128,7 +128,7 @@ def set_priority(context: Context, /, name: str, priority: int, pool: str, *, no
 @click.argument("limit", type=int)
 @pool_option
 @pass_context
-def set_concurrency_limit(context: Context, /, name: str, limit: int, pool: str) -> Answer:
+def set_concurrency_limit(context: Context, /, name: str, limit: int, pool: str) -> Output:
     """Limit how many runs of the queue may hold a slot at once; 0 means never."""
     context.client.update_work_queue(pool, name, concurrency_limit=limit)
     return _changed(context, pool, name, f"Work queue {name!r} of {pool!r} now runs at most {limit} at once.")
@@ -138,7 +138,7 @@ def set_concurrency_limit(context: Context, /, name: str, limit: int, pool: str)
 @click.argument("name", shell_complete=completion.queues)
 @pool_option
 @pass_context
-def clear_concurrency_limit(context: Context, /, name: str, pool: str) -> Answer:
+def clear_concurrency_limit(context: Context, /, name: str, pool: str) -> Output:
     """Remove the limit of a queue; the limit of the pool stays."""
     context.client.update_work_queue(pool, name, concurrency_limit=None)
     return _changed(context, pool, name, f"Work queue {name!r} of {pool!r} has no limit of its own any more.")
@@ -151,7 +151,7 @@ def clear_concurrency_limit(context: Context, /, name: str, pool: str) -> Answer
 @click.argument("weight", type=int)
 @pool_option
 @pass_context
-def set_weight(context: Context, /, name: str, weight: int, pool: str) -> Answer:
+def set_weight(context: Context, /, name: str, weight: int, pool: str) -> Output:
     """Change how many slots a queue gets for each one of a queue with weight 1, in a pool with fair shares."""
     after = context.client.update_work_queue(pool, name, weight=weight)
     strict = "" if after.share is Share.FAIR else f" It counts once {pool!r} shares fairly (work-pool update --share fair)."
@@ -163,7 +163,7 @@ def set_weight(context: Context, /, name: str, weight: int, pool: str) -> Answer
 @click.argument("share", type=click.Choice([choice.value for choice in Share]))
 @pool_option
 @pass_context
-def set_share(context: Context, /, name: str, share: str, pool: str) -> Answer:
+def set_share(context: Context, /, name: str, share: str, pool: str) -> Output:
     """Change how deployments share a queue's slots: strict, by priority and due time, or fair, by weight."""
     context.client.update_work_queue(pool, name, share=share)
     means = "by the weights of its deployments" if share == Share.FAIR else "by priority and due time"
@@ -175,19 +175,19 @@ def set_share(context: Context, /, name: str, share: str, pool: str) -> Answer:
 @pool_option
 @yes_option
 @pass_context
-def delete(context: Context, /, name: str, pool: str, *, yes: bool) -> Answer:
+def delete(context: Context, /, name: str, pool: str, *, yes: bool) -> Output:
     """Delete a queue. Refused for default, and while its runs have not ended. The others keep their priorities."""
     if context.client.work_queue(pool, name).name != DEFAULT_QUEUE:  # which is refused in any case
         consent(f"delete work queue {name!r} of {pool!r}", yes=yes)
     context.client.delete_work_queue(pool, name)
-    return Answer(data={"deleted": name, "pool": pool}, text=f"Deleted work queue {name!r} of {pool!r}.")
+    return Output(data={"deleted": name, "pool": pool}, text=f"Deleted work queue {name!r} of {pool!r}.")
 
 
-def _changed(context: Context, pool: str, name: str, text: str) -> Answer:
-    return Answer(data=shapes.queue(context.client.inspect_work_pool(pool), name), text=text)
+def _changed(context: Context, pool: str, name: str, text: str) -> Output:
+    return Output(data=shapes.queue(context.client.inspect_work_pool(pool), name), text=text)
 
 
-def _placed(context: Context, before: WorkPool, after: WorkPool, name: str, did: str) -> Answer:
+def _placed(context: Context, before: WorkPool, after: WorkPool, name: str, did: str) -> Output:
     """Report the priority of a queue, and the queues that moved down."""
     moved = {
         queue.name: queue.priority
@@ -197,4 +197,4 @@ def _placed(context: Context, before: WorkPool, after: WorkPool, name: str, did:
     shape = shapes.queue(context.client.inspect_work_pool(after.name), name)
     others = "; ".join(f"{other!r} moved down to {priority}" for other, priority in moved.items())
     text = f"{did} at priority {shape['priority']} of {after.name!r}{f' ({others})' if others else ''}."
-    return Answer(data={**shape, "moved": moved}, text=text)
+    return Output(data={**shape, "moved": moved}, text=text)

@@ -11,7 +11,7 @@ from typing import Any
 from dispatcher.cli.input import yaml_files
 from dispatcher.cli.input.overlays import filled, given_values, laid_over
 from dispatcher.cli.input.values import STANDARD_INPUT, parse_json
-from dispatcher.cli.input.yaml_files import Document, Place
+from dispatcher.cli.input.yaml_files import Document, FilePosition
 from dispatcher.client import configuration_schema
 from dispatcher.client.configuration import SUBJECT
 from dispatcher.core.placeholders import joined
@@ -58,7 +58,7 @@ def _files(source: str) -> Sequence[str]:
 
 def _together(documents: Sequence[Document]) -> Document:
     """Several files as one configuration: each pool and deployment is in exactly one of them."""
-    merged, places, faults = dict[str, Any](), dict[str, Place](), list[Fault]()
+    merged, places, faults = dict[str, Any](), dict[str, FilePosition](), list[Fault]()
     for document in documents:
         if not isinstance(document.value, Mapping):
             words = "must be an object with `pools`, `deployments` and `automations`"
@@ -85,7 +85,7 @@ def _together(documents: Sequence[Document]) -> Document:
     return Document(merged, places)
 
 
-def _twice(kind: str, earlier: Mapping[str, Any], places: Mapping[str, Place], document: Document) -> Iterator[Fault]:
+def _twice(kind: str, earlier: Mapping[str, Any], places: Mapping[str, FilePosition], document: Document) -> Iterator[Fault]:
     """A fault for each noun that an earlier file also holds."""
     for name in sorted(earlier.keys() & document.value[kind].keys()):
         path = joined(kind, name)
@@ -169,7 +169,7 @@ def _json(text: str, name: str) -> Document:
     try:
         return Document(value, yaml_files.read(text, name).places)
     except InvalidInput:
-        return Document(value, {"": Place(name, 1, 1)})
+        return Document(value, {"": FilePosition(name, 1, 1)})
 
 
 def _located(path: str, document: Document) -> str:

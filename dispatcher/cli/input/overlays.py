@@ -16,7 +16,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from dispatcher.cli.input.yaml_files import Document, Place
+from dispatcher.cli.input.yaml_files import Document, FilePosition
 from dispatcher.core.placeholders import joined
 from dispatcher.errors import Fault, InvalidInput
 
@@ -37,7 +37,7 @@ def laid_over(base: Document, overlay: Document) -> Document:
     return Document(value, places)
 
 
-def _merged(base: Any, overlay: Any, path: str, places: dict[str, Place], new: Mapping[str, Place]) -> Any:
+def _merged(base: Any, overlay: Any, path: str, places: dict[str, FilePosition], new: Mapping[str, FilePosition]) -> Any:
     if not (isinstance(base, Mapping) and isinstance(overlay, Mapping)):
         _moved(path, places, new)
         return _without_nulls(overlay)
@@ -61,7 +61,7 @@ def _without_nulls(value: Any) -> Any:
     return {key: _without_nulls(inner) for key, inner in value.items() if inner is not None}
 
 
-def _moved(path: str, places: dict[str, Place], new: Mapping[str, Place]) -> None:
+def _moved(path: str, places: dict[str, FilePosition], new: Mapping[str, FilePosition]) -> None:
     """Let everything at and below a path be where the overlay says it."""
     for old in [old for old in places if _is_within(old, path)]:
         del places[old]

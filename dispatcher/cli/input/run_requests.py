@@ -18,26 +18,26 @@ EXAMPLE = '{"pool": "nightly", "job_variables": {"command": "date"}}'
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
+class RequestEntry:
     """A request and its position; a request made of a command's options has no position."""
 
     request: RunRequest
     place: str = ""
 
 
-def read_requests(source: str, options: Mapping[str, Any]) -> Sequence[Entry]:
+def read_requests(source: str, options: Mapping[str, Any]) -> Sequence[RequestEntry]:
     """The requests of a file, or of standard input for `-`. The options fill in keys that a line does not have.
 
     Raises `InvalidInput` with every line that is no request, before any run is created.
     """
     name = "standard input" if source == STANDARD_INPUT else source
-    entries, faults = list[Entry](), list[Fault]()
+    entries, faults = list[RequestEntry](), list[Fault]()
     for number, line in enumerate(read_text(source, name, "from").splitlines(), start=1):
         if not line.strip():
             continue
         place = f"{name}:{number}"
         try:
-            entries.append(Entry(request=_request(line, options), place=place))
+            entries.append(RequestEntry(request=_request(line, options), place=place))
         except InvalidInput as problem:
             faults += located(problem.faults, place)
     if faults:
@@ -78,7 +78,7 @@ def located(faults: Sequence[Fault], place: str) -> Iterator[Fault]:
         yield Fault(f"{place}: {fault.path}" if fault.path else place, fault.message)
 
 
-def refusal_of(problem: DispatcherError, entry: Entry | None, created: int) -> DispatcherError:
+def refusal_of(problem: DispatcherError, entry: RequestEntry | None, created: int) -> DispatcherError:
     """The refusal of a request, with its position if it has one, and with the number of runs created before it."""
     place, before = entry.place if entry else "", f" ({created} runs were created before)" if created else ""
     if isinstance(problem, InvalidInput):

@@ -40,7 +40,7 @@ _PLAIN: Mapping[str, tuple[str, Sequence[str]]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class FilePosition:
     """A position in a file; lines and columns count from 1."""
 
     file: str
@@ -56,9 +56,9 @@ class Document:
     """A value, and the position of each of its parts by dotted path; the empty path is the whole."""
 
     value: Any
-    places: dict[str, Place] = field(default_factory=dict)
+    places: dict[str, FilePosition] = field(default_factory=dict)
 
-    def place(self, path: str) -> Place | None:
+    def place(self, path: str) -> FilePosition | None:
         """The position of a path, or of the nearest path that contains it."""
         while path not in self.places and path:
             path = path[: max(path.rfind("."), path.rfind("["), 0)]
@@ -149,11 +149,11 @@ class _Walk:
 
     def __init__(self, name: str) -> None:
         self._name, self._values = name, 0
-        self._places: dict[str, Place] = {}
+        self._places: dict[str, FilePosition] = {}
 
     def document(self, node: yaml.Node | None) -> Document:
         if node is None:
-            return Document(None, {"": Place(self._name, 1, 1)})
+            return Document(None, {"": FilePosition(self._name, 1, 1)})
         self._places[""] = self._place(node)
         return Document(self._value(node, "", 0), self._places)
 
@@ -213,12 +213,12 @@ class _Walk:
                 self._place(node), f"{text[:40]} is no value that JSON has; give a number, or put it in quotes"
             ) from None
 
-    def _place(self, node: yaml.Node) -> Place:
+    def _place(self, node: yaml.Node) -> FilePosition:
         return _at(self._name, node.start_mark)
 
 
-def _at(name: str, mark: Any) -> Place:
-    return Place(name, mark.line + 1, mark.column + 1)
+def _at(name: str, mark: Any) -> FilePosition:
+    return FilePosition(name, mark.line + 1, mark.column + 1)
 
 
 def _is_merge(key: yaml.Node) -> bool:
@@ -245,5 +245,5 @@ def _words(problem: yaml.MarkedYAMLError) -> str:
     return ", ".join(" ".join(words.split()) for words in (problem.context, problem.problem) if words)
 
 
-def _fault(place: Place | str, words: str) -> InvalidInput:
+def _fault(place: FilePosition | str, words: str) -> InvalidInput:
     return InvalidInput("file", [Fault(str(place), words)])

@@ -22,7 +22,7 @@ MOST = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Listed:
+class ListedRun:
     """A run with the reason why it waits, which its own row does not hold."""
 
     run: Run
@@ -32,17 +32,17 @@ class Listed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Listing:
+class RunListing:
     """The first runs of a list, in order."""
 
-    runs: Sequence[Listed]
-    to_come: Sequence[Listed]
+    runs: Sequence[ListedRun]
+    to_come: Sequence[ListedRun]
     """Future runs, sorted by due time."""
     searched: ByReason | None = None
     """How far the runs were searched for a reason."""
 
 
-def listing(client: Dispatcher, where: RunFilter, *, limit: int, reason: str = "") -> Listing:
+def listing(client: Dispatcher, where: RunFilter, *, limit: int, reason: str = "") -> RunListing:
     """The runs that match a filter, at most `limit` of each kind. Raises `InvalidInput` for a limit out of range.
 
     `reason`: only those of the newest `SEARCHED` runs whose recorded reason has this text, at most `limit` in all.
@@ -61,14 +61,18 @@ def listing(client: Dispatcher, where: RunFilter, *, limit: int, reason: str = "
     return _ordered(client, live, waiting, ended, limit=limit)
 
 
-def _ordered(client: Dispatcher, live: Sequence[Run], waiting: Sequence[Run], ended: Sequence[Run], *, limit: int) -> Listing:
+def _ordered(
+    client: Dispatcher, live: Sequence[Run], waiting: Sequence[Run], ended: Sequence[Run], *, limit: int
+) -> RunListing:
     now = client.clock.now()
     live = sorted(live, key=lambda run: run.claimed_at or now)
     due = sorted((run for run in waiting if _counts_now(run, now)), key=order_in_queue)
     ended = sorted(ended, key=lambda run: run.ended_at or now, reverse=True)
-    shown = [Listed(run=run) for run in live], _with_waits(client, due[:limit], now), [Listed(run=run) for run in ended]
+    shown = [ListedRun(run=run) for run in live], _with_waits(client, due[:limit], now), [ListedRun(run=run) for run in ended]
     later = sorted((run for run in waiting if not _counts_now(run, now)), key=position_of)
-    return Listing(runs=[entry for part in shown for entry in part][:limit], to_come=[Listed(run=run) for run in later[:limit]])
+    return RunListing(
+        runs=[entry for part in shown for entry in part][:limit], to_come=[ListedRun(run=run) for run in later[:limit]]
+    )
 
 
 def _read(client: Dispatcher, where: RunFilter, states: frozenset[RunState], limit: int) -> Sequence[Run]:
@@ -88,7 +92,7 @@ def _counts_now(run: Run, now: datetime) -> bool:
     return run.due_at <= now or run.ended_attempts > 0
 
 
-def _with_waits(client: Dispatcher, due: Iterable[Run], now: datetime) -> list[Listed]:
+def _with_waits(client: Dispatcher, due: Iterable[Run], now: datetime) -> list[ListedRun]:
     """Due runs, each with the reason that `explain` gives."""
     pools: dict[str, tuple[WorkPool | None, Mapping[str, QueueCount]]] = {}
     ahead: dict[tuple[str, str], int] = {}
@@ -102,7 +106,7 @@ def _with_waits(client: Dispatcher, due: Iterable[Run], now: datetime) -> list[L
         place = served_first.get(run.id, ahead.setdefault((run.pool, run.queue), 0))
         words = _words(run, _around(client, run, pool, counts, place), now) if pool else ""
         ahead[run.pool, run.queue] += run.due_at <= now and (run.not_before is None or run.not_before <= now)
-        shown.append(Listed(run=run, late=run.is_late(now, client.heartbeat), waits=words))
+        shown.append(ListedRun(run=run, late=run.is_late(now, client.heartbeat), waits=words))
     return shown
 
 

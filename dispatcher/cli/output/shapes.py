@@ -66,7 +66,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from dispatcher.cli.output.listing import Listed
+from dispatcher.cli.output.listing import ListedRun
 from dispatcher.client.shapes import (
     Shape,
     attempt,
@@ -136,7 +136,7 @@ __all__ = [
 ]
 
 
-def listed(entry: Listed) -> Shape:
+def listed(entry: ListedRun) -> Shape:
     """A run in the list of `run ls`."""
     return {**run(entry.run), "late": entry.late, "waits": entry.waits}
 

@@ -18,12 +18,12 @@ from dispatcher.events import log_event
 from dispatcher.web.answers import Refused, of_error, of_refusal, problem
 from dispatcher.web.api import automations, bulk, change_log, configuration, deployments, pictures, pools, runs, simulations
 from dispatcher.web.api.documents import READ, documented, schemas
-from dispatcher.web.api.requests import Answer
-from dispatcher.web.clients import Clients
+from dispatcher.web.api.requests import JsonAnswer
+from dispatcher.web.clients import ClientLender
 from providers.base import ProviderError
 
 
-def make_api(clients: Clients) -> FastAPI:
+def make_api(clients: ClientLender) -> FastAPI:
     """The application that is mounted at `/api/v1`."""
     api = FastAPI(
         title="push-dispatcher",
@@ -48,9 +48,9 @@ def make_api(clients: Clients) -> FastAPI:
     return api
 
 
-def health() -> Answer:
+def health() -> JsonAnswer:
     """Whether the server is there."""
-    return Answer({"status": "ok"})
+    return JsonAnswer({"status": "ok"})
 
 
 def _document(api: FastAPI) -> None:

@@ -17,10 +17,10 @@ from dispatcher.models import Automation
 from dispatcher.web.api.documents import CHANGE, CREATE, DELETE, READ, body_of, documented
 from dispatcher.web.api.requests import (
     NAME_PATTERN,
-    Answer,
     AutomationName,
     Body,
     Client,
+    JsonAnswer,
     Version,
     answer,
     fields_of,
@@ -37,7 +37,7 @@ router = APIRouter()
 
 
 @router.get("/automations", operation_id="list_automations", responses=documented(READ, "Automations"))
-def list_automations(client: Client) -> Answer:
+def list_automations(client: Client) -> JsonAnswer:
     """Every automation, by name."""
     automations = client.automations()
     return answer(list(map(shapes.automation, automations)), of_automations(client.store, automations))
@@ -48,7 +48,7 @@ def list_firings(
     client: Client,
     automation: Annotated[str, Query(max_length=200, pattern=NAME_PATTERN)] = "",
     limit: Annotated[int, Query(ge=1, le=1000)] = 50,
-) -> Answer:
+) -> JsonAnswer:
     """What automations (or one of them) did, and why, newest first."""
     return answer(list(map(shapes.firing, client.firings(automation or None, limit=limit))))
 
@@ -60,7 +60,7 @@ def list_firings(
     responses=documented(CREATE, "WholeAutomation"),
     openapi_extra=body_of("NewAutomation"),
 )
-def create_automation(client: Client, body: Body) -> Answer:
+def create_automation(client: Client, body: Body) -> JsonAnswer:
     """Create an automation. What happened before does not count."""
     name, entry = take_name(body)
     absent = [Fault(field, "is missing; give it a value") for field in ("when", "then") if field not in entry]
@@ -70,7 +70,7 @@ def create_automation(client: Client, body: Body) -> Answer:
 
 
 @router.get("/automations/{automation}", operation_id="get_automation", responses=documented(READ, "WholeAutomation"))
-def get_automation(client: Client, automation: AutomationName) -> Answer:
+def get_automation(client: Client, automation: AutomationName) -> JsonAnswer:
     """One automation, with what it did last."""
     return _whole(client, client.automation(automation))
 
@@ -81,7 +81,7 @@ def get_automation(client: Client, automation: AutomationName) -> Answer:
     responses=documented(CHANGE, "WholeAutomation"),
     openapi_extra=body_of("AutomationChange"),
 )
-def update_automation(client: Client, automation: AutomationName, body: Body, version: Version) -> Answer:
+def update_automation(client: Client, automation: AutomationName, body: Body, version: Version) -> JsonAnswer:
     """Change the fields that the body names. `paused` pauses and resumes; with another `when` it counts anew."""
     fields = fields_of(AUTOMATION, body, SETTABLE)
     return _whole(client, client.only_at(automation=version).update_automation(automation, **fields))
@@ -94,6 +94,6 @@ def delete_automation(client: Client, automation: AutomationName, version: Versi
     return Response(status_code=HTTPStatus.NO_CONTENT)
 
 
-def _whole(client: Dispatcher, automation: Automation, status: HTTPStatus = HTTPStatus.OK) -> Answer:
+def _whole(client: Dispatcher, automation: Automation, status: HTTPStatus = HTTPStatus.OK) -> JsonAnswer:
     shape = shapes.whole_automation(automation, client.firings(automation.name, limit=SHOWN))
     return answer(shape, of_automations(client.store, [automation]), status=status, headers=tag(automation))

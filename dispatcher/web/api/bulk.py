@@ -14,7 +14,7 @@ from dispatcher.errors import Fault, InvalidInput
 from dispatcher.models import RunState
 from dispatcher.records import RunFilter
 from dispatcher.web.api.documents import ASK, body_of, documented
-from dispatcher.web.api.requests import Answer, Body, Client, answer, time_in
+from dispatcher.web.api.requests import Body, Client, JsonAnswer, answer, time_in
 from dispatcher.web.cursors import refused
 
 TEXTS = ("pool", "queue", "deployment", "tag", "name", "since", "until")
@@ -26,7 +26,7 @@ router = APIRouter()
 @router.post(
     "/runs/bulk", operation_id="work_on_runs", responses=documented(ASK, "BulkStep"), openapi_extra=body_of("BulkRequest")
 )
-def work_on_runs(client: Client, body: Body) -> Answer:
+def work_on_runs(client: Client, body: Body) -> JsonAnswer:
     """Cancel, retry, move or start all runs that match a filter: one step of at most 200 runs, the newest first.
 
     Send the answer's `next` as the body of the following step, until it is null. Nothing works between two requests; stop

@@ -12,7 +12,7 @@ from dispatcher.client import shapes
 from dispatcher.client.change_log import MAX_ENTRIES, log_filter
 from dispatcher.records import LogFilter
 from dispatcher.web.api.documents import READ, documented
-from dispatcher.web.api.requests import TIME, Answer, Client, PlainText, Text, answer, time_in
+from dispatcher.web.api.requests import TIME, Client, JsonAnswer, PlainText, Text, answer, time_in
 from dispatcher.web.cursors import entries_of
 
 router = APIRouter()
@@ -40,7 +40,7 @@ def list_changes(
     where: Annotated[LogFilter, Depends(entry_filter)],
     limit: Annotated[int, Query(ge=1, le=MAX_ENTRIES)] = 50,
     cursor: Annotated[str, Query(max_length=400, description="The `next` of the page before.")] = "",
-) -> Answer:
+) -> JsonAnswer:
     """A page of the log of changes, the latest first: who changed what, and which way it came in."""
     entries, following = entries_of(client, where, cursor, limit)
     link = {"Link": f'<{request.url.include_query_params(cursor=following)}>; rel="next"'} if following else None

@@ -12,20 +12,20 @@ from dispatcher.core.changes import Configuration
 from dispatcher.core.redaction import secret_texts
 from dispatcher.errors import Fault, InvalidInput
 from dispatcher.web.api.documents import ASK, READ, body_of, documented
-from dispatcher.web.api.requests import Answer, Body, Client, answer
+from dispatcher.web.api.requests import Body, Client, JsonAnswer, answer
 
 router = APIRouter()
 
 
 @router.post("/plan", operation_id="plan", responses=documented(ASK, "Plan"), openapi_extra=body_of("PlanRequest"))
-def plan(client: Client, body: Body) -> Answer:
+def plan(client: Client, body: Body) -> JsonAnswer:
     """What a configuration would change. Changes nothing."""
     made, _ = _planned(client, body, frozenset({"configuration", "prune", "take_over"}))
     return answer(shapes.plan(made, applied=False), _secrets(made.stored, made.target))
 
 
 @router.post("/apply", operation_id="apply", responses=documented(ASK, "Plan"), openapi_extra=body_of("ApplyRequest"))
-def apply(client: Client, body: Body) -> Answer:
+def apply(client: Client, body: Body) -> JsonAnswer:
     """Change what is stored into a configuration. `expect` is the `hash` of the plan that was looked at."""
     planned, expect = _planned(client, body, frozenset({"configuration", "prune", "take_over", "expect"}))
     made = client.apply(planned, expect=expect)
@@ -33,7 +33,7 @@ def apply(client: Client, body: Body) -> Answer:
 
 
 @router.get("/export", operation_id="export", responses=documented(READ, "Exported"))
-def export(client: Client) -> Answer:
+def export(client: Client) -> JsonAnswer:
     """The stored configuration, as `plan` takes it. Secrets are hidden, and `plan` refuses them so."""
     secrets = of_pools(client.work_pools(), client.deployments(), automations=client.automations())
     return answer({"automations": {}, **client.export()}, secrets)
@@ -42,7 +42,7 @@ def export(client: Client) -> Answer:
 @router.post(
     "/preview-job", operation_id="preview_job", responses=documented(ASK, "JobPreview"), openapi_extra=body_of("JobRequest")
 )
-def preview_job(client: Client, body: Body) -> Answer:
+def preview_job(client: Client, body: Body) -> JsonAnswer:
     """The job that a run with these variables would become. Changes nothing."""
     _refuse_unknown(body, frozenset({"pool", "deployment", "job_variables", "parameters", "base_job_template"}))
     preview = client.preview_job(**body)

@@ -17,10 +17,10 @@ from dispatcher.models import Deployment, Schedule
 from dispatcher.web.api.documents import CHANGE, CREATE, DELETE, READ, body_of, documented
 from dispatcher.web.api.requests import (
     NAME_PATTERN,
-    Answer,
     Body,
     Client,
     DeploymentName,
+    JsonAnswer,
     Slug,
     Version,
     answer,
@@ -37,7 +37,7 @@ router = APIRouter()
 
 
 @router.get("/deployments", operation_id="list_deployments", responses=documented(READ, "Deployments"))
-def list_deployments(client: Client, pool: Annotated[str, Query(max_length=200, pattern=NAME_PATTERN)] = "") -> Answer:
+def list_deployments(client: Client, pool: Annotated[str, Query(max_length=200, pattern=NAME_PATTERN)] = "") -> JsonAnswer:
     """Every deployment, or every one of a pool, by name."""
     deployments = client.deployments(client.work_pool(pool).name if pool else None)
     return answer(list(map(shapes.deployment, deployments)), of_runs(client.store, (), deployments))
@@ -50,7 +50,7 @@ def list_deployments(client: Client, pool: Annotated[str, Query(max_length=200, 
     responses=documented(CREATE, "WholeDeployment"),
     openapi_extra=body_of("NewDeployment"),
 )
-def create_deployment(client: Client, body: Body) -> Answer:
+def create_deployment(client: Client, body: Body) -> JsonAnswer:
     """Create a deployment. Its schedules begin now."""
     name, entry = take_name(body)
     if "pool" not in entry:
@@ -59,7 +59,7 @@ def create_deployment(client: Client, body: Body) -> Answer:
 
 
 @router.get("/deployments/{deployment}", operation_id="get_deployment", responses=documented(READ, "WholeDeployment"))
-def get_deployment(client: Client, deployment: DeploymentName) -> Answer:
+def get_deployment(client: Client, deployment: DeploymentName) -> JsonAnswer:
     """One deployment, with the next windows of its schedules."""
     return _whole(client, client.deployment(deployment))
 
@@ -70,7 +70,7 @@ def get_deployment(client: Client, deployment: DeploymentName) -> Answer:
     responses=documented(CHANGE, "WholeDeployment"),
     openapi_extra=body_of("DeploymentChange"),
 )
-def update_deployment(client: Client, deployment: DeploymentName, body: Body, version: Version) -> Answer:
+def update_deployment(client: Client, deployment: DeploymentName, body: Body, version: Version) -> JsonAnswer:
     """Change the fields that the body names. `schedules` and `hooks` replace all existing ones."""
     fields = fields_of(DEPLOYMENT, body, SETTABLE)
     return _whole(client, client.only_at(deployment=version).update_deployment(deployment, **fields))
@@ -82,7 +82,7 @@ def update_deployment(client: Client, deployment: DeploymentName, body: Body, ve
     responses=documented(CHANGE, "WholeDeployment"),
     openapi_extra=body_of("DeploymentRename"),
 )
-def rename_deployment(client: Client, deployment: DeploymentName, body: Body, version: Version) -> Answer:
+def rename_deployment(client: Client, deployment: DeploymentName, body: Body, version: Version) -> JsonAnswer:
     """Give a deployment another name. Its waiting runs go with it and get new ids; automations name it by the new name."""
     name, rest = take_name(body)
     if rest:
@@ -98,7 +98,7 @@ def delete_deployment(client: Client, deployment: DeploymentName, version: Versi
 
 
 @router.get("/deployments/{deployment}/schedules", operation_id="list_schedules", responses=documented(READ, "Schedules"))
-def list_schedules(client: Client, deployment: DeploymentName) -> Answer:
+def list_schedules(client: Client, deployment: DeploymentName) -> JsonAnswer:
     """The schedules of a deployment, each with its next windows."""
     owner = client.deployment(deployment)
     return answer(shapes.whole_deployment(owner, client.next_windows)["schedules"], headers=tag(owner))
@@ -111,7 +111,7 @@ def list_schedules(client: Client, deployment: DeploymentName) -> Answer:
     responses=documented(CREATE, "WholeDeployment"),
     openapi_extra=body_of("NewSchedule"),
 )
-def create_schedule(client: Client, deployment: DeploymentName, body: Body) -> Answer:
+def create_schedule(client: Client, deployment: DeploymentName, body: Body) -> JsonAnswer:
     """Add a schedule to a deployment."""
     slug, entry = take_name(body, "slug")
     schedule = Schedule(slug=slug, **fields_of(SCHEDULE, entry, SETTABLE_OF_SCHEDULES))
@@ -124,7 +124,7 @@ def create_schedule(client: Client, deployment: DeploymentName, body: Body) -> A
     responses=documented(CHANGE, "WholeDeployment"),
     openapi_extra=body_of("ScheduleChange"),
 )
-def update_schedule(client: Client, deployment: DeploymentName, slug: Slug, body: Body, version: Version) -> Answer:
+def update_schedule(client: Client, deployment: DeploymentName, slug: Slug, body: Body, version: Version) -> JsonAnswer:
     """Change the fields that the body names. Another kind replaces the present one. `active` pauses and resumes."""
     fields = fields_of(SCHEDULE, body, SETTABLE_OF_SCHEDULES)
     return _whole(client, client.only_at(deployment=version).update_schedule(deployment, slug, **fields))
@@ -139,6 +139,6 @@ def delete_schedule(client: Client, deployment: DeploymentName, slug: Slug, vers
     return Response(status_code=HTTPStatus.NO_CONTENT)
 
 
-def _whole(client: Dispatcher, deployment: Deployment, status: HTTPStatus = HTTPStatus.OK) -> Answer:
+def _whole(client: Dispatcher, deployment: Deployment, status: HTTPStatus = HTTPStatus.OK) -> JsonAnswer:
     shape = shapes.whole_deployment(deployment, client.next_windows)
     return answer(shape, of_runs(client.store, (), [deployment]), status=status, headers=tag(deployment))

@@ -10,7 +10,7 @@ from http import HTTPStatus
 from typing import Any
 
 from dispatcher.client import configuration_schema
-from dispatcher.client.bulk import STEP, Action
+from dispatcher.client.bulk import STEP, BulkAction
 from dispatcher.models import FIRST_PRIORITY, LAST_PRIORITY, RunState
 
 Schema = dict[str, Any]
@@ -318,7 +318,7 @@ def _bulk_request(name: Schema) -> Schema:
     where = _object({**dict.fromkeys(texts, name), "state": states, **dict.fromkeys(times, TIME)})
     return _object(
         {
-            "action": {"enum": sorted(Action)},
+            "action": {"enum": sorted(BulkAction)},
             "filter": where,
             "queue": name,
             "as_of": TIME,

@@ -16,7 +16,18 @@ from dispatcher.client.secrets import of_pools
 from dispatcher.errors import Fault, InvalidInput
 from dispatcher.models import WorkPool
 from dispatcher.web.api.documents import CHANGE, CREATE, DELETE, READ, body_of, documented
-from dispatcher.web.api.requests import Answer, Body, Client, PoolName, QueueName, Version, answer, fields_of, tag, take_name
+from dispatcher.web.api.requests import (
+    Body,
+    Client,
+    JsonAnswer,
+    PoolName,
+    QueueName,
+    Version,
+    answer,
+    fields_of,
+    tag,
+    take_name,
+)
 
 SETTABLE = frozenset({"base_job_template", "concurrency_limit", "paused", "description", "hooks", "share", "job_variables"})
 SETTABLE_OF_QUEUES = frozenset({"priority", "concurrency_limit", "paused", "description", "weight", "share"})
@@ -25,7 +36,7 @@ router = APIRouter()
 
 
 @router.get("/pools", operation_id="list_pools", responses=documented(READ, "Pools"))
-def list_pools(client: Client) -> Answer:
+def list_pools(client: Client) -> JsonAnswer:
     """Every work pool, by name."""
     now = client.clock.now()
     return answer([shapes.pool(pool, pool.status(now, client.heartbeat)) for pool in client.work_pools()])
@@ -38,7 +49,7 @@ def list_pools(client: Client) -> Answer:
     responses=documented(CREATE, "WholePool"),
     openapi_extra=body_of("NewPool"),
 )
-def create_pool(client: Client, body: Body) -> Answer:
+def create_pool(client: Client, body: Body) -> JsonAnswer:
     """Create a work pool with its `default` queue. Without a template, it gets the one of its type."""
     name, entry = take_name(body)
     fields = _pool_fields(entry, SETTABLE | {"type"})
@@ -48,7 +59,7 @@ def create_pool(client: Client, body: Body) -> Answer:
 
 
 @router.get("/pools/{pool}", operation_id="get_pool", responses=documented(READ, "WholePool"))
-def get_pool(client: Client, pool: PoolName) -> Answer:
+def get_pool(client: Client, pool: PoolName) -> JsonAnswer:
     """One work pool, with its queues and its base job template."""
     return _whole(client, client.work_pool(pool))
 
@@ -56,7 +67,7 @@ def get_pool(client: Client, pool: PoolName) -> Answer:
 @router.patch(
     "/pools/{pool}", operation_id="update_pool", responses=documented(CHANGE, "WholePool"), openapi_extra=body_of("PoolChange")
 )
-def update_pool(client: Client, pool: PoolName, body: Body, version: Version) -> Answer:
+def update_pool(client: Client, pool: PoolName, body: Body, version: Version) -> JsonAnswer:
     """Change the fields that the body names."""
     fields = _pool_fields(body, SETTABLE)
     return _whole(client, client.only_at(pool=version).update_work_pool(pool, **fields))
@@ -75,7 +86,7 @@ def preview_pool(
     pool: PoolName,
     within_seconds: Annotated[int, Query(ge=0, le=366 * 86_400)] = 3600,
     limit: Annotated[int, Query(ge=1, le=MAX_PREVIEW)] = 100,
-) -> Answer:
+) -> JsonAnswer:
     """The waiting runs that are due within that time, and those that schedules will create by then."""
     now = client.clock.now()
     upcoming = client.preview_work_pool(pool, within=timedelta(seconds=within_seconds), limit=limit)
@@ -83,7 +94,7 @@ def preview_pool(
 
 
 @router.get("/pools/{pool}/queues", operation_id="list_queues", responses=documented(READ, "Queues"))
-def list_queues(client: Client, pool: PoolName) -> Answer:
+def list_queues(client: Client, pool: PoolName) -> JsonAnswer:
     """The queues of a pool, in the order of their priority."""
     view = client.inspect_work_pool(pool)
     return answer([shapes.queue(view, queue.name) for queue in view.pool.queues], headers=tag(view.pool))
@@ -96,7 +107,7 @@ def list_queues(client: Client, pool: PoolName) -> Answer:
     responses=documented(CREATE, "Queue"),
     openapi_extra=body_of("NewQueue"),
 )
-def create_queue(client: Client, pool: PoolName, body: Body) -> Answer:
+def create_queue(client: Client, pool: PoolName, body: Body) -> JsonAnswer:
     """Add a queue. Without a priority it goes last; a queue that has this priority moves down."""
     name, entry = take_name(body)
     client.create_work_queue(pool, name, **fields_of(QUEUE, entry, SETTABLE_OF_QUEUES))
@@ -104,7 +115,7 @@ def create_queue(client: Client, pool: PoolName, body: Body) -> Answer:
 
 
 @router.get("/pools/{pool}/queues/{queue}", operation_id="get_queue", responses=documented(READ, "Queue"))
-def get_queue(client: Client, pool: PoolName, queue: QueueName) -> Answer:
+def get_queue(client: Client, pool: PoolName, queue: QueueName) -> JsonAnswer:
     """One queue. Its ETag is that of its pool."""
     return _queue(client, pool, queue)
 
@@ -115,7 +126,7 @@ def get_queue(client: Client, pool: PoolName, queue: QueueName) -> Answer:
     responses=documented(CHANGE, "Queue"),
     openapi_extra=body_of("QueueChange"),
 )
-def update_queue(client: Client, pool: PoolName, queue: QueueName, body: Body, version: Version) -> Answer:
+def update_queue(client: Client, pool: PoolName, queue: QueueName, body: Body, version: Version) -> JsonAnswer:
     """Change the fields that the body names. A queue that has the new priority moves down."""
     client.only_at(pool=version).update_work_queue(pool, queue, **fields_of(QUEUE, body, SETTABLE_OF_QUEUES))
     return _queue(client, pool, queue)
@@ -137,12 +148,12 @@ def _pool_fields(entry: dict[str, Any], allowed: frozenset[str]) -> dict[str, An
     return fields_of(POOL, rest, allowed) | variables
 
 
-def _whole(client: Dispatcher, pool: WorkPool, status: HTTPStatus = HTTPStatus.OK) -> Answer:
+def _whole(client: Dispatcher, pool: WorkPool, status: HTTPStatus = HTTPStatus.OK) -> JsonAnswer:
     view = client.inspect_work_pool(pool.name)
     return answer(shapes.whole_pool(view), of_pools([view.pool]), status=status, headers=tag(view.pool))
 
 
-def _queue(client: Dispatcher, pool: str, name: str, status: HTTPStatus = HTTPStatus.OK) -> Answer:
+def _queue(client: Dispatcher, pool: str, name: str, status: HTTPStatus = HTTPStatus.OK) -> JsonAnswer:
     client.work_queue(pool, name)
     view = client.inspect_work_pool(pool)
     return answer(shapes.queue(view, name), status=status, headers=tag(view.pool))

@@ -14,13 +14,13 @@ from starlette.responses import JSONResponse
 
 from dispatcher.client import Dispatcher
 from dispatcher.client.arguments import utc
-from dispatcher.client.entries import Kind, read_fields
+from dispatcher.client.entries import NounKind, read_fields
 from dispatcher.client.secrets import hide
 from dispatcher.errors import Fault, InvalidInput
 from dispatcher.models import Automation, Deployment, WorkPool
 from dispatcher.web.answers import Refused
 from dispatcher.web.bodies import json_body
-from dispatcher.web.clients import Clients
+from dispatcher.web.clients import ClientLender
 
 NAME_PATTERN = r"^[^/%&<>\x00-\x1f\x7f-\x9f]+$"
 """What a name may look like; `dispatcher.models.is_name` has the whole rule."""
@@ -38,7 +38,7 @@ PlainText = Annotated[str, Query(max_length=200, pattern=r"^[^\x00-\x1f\x7f-\x9f
 TIME = {"format": "date-time"}
 
 
-class Answer(JSONResponse):
+class JsonAnswer(JSONResponse):
     """JSON in ASCII: any text can be written so, also one that is no valid Unicode."""
 
     def render(self, content: Any) -> bytes:
@@ -48,7 +48,7 @@ class Answer(JSONResponse):
 
 def borrowed(request: Request) -> Iterator[Dispatcher]:
     """A client for the time of one request."""
-    clients: Clients = request.app.state.clients
+    clients: ClientLender = request.app.state.clients
     with clients.lent(request.scope, via="api") as client:
         yield client
 
@@ -99,9 +99,9 @@ def answer(
     *,
     status: HTTPStatus = HTTPStatus.OK,
     headers: Mapping[str, str] | None = None,
-) -> Answer:
+) -> JsonAnswer:
     """A value as JSON, without its secrets."""
-    return Answer(hide(secrets, value), status_code=status, headers=headers)
+    return JsonAnswer(hide(secrets, value), status_code=status, headers=headers)
 
 
 def tag(noun: WorkPool | Deployment | Automation) -> dict[str, str]:
@@ -109,7 +109,7 @@ def tag(noun: WorkPool | Deployment | Automation) -> dict[str, str]:
     return {"ETag": f'"{noun.version}"'}
 
 
-def fields_of(kind: Kind, body: Mapping[str, Any], allowed: frozenset[str]) -> dict[str, Any]:
+def fields_of(kind: NounKind, body: Mapping[str, Any], allowed: frozenset[str]) -> dict[str, Any]:
     """The fields of a body, read. Raises `InvalidInput` with every fault, also for a field that cannot be set here."""
     foreign = [
         Fault(name, f"is no field here; the fields are {', '.join(sorted(allowed))}") for name in body if name not in allowed

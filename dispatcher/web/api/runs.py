@@ -23,9 +23,9 @@ from dispatcher.web.api.documents import ACT, ASK, CREATE, READ, body_of, docume
 from dispatcher.web.api.requests import (
     NAME_PATTERN,
     TIME,
-    Answer,
     Body,
     Client,
+    JsonAnswer,
     PlainText,
     RunReference,
     Text,
@@ -77,7 +77,7 @@ def list_runs(
     cursor: Annotated[str, Query(max_length=400, description="The `next` of the page before.")] = "",
     *,
     reason: Annotated[str, Query(max_length=200, description=REASON)] = "",
-) -> Answer:
+) -> JsonAnswer:
     """A page of runs, newest first. `next` is the cursor of the page that follows; null: there is none.
 
     Where no index has all that the filter asks for, a page is what matches among some thousands of runs: it may have fewer runs
@@ -106,7 +106,7 @@ def create_runs(
     idempotency_key: Annotated[
         str, Header(alias="Idempotency-Key", max_length=200, description="A repeat with the same key returns the same run.")
     ] = "",
-) -> Answer:
+) -> JsonAnswer:
     """Create one run from an object, or many from a list: all of them, or none.
 
     A header `Idempotency-Key` on a list gives its runs the keys KEY.0, KEY.1 and so on. Refuses a key that was used for a
@@ -125,19 +125,19 @@ def create_runs(
 
 
 @router.get("/runs/{run}", operation_id="get_run", responses=documented(READ, "WholeRun"))
-def get_run(client: Client, run: RunReference) -> Answer:
+def get_run(client: Client, run: RunReference) -> JsonAnswer:
     """One run, with its timeline through all attempts."""
     return _whole(client, client.run(run))
 
 
 @router.get("/runs/{run}/explain", operation_id="explain_run", responses=documented(READ, "Explanation"))
-def explain_run(client: Client, run: RunReference) -> Answer:
+def explain_run(client: Client, run: RunReference) -> JsonAnswer:
     """Why the run is not running: the one primary reason, who holds the slots, and what to do."""
     return answer(shapes.explanation(client.run(run), client.explain(run)))
 
 
 @router.post("/runs/{run}/cancel", operation_id="cancel_run", responses=documented(ACT, "WholeRun"))
-def cancel_run(client: Client, run: RunReference) -> Answer:
+def cancel_run(client: Client, run: RunReference) -> JsonAnswer:
     """Cancel a run: at once while it waits, otherwise as soon as its job has ended. An ended run stays as it is."""
     return _whole(client, client.cancel_run(run))
 
@@ -148,7 +148,7 @@ def cancel_run(client: Client, run: RunReference) -> Answer:
     responses=documented(ASK, "WholeRun"),
     openapi_extra=body_of("RunMove"),
 )
-def move_run(client: Client, run: RunReference, body: Body) -> Answer:
+def move_run(client: Client, run: RunReference, body: Body) -> JsonAnswer:
     """Move a waiting run into another queue of its pool, or change its priority. A run that does not wait is a conflict.
 
     `front` gives it a priority of one less than the lowest of the due runs of the queue.
@@ -162,13 +162,13 @@ def move_run(client: Client, run: RunReference, body: Body) -> Answer:
 
 
 @router.post("/runs/{run}/start-now", operation_id="start_run_now", responses=documented(ACT, "WholeRun"))
-def start_run_now(client: Client, run: RunReference) -> Answer:
+def start_run_now(client: Client, run: RunReference) -> JsonAnswer:
     """Make a waiting run due at once. Limits still hold. A run that does not wait is a conflict."""
     return _whole(client, client.start_run_now(run))
 
 
 @router.post("/runs/{run}/retry", operation_id="retry_run", status_code=201, responses=documented(CREATE, "WholeRun"))
-def retry_run(client: Client, run: RunReference) -> Answer:
+def retry_run(client: Client, run: RunReference) -> JsonAnswer:
     """Run an ended run again, as a new run. A repeat returns the same new run."""
     return _whole(client, client.retry_run(run), HTTPStatus.CREATED)
 
@@ -180,7 +180,7 @@ def read_logs(
     run: RunReference,
     attempt: Annotated[int, Query(ge=0, le=1000, description="0: the last attempt with a job.")] = 0,
     tail: Annotated[int, Query(ge=1, le=MAX_TAIL)] = 100,
-) -> Answer:
+) -> JsonAnswer:
     """The last lines of the logs of an attempt's job."""
     record = client.run(run)
     job = job_of(record, attempt or None)
@@ -192,7 +192,7 @@ def read_logs(
     return answer(shape, of_runs(client.store, [record]))
 
 
-def _whole(client: Dispatcher, run: Run, status: HTTPStatus = HTTPStatus.OK) -> Answer:
+def _whole(client: Dispatcher, run: Run, status: HTTPStatus = HTTPStatus.OK) -> JsonAnswer:
     return answer(shapes.whole_run(run), of_runs(client.store, [run]), status=status)
 
 

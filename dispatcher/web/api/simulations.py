@@ -12,7 +12,7 @@ from dispatcher.client import simulation_shapes
 from dispatcher.client.entries import POOL, QUEUE
 from dispatcher.errors import Fault, InvalidInput
 from dispatcher.web.api.documents import ASK, body_of, documented
-from dispatcher.web.api.requests import Answer, Body, Client, PoolName, answer, fields_of
+from dispatcher.web.api.requests import Body, Client, JsonAnswer, PoolName, answer, fields_of
 from dispatcher.web.simulating import simulated
 
 SETTABLE = frozenset({"concurrency_limit", "share"})
@@ -29,7 +29,7 @@ router = APIRouter()
     responses=documented(ASK, "Simulation"),
     openapi_extra=body_of("SimulationRequest"),
 )
-def simulate_pool(client: Client, pool: PoolName, body: Body) -> Answer:
+def simulate_pool(client: Client, pool: PoolName, body: Body) -> JsonAnswer:
     """How long the runs of the last `hours` would have waited under other limits, beside the present ones. Changes nothing.
 
     `order` names all queues, the first one first. The admission of a tick every `every_seconds` decides; each run holds its

@@ -13,7 +13,7 @@ from uuid import UUID
 from starlette.responses import Response
 
 from dispatcher.client.arguments import utc
-from dispatcher.client.bulk import Action, Step, Work
+from dispatcher.client.bulk import BulkAction, BulkStep, Work
 from dispatcher.client.bulk_words import in_words
 from dispatcher.errors import Fault, InvalidInput
 from dispatcher.models import RunState
@@ -26,17 +26,17 @@ EXAMPLES = 3
 NAMED = 10
 """The most refused runs of a step that are named."""
 TEXTS = ("pool", "queue", "deployment", "tag", "name")
-VERBS: Mapping[Action, tuple[str, str]] = {
-    Action.CANCEL: (
+VERBS: Mapping[BulkAction, tuple[str, str]] = {
+    BulkAction.CANCEL: (
         "Cancel",
         "Waiting runs are cancelled at once. The jobs of the others are stopped, and keep their slots until then.",
     ),
-    Action.RETRY: ("Retry", "Each gets a new run, due at once. A run that was retried before is passed over."),
-    Action.MOVE: (
+    BulkAction.RETRY: ("Retry", "Each gets a new run, due at once. A run that was retried before is passed over."),
+    BulkAction.MOVE: (
         "Move",
         "They wait in the other queue, each with the priority that it has.",
     ),
-    Action.START_NOW: ("Start now", "They are due at once. Limits still hold."),
+    BulkAction.START_NOW: ("Start now", "They are due at once. Limits still hold."),
 }
 
 
@@ -67,7 +67,7 @@ def step(visit: Visit) -> Response:
     return _page(visit, work, numbers, made=made)
 
 
-def _page(visit: Visit, work: Work, numbers: Mapping[str, int], made: Step | None = None, **values: Any) -> Response:
+def _page(visit: Visit, work: Work, numbers: Mapping[str, int], made: BulkStep | None = None, **values: Any) -> Response:
     where = work.where
     fields = {name: getattr(where, name) or "" for name in TEXTS}
     times = {name: moment.isoformat() if (moment := getattr(where, name)) else "" for name in ("since", "until")}

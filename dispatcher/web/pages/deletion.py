@@ -8,7 +8,7 @@ from typing import Any
 
 from starlette.responses import Response
 
-from dispatcher.client.bulk import STATES, Action
+from dispatcher.client.bulk import STATES, BulkAction
 from dispatcher.client.versions import VersionChanged
 from dispatcher.errors import Conflict
 from dispatcher.models import TERMINAL_STATES
@@ -52,7 +52,7 @@ def delete_deployment(visit: Visit) -> Response:
 def _pool_page(visit: Visit, refusal: str = "") -> Response:
     client = visit.client
     pool = client.work_pool(visit.path("pool"))
-    work = client.bulk(Action.CANCEL, RunFilter(pool=pool.name, states=STATES[Action.CANCEL]))
+    work = client.bulk(BulkAction.CANCEL, RunFilter(pool=pool.name, states=STATES[BulkAction.CANCEL]))
     return visit.render(
         "pool_delete.html",
         status=HTTPStatus.CONFLICT if refusal else HTTPStatus.OK,

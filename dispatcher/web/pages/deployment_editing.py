@@ -11,14 +11,14 @@ from typing import Any
 from starlette.responses import Response
 
 from dispatcher.client import configuration_schema
-from dispatcher.client.entries import DEPLOYMENT, SCHEDULE, Kind, read_fields
+from dispatcher.client.entries import DEPLOYMENT, SCHEDULE, NounKind, read_fields
 from dispatcher.client.secrets import hide, of_runs
 from dispatcher.core.changes import FieldChange, default_of, sparse
 from dispatcher.core.placeholders import joined
 from dispatcher.errors import AlreadyExists, Fault, InvalidInput, NotFound
 from dispatcher.models import Deployment, Schedule
 from dispatcher.web.pages.forms import Form
-from dispatcher.web.pages.variables import Variables
+from dispatcher.web.pages.variables import EditedVariables
 from dispatcher.web.pages.visit import Visit, back_of, gone_back
 from dispatcher.web.pages.words import url
 
@@ -47,13 +47,13 @@ class _Subject:
         return next((rule for rule in self.deployment.schedules if rule.slug == self.slug), None)
 
     @property
-    def variables(self) -> Variables:
+    def variables(self) -> EditedVariables:
         """The form, and the values that are stored."""
         if self.slug is None:
             stored = {name: value for name, value in sparse(self.deployment).items() if name in EDITED}
-            return Variables(form=_form("Deployment", EDITED), secrets=self.secrets, stored=stored)
+            return EditedVariables(form=_form("Deployment", EDITED), secrets=self.secrets, stored=stored)
         stored = sparse(self.schedule) if self.schedule else {}
-        return Variables(form=_form("Schedule"), secrets=self.secrets, stored=stored)
+        return EditedVariables(form=_form("Schedule"), secrets=self.secrets, stored=stored)
 
 
 def edit(visit: Visit) -> Response:
@@ -126,7 +126,7 @@ def _with_schedule(visit: Visit, subject: _Subject, entry: Values) -> dict[str, 
     return {"schedules": [*others, made]}
 
 
-def _read(kind: Kind, entry: Values) -> dict[str, Any]:
+def _read(kind: NounKind, entry: Values) -> dict[str, Any]:
     try:
         return read_fields(kind, entry)
     except InvalidInput as problem:

@@ -21,7 +21,7 @@ from dispatcher.errors import Fault, InvalidInput
 from dispatcher.web.pages.schema_fields import (
     NUMBERS,
     Described,
-    Kind,
+    FieldKind,
     Schema,
     as_json,
     bounds_in_words,
@@ -51,7 +51,7 @@ class Field:
     path: str
     """The path as faults name it."""
     label: str
-    kind: Kind
+    kind: FieldKind
     help: str = ""
     hint: str = ""
     default: str = ""
@@ -106,11 +106,11 @@ class Form:
         self, steps: Steps, schema: Any, value: Any, faults: _Faults, *, default: Any = _ABSENT, required: bool = False
     ) -> Field:
         about = described(schema, self.schema)
-        kind = kind_of(about, self.schema) if len(steps) < MAX_DEPTH else Kind.JSON
-        kind = Kind.GROUP if not steps else kind
+        kind = kind_of(about, self.schema) if len(steps) < MAX_DEPTH else FieldKind.JSON
+        kind = FieldKind.GROUP if not steps else kind
         text = "" if value is _ABSENT or value is None or not steps else self._shown(kind, about, value)
         if text is None:
-            kind, text = Kind.JSON, json.dumps(value, indent=2, ensure_ascii=False)
+            kind, text = FieldKind.JSON, json.dumps(value, indent=2, ensure_ascii=False)
         default = about.schema.get("default", _ABSENT) if default is _ABSENT else default
         common: dict[str, Any] = {
             "key": self._key(steps),
@@ -122,7 +122,7 @@ class Form:
             "is_null": value is None,
             "takes_null": value is None or self._null_differs(about, default),
         }
-        if kind is Kind.GROUP:
+        if kind is FieldKind.GROUP:
             inner = self._inner(steps, about, value, faults, default)
             return Field(kind=kind, fields=inner, more=_more(about, value), **common)
         hint, words = _hint(kind, about), "" if default is _ABSENT or default is None else _in_words(default)
@@ -144,24 +144,24 @@ class Form:
         ]
         return tuple(sorted(fields, key=lambda inner: not inner.required))
 
-    def _shown(self, kind: Kind, about: Described, value: Any) -> str | None:
+    def _shown(self, kind: FieldKind, about: Described, value: Any) -> str | None:
         """What stands in the field; None for a value that it cannot show."""
         match kind:
-            case Kind.TEXT:
+            case FieldKind.TEXT:
                 return value if isinstance(value, str) and value and "\r" not in value else None
-            case Kind.WORDS:
+            case FieldKind.WORDS:
                 return _shown_words(value, about.types)
-            case Kind.NUMBER:
+            case FieldKind.NUMBER:
                 return as_json(value) if _is_number(value) else None
-            case Kind.CHOICE:
+            case FieldKind.CHOICE:
                 return as_json(value) if any(_same(value, choice) for choice in about.choices) else None
-            case Kind.LINES:
+            case FieldKind.LINES:
                 return _shown_lines(value, item_types(about.schema, self.schema))
-            case Kind.PAIRS:
+            case FieldKind.PAIRS:
                 return _shown_pairs(value)
-            case Kind.GROUP:
+            case FieldKind.GROUP:
                 return "" if isinstance(value, Mapping) and value else None
-            case Kind.JSON:
+            case FieldKind.JSON:
                 return None
 
     def _read(self, steps: Steps, schema: Any, sent: Sent) -> Any:
@@ -171,8 +171,8 @@ class Form:
         if words := _only(sent, f"j:{key}").strip():
             return _parsed(words, steps)
         about = described(schema, self.schema)
-        kind = kind_of(about, self.schema) if steps else Kind.GROUP
-        if kind is Kind.GROUP and len(steps) < MAX_DEPTH:
+        kind = kind_of(about, self.schema) if steps else FieldKind.GROUP
+        if kind is FieldKind.GROUP and len(steps) < MAX_DEPTH:
             return self._read_group(steps, about, sent)
         text = _only(sent, f"v:{key}")
         return _value(kind, text, item_types(about.schema, self.schema), steps) if text else _ABSENT
@@ -203,7 +203,7 @@ class Form:
 def as_sent(form: Field, sent: Sent) -> Field:
     """The same form with what was typed into it, also where that cannot be read."""
     fields = tuple(as_sent(inner, sent) for inner in form.fields)
-    kind = Kind.JSON if f"j:{form.key}" in sent else Kind.WORDS if _is_typed(form, sent) else form.kind
+    kind = FieldKind.JSON if f"j:{form.key}" in sent else FieldKind.WORDS if _is_typed(form, sent) else form.kind
     text = _only(sent, f"j:{form.key}") or _only(sent, f"v:{form.key}")
     more = None if form.more is None else _only(sent, f"m:{form.key}")
     return replace(form, kind=kind, text=text, fields=fields, more=more, is_null=bool(sent.get(f"n:{form.key}")))
@@ -211,7 +211,7 @@ def as_sent(form: Field, sent: Sent) -> Field:
 
 def _is_typed(form: Field, sent: Sent) -> bool:
     """Whether words were typed into a field that does not take them, so that only JSON could show them."""
-    return form.kind is Kind.JSON and f"v:{form.key}" in sent
+    return form.kind is FieldKind.JSON and f"v:{form.key}" in sent
 
 
 class _Faults:
@@ -252,18 +252,18 @@ def _more(about: Described, value: Any) -> str | None:
     return "" if about.schema.get("additionalProperties") else None
 
 
-def _hint(kind: Kind, about: Described) -> str:
+def _hint(kind: FieldKind, about: Described) -> str:
     forms = {
-        Kind.LINES: "one a line",
-        Kind.PAIRS: "NAME=value, one a line",
-        Kind.JSON: "JSON",
-        Kind.WORDS: "text, or a list as JSON" if "array" in about.types else "",
+        FieldKind.LINES: "one a line",
+        FieldKind.PAIRS: "NAME=value, one a line",
+        FieldKind.JSON: "JSON",
+        FieldKind.WORDS: "text, or a list as JSON" if "array" in about.types else "",
     }
     return ", ".join(filter(None, [forms.get(kind, ""), bounds_in_words(about.schema)]))
 
 
-def _choices(kind: Kind, about: Described) -> tuple[tuple[str, str], ...]:
-    values = about.choices if kind is Kind.CHOICE else ()
+def _choices(kind: FieldKind, about: Described) -> tuple[tuple[str, str], ...]:
+    values = about.choices if kind is FieldKind.CHOICE else ()
     return tuple((as_json(value), _in_words(value)) for value in values)
 
 
@@ -305,18 +305,18 @@ def _shown_pairs(value: Any) -> str | None:
     return "\n".join(f"{name}={text}" for name, text in value.items()) if is_plain else None
 
 
-def _value(kind: Kind, text: str, types: frozenset[str], steps: Steps) -> Any:
+def _value(kind: FieldKind, text: str, types: frozenset[str], steps: Steps) -> Any:
     match kind:
-        case Kind.TEXT:
+        case FieldKind.TEXT:
             return text
-        case Kind.CHOICE:
+        case FieldKind.CHOICE:
             return _parsed(text, steps)
-        case Kind.LINES:
+        case FieldKind.LINES:
             lines = [line for line in text.split("\n") if line]
             return [Typed(line.strip()) for line in lines] if types <= NUMBERS else lines
-        case Kind.PAIRS:
+        case FieldKind.PAIRS:
             return dict(_pairs(text, steps))
-    return Typed(text.strip() if kind is Kind.NUMBER else text)
+    return Typed(text.strip() if kind is FieldKind.NUMBER else text)
 
 
 def _pairs(text: str, steps: Steps) -> Iterator[tuple[str, str]]:

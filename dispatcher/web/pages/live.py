@@ -49,7 +49,7 @@ class _Listener:
 
 
 @dataclass
-class Live:
+class LivePages:
     """Who listens, and the one task that reads for all of them."""
 
     pages: Pages

@@ -11,7 +11,7 @@ from dispatcher.client import default_base_job_template
 from dispatcher.errors import AlreadyExists, Fault, InvalidInput
 from dispatcher.web.pages.pool_template import defaults_of
 from dispatcher.web.pages.pools import limit_in
-from dispatcher.web.pages.variables import Variables
+from dispatcher.web.pages.variables import EditedVariables
 from dispatcher.web.pages.visit import Visit, gone_to
 from providers import registry
 
@@ -41,9 +41,9 @@ def create(visit: Visit) -> Response:
     return gone_to("pools", fields["name"])
 
 
-def _variables(kind: str) -> Variables:
+def _variables(kind: str) -> EditedVariables:
     form, values = defaults_of(default_base_job_template(kind))
-    return Variables(form=form, stored=values)
+    return EditedVariables(form=form, stored=values)
 
 
 def _form(visit: Visit, fields: dict[str, str], faults: Sequence[Fault] = ()) -> Response:

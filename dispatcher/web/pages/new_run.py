@@ -17,7 +17,7 @@ from dispatcher.core.redaction import secret_texts
 from dispatcher.errors import Fault, InvalidInput
 from dispatcher.models import Deployment, Run, WorkPool
 from dispatcher.web.pages.forms import Form, Sent
-from dispatcher.web.pages.variables import Variables
+from dispatcher.web.pages.variables import EditedVariables
 from dispatcher.web.pages.visit import Visit, gone_to
 from dispatcher.web.pages.words import priority_in
 
@@ -36,21 +36,21 @@ class _Draft:
     fields: Mapping[str, str]
 
     @property
-    def variables(self) -> Variables:
+    def variables(self) -> EditedVariables:
         """The variables to be filled in: at first those of the run that it repeats."""
         template = self.pool.base_job_template
         inherited = self.deployment.job_variables if self.deployment else {}
         secrets = of_pools([self.pool], [self.deployment] if self.deployment else [], [self.source] if self.source else [])
         form = Form(template["variables"], hide(secrets, inherited))
-        return Variables(form=form, secrets=secrets, stored=self.source.job_variables if self.source else {})
+        return EditedVariables(form=form, secrets=secrets, stored=self.source.job_variables if self.source else {})
 
     @property
-    def parameters(self) -> Variables:
+    def parameters(self) -> EditedVariables:
         """The parameters to be filled in, likewise. Without a schema they are JSON."""
         schema = (self.deployment.parameter_openapi_schema if self.deployment else {}) or {"additionalProperties": True}
         secrets = of_pools([self.pool], [self.deployment] if self.deployment else [], [self.source] if self.source else [])
         form = Form(schema, hide(secrets, merged(self.deployment, {})), root=PARAMETERS, keeps_null=True)
-        return Variables(form=form, secrets=secrets, stored=self.source.parameters if self.source else {})
+        return EditedVariables(form=form, secrets=secrets, stored=self.source.parameters if self.source else {})
 
 
 def new(visit: Visit) -> Response:

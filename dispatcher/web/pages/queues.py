@@ -6,7 +6,7 @@ from http import HTTPStatus
 
 from starlette.responses import Response
 
-from dispatcher.client.bulk import STATES, Action
+from dispatcher.client.bulk import STATES, BulkAction
 from dispatcher.client.versions import VersionChanged
 from dispatcher.errors import Conflict
 from dispatcher.models import DEFAULT_QUEUE
@@ -34,7 +34,7 @@ def _page(visit: Visit, refusal: str = "") -> Response:
     client, name = visit.client, visit.path("queue")
     pool = client.work_pool(visit.path("pool"))
     queue = client.work_queue(pool.name, name)
-    work = client.bulk(Action.CANCEL, RunFilter(pool=pool.name, queue=name, states=STATES[Action.CANCEL]))
+    work = client.bulk(BulkAction.CANCEL, RunFilter(pool=pool.name, queue=name, states=STATES[BulkAction.CANCEL]))
     return visit.render(
         "queue_delete.html",
         status=HTTPStatus.CONFLICT if refusal else HTTPStatus.OK,

@@ -25,7 +25,7 @@ from dispatcher.web.pages import (
     queues,
     runs,
 )
-from dispatcher.web.pages.live import Live
+from dispatcher.web.pages.live import LivePages
 from dispatcher.web.pages.visit import Page, Pages, sent, shown
 
 READ: dict[str, Page] = {
@@ -80,7 +80,7 @@ CHANGE: dict[str, Page] = {
 }
 
 
-def page_routes(pages: Pages, live: Live) -> list[BaseRoute]:
+def page_routes(pages: Pages, live: LivePages) -> list[BaseRoute]:
     """Every route of the pages."""
     files = {file.address: file for file in pages.files.values()}
 

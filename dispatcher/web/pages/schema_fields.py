@@ -17,7 +17,7 @@ _ALTERNATIVES = ("anyOf", "oneOf")
 Schema = Mapping[str, Any]
 
 
-class Kind(StrEnum):
+class FieldKind(StrEnum):
     """The kinds of fields."""
 
     TEXT = "text"
@@ -83,20 +83,20 @@ def described(schema: Any, root: Schema) -> Described:
     return Described(schema=schema, takes_null=takes_null)
 
 
-def kind_of(value: Described, root: Schema) -> Kind:
+def kind_of(value: Described, root: Schema) -> FieldKind:
     """The field that suits a value."""
     schema, types = value.schema, value.types
     if value.choices:
-        return Kind.CHOICE
+        return FieldKind.CHOICE
     if isinstance(schema.get("block_type_slug"), str) or types == {"string"}:
-        return Kind.TEXT
+        return FieldKind.TEXT
     if types and types <= NUMBERS:
-        return Kind.NUMBER
+        return FieldKind.NUMBER
     if types == {"array"}:
-        return Kind.LINES if _is_list_of_scalars(schema, root) else Kind.JSON
+        return FieldKind.LINES if _is_list_of_scalars(schema, root) else FieldKind.JSON
     if types == {"object"} or (not types and value.fields):
         return _kind_of_object(value, root)
-    return Kind.WORDS if "string" in types else Kind.JSON
+    return FieldKind.WORDS if "string" in types else FieldKind.JSON
 
 
 def item_types(schema: Schema, root: Schema) -> frozenset[str]:
@@ -105,11 +105,11 @@ def item_types(schema: Schema, root: Schema) -> frozenset[str]:
     return described(inner, root).types if isinstance(inner, Mapping) else frozenset()
 
 
-def _kind_of_object(value: Described, root: Schema) -> Kind:
+def _kind_of_object(value: Described, root: Schema) -> FieldKind:
     if value.fields:
-        return Kind.GROUP
+        return FieldKind.GROUP
     types = item_types({"additionalProperties": value.schema.get("additionalProperties")}, root)
-    return Kind.PAIRS if types and types <= SCALARS and "string" in types else Kind.JSON
+    return FieldKind.PAIRS if types and types <= SCALARS and "string" in types else FieldKind.JSON
 
 
 def _is_list_of_scalars(schema: Schema, root: Schema) -> bool:

@@ -18,7 +18,7 @@ HALF, AS_JSON = "half", "json"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Variables:
+class EditedVariables:
     """The variables, or the parameters, that a page edits; the root of the form says which, and names the field of the JSON."""
 
     form: Form

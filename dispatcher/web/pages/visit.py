@@ -19,7 +19,7 @@ from dispatcher.client import Dispatcher
 from dispatcher.errors import DispatcherError, Fault, InvalidInput
 from dispatcher.web.answers import RETRY_SECONDS, Refused, status_of
 from dispatcher.web.bodies import form_body
-from dispatcher.web.clients import Clients
+from dispatcher.web.clients import ClientLender
 from dispatcher.web.pages import strips, words
 from dispatcher.web.pages.static import StaticFile, static_files
 
@@ -49,7 +49,7 @@ FILTERS = (
 class Pages:
     """What all pages are made with."""
 
-    clients: Clients
+    clients: ClientLender
     files: Mapping[str, StaticFile] = field(default_factory=static_files)
     tick_interval: timedelta = timedelta(minutes=1)
 

@@ -9,13 +9,13 @@ from pathlib import Path
 
 from dispatcher.packaging.build import Order, build
 from dispatcher.packaging.lock import default_path
-from dispatcher.packaging.targets import MACHINES, Target, target
+from dispatcher.packaging.targets import MACHINES, BuildTarget, target
 
 PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 ARCH = next((arch for arch, machine in MACHINES.items() if machine == platform.machine()), "arm64")
 
 
-def here() -> Target:
+def here() -> BuildTarget:
     """Lambda with this Python on this machine's architecture."""
     return target("aws-lambda", arch=ARCH, python=PYTHON)
 

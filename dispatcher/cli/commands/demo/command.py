@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from dispatcher.cli.command import Answer, Command
+from dispatcher.cli.command import Command, Output
 from dispatcher.cli.commands.demo.audience import audience
 from dispatcher.cli.commands.demo.play import Play
 from dispatcher.cli.commands.demo.processes import ProcessStage
@@ -25,7 +25,7 @@ SPEED = click.FloatRange(min=0.1, max=100)
 @click.option("--speed", type=SPEED, default=1.0, show_default=True, metavar="X", help="Make the jobs X times as fast.")
 @click.option("--all", "clouds", is_flag=True, help="The same runs on all six emulated clouds, through one function.")
 @pass_context
-def demo(context: Context, /, *, ecs: bool, docker: bool, clouds: bool, speed: float) -> Answer:
+def demo(context: Context, /, *, ecs: bool, docker: bool, clouds: bool, speed: float) -> Output:
     """Watch priorities and limits at work, with a store and jobs of its own. It touches nothing of yours and leaves nothing."""
     if ecs + docker + clouds > 1:
         raise click.UsageError("Give one of --ecs, --docker and --all.")
@@ -35,7 +35,7 @@ def demo(context: Context, /, *, ecs: bool, docker: bool, clouds: bool, speed: f
         click.echo("Starting the ECS emulator and the function ...")
     with _stage(ecs=ecs, docker=docker) as stage:
         shape = perform(stage, speed=speed, silent=context.as_json, clock=SystemClock())
-    return Answer(data=shape, view="commands.demo.views:demo_summary", faults=_broken(shape))
+    return Output(data=shape, view="commands.demo.views:demo_summary", faults=_broken(shape))
 
 
 def perform(stage: Stage, *, speed: float, silent: bool, clock: Clock) -> dict[str, Any]:
@@ -49,13 +49,13 @@ def perform(stage: Stage, *, speed: float, silent: bool, clock: Clock) -> dict[s
     return {"stage": stage.title, **shape, "next": list(stage.next_steps)}
 
 
-def _all(*, speed: float, silent: bool) -> Answer:
+def _all(*, speed: float, silent: bool) -> Output:
     if not silent:
         click.echo("Starting six emulated clouds and the function ...")  # before the import, which takes seconds
     from dispatcher.cli.commands.demo.clouds import tour  # noqa: PLC0415 - the plain demo does without emulators
 
     shape = tour(speed=speed, clock=SystemClock(), say=(lambda _line: None) if silent else click.echo)
-    return Answer(data=shape, view="commands.demo.views:demo_clouds", faults=_broken(shape))
+    return Output(data=shape, view="commands.demo.views:demo_clouds", faults=_broken(shape))
 
 
 def _broken(shape: dict[str, Any]) -> tuple[str, ...]:

@@ -24,7 +24,7 @@ Handler = Callable[[Any, Any], Any]
 
 
 @dataclass
-class Context:
+class DemoContext:
     """The context object that AWS Lambda passes with the event."""
 
     seconds: float
@@ -52,7 +52,7 @@ def main(name: str) -> None:
 def _answer(handler: Handler, request: dict[str, Any], answers: TextIO) -> None:
     """A runtime reports whatever its handler raises, and goes on with the next event."""
     answer = attempted(
-        lambda: {"answer": handler(request["event"], Context(request["seconds"]))},
+        lambda: {"answer": handler(request["event"], DemoContext(request["seconds"]))},
         lambda problem: {"error": f"{type(problem).__name__}: {problem}"},
     )
     print(json.dumps(answer), file=answers, flush=True)
