@@ -10,13 +10,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
+from uuid import UUID
 
 from dispatcher.core.admission import admit
 from dispatcher.core.barriers import UNLIMITED, Barrier, room
 from dispatcher.core.holds import active, concerns
 from dispatcher.core.surroundings import Holder, Surroundings
 from dispatcher.models import HoldKind, PoolHold, Run, RunState, Share, WorkQueue
-from dispatcher.records import Position
+from dispatcher.records import Due, Position
 
 _BEHIND_ITS_PLACE = frozenset({None, Barrier.HIGHER_QUEUES, Barrier.FAIR_SHARE, Barrier.EARLIER_RUNS})
 """Barriers that a hold explains better: if the run's own place is held, the hold is the reason."""
@@ -175,14 +176,11 @@ def _timing(run: Run, now: datetime) -> Explanation | None:
 
 def _waiting(run: Run, around: Surroundings, now: datetime, budget: int) -> Explanation:
     """Ask `admit`, with copies of `run` standing in for the due runs of every queue."""
-
-    def due(queue: str, limit: int, _after: Position | None = None, _lane: str | None = None) -> Sequence[Run]:
-        waiting = around.ahead + 1 if queue == run.queue else around.counts[queue].due
-        return [replace(run, queue=queue)] * min(waiting, limit)
-
     in_use = {name: count.in_use for name, count in around.counts.items()}
     one_by_one = tuple(replace(queue, share=Share.STRICT) for queue in around.pool.queues)  # `ahead` says who comes first
-    admission = admit(replace(around.pool, queues=one_by_one), in_use, due, now=now, budget=budget)
+    held = tuple(replace(hold, passed={}) for hold in around.pool.holds)  # positions of real runs say nothing of copies
+    pool = replace(around.pool, queues=one_by_one, holds=held)
+    admission = admit(pool, in_use, _copies(run, around), now=now, budget=budget)
     position = around.ahead + 1
     is_next = sum(admitted.queue == run.queue for admitted in admission.admitted) >= position
     barrier = None if is_next else admission.barriers.get(run.queue, Barrier.EARLIER_RUNS)
@@ -196,6 +194,20 @@ def _waiting(run: Run, around: Surroundings, now: datetime, budget: int) -> Expl
     if barrier is not None and _goes_to_other_deployments(barrier, run, around):
         return _share_held(run, around, position)
     return _next(run, around, position) if barrier is None else _worded(barrier, run, around, position, now)
+
+
+def _copies(run: Run, around: Surroundings) -> Due:
+    """As many copies of the run as runs of a queue are due. The id of a page's last one is their number up to there: the next
+    page begins behind it, and they come to an end.
+    """
+
+    def due(queue: str, limit: int, after: Position | None = None, _lane: str | None = None) -> Sequence[Run]:
+        waiting = around.ahead + 1 if queue == run.queue else around.counts[queue].due
+        number = after[1].int if after else 0
+        page = [replace(run, queue=queue)] * min(waiting - number, limit)
+        return [*page[1:], replace(run, queue=queue, id=UUID(int=number + len(page)))] if page else page
+
+    return due
 
 
 def _next(run: Run, around: Surroundings, position: int) -> Explanation:

@@ -342,7 +342,7 @@ class TestDeploymentShares:
         place = standing.ahead if ahead is None else ahead
         return explain(run, Surroundings(pool=pool, counts=counts, ahead=place, holders=live, standing=standing), NOW)
 
-    @pytest.mark.parametrize("limits", [{"limit": 5}, {"queue_limit": 4}])
+    @pytest.mark.parametrize("limits", [{"limit": 5}, {"queue_limit": 4}, {"queue_limit": 3}])
     def test_it_says_what_each_deployment_holds_and_names_the_runs_that_hold_its_share(self, limits):
         standing = Standing(ahead=2, others=2, shares={"": (0, 1), "etl": (1, 1), "other": (1, 3)})
         answer = self.why(standing, **limits)
