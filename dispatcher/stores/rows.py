@@ -297,6 +297,7 @@ COLUMNS: Mapping[str, str] = {
     "pool_values": POOL.values,
     "queue": QUEUE.columns,
     "queue_values": QUEUE.values,
+    "queue_replaced": ", ".join(f"{name} = excluded.{name}" for name in QUEUE.names if name != "name"),
     "deployment": DEPLOYMENT.columns,
     "deployment_values": DEPLOYMENT.values,
     "run": RUN.columns,

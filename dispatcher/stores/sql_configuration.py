@@ -46,7 +46,7 @@ def save_pool(transaction: Transaction, pool: WorkPool, expected_version: int | 
         _add_pool(transaction, saved)
     else:
         _replace_pool(transaction, saved, expected_version)
-    transaction.change_each("add_queue", [{"pool": pool.name, **QUEUE.encode(queue)} for queue in pool.queues])
+    transaction.change_each("save_queue", [{"pool": pool.name, **QUEUE.encode(queue)} for queue in pool.queues])
 
 
 def delete_pool(transaction: Transaction, name: str, expected_version: int) -> None:
@@ -182,13 +182,15 @@ def _add_pool(transaction: Transaction, pool: WorkPool) -> None:
 
 
 def _replace_pool(transaction: Transaction, pool: WorkPool, expected_version: int) -> None:
-    """Everything but the queues. They are deleted and added anew, since two queues may swap their priorities."""
+    """Everything but the queues that stay: what newer code has written of those and of the pool stays as it is."""
     _expect_pool(transaction, pool.name, expected_version)
-    for _, name, *_ in transaction.rows("queues_of_pool", pool=pool.name):
-        if pool.queue(name) is None and _is(transaction, "queue_is_busy", pool=pool.name, queue=name):
+    gone = [name for _, name, *_ in transaction.rows("queues_of_pool", pool=pool.name) if pool.queue(name) is None]
+    for name in gone:
+        if _is(transaction, "queue_is_busy", pool=pool.name, queue=name):
             raise refusals.queue_busy(pool.name, name)
     transaction.change("replace_pool", **POOL.encode(pool))
-    transaction.change("delete_queues", pool=pool.name)
+    transaction.change_each("delete_queue", [{"pool": pool.name, "name": name} for name in gone])
+    transaction.change("free_priorities", pool=pool.name)
 
 
 def _expected_deployment(transaction: Transaction, name: str, version: int | None) -> Deployment | None:

@@ -337,7 +337,7 @@ class SqlStore(SqlAutomations):
         with self._writing() as transaction:
             for pool in pools:
                 if transaction.change("add_pool", **POOL.encode(pool)):
-                    transaction.change_each("add_queue", [{"pool": pool.name, **QUEUE.encode(queue)} for queue in pool.queues])
+                    transaction.change_each("save_queue", [{"pool": pool.name, **QUEUE.encode(queue)} for queue in pool.queues])
             for owner in dict.fromkeys([deployment.pool for deployment in deployments] + [run.pool for run in runs]):
                 if transaction.row("keep_pool", pool=owner) is None:
                     raise refusals.no_pool(owner)

@@ -13,7 +13,7 @@ from dispatcher.core.windows import saving as saving_of
 from dispatcher.models import Deployment, LogEntry
 from dispatcher.stores import refusals
 from dispatcher.stores.dynamodb import keys, windows
-from dispatcher.stores.dynamodb.items import Item, decode, deployment_in, encode, readable, text_in, typed
+from dispatcher.stores.dynamodb.items import Item, decode, deployment_in, encode, readable, text_in, typed, unknown
 from dispatcher.stores.dynamodb.log import Log, entries_of
 from dispatcher.stores.dynamodb.pools import changed
 from dispatcher.stores.dynamodb.requests import Table
@@ -23,6 +23,9 @@ from dispatcher.stores.rows import DEPLOYMENT
 
 MAX_QUEUES = 10
 """Queues in which a deployment's runs are looked for: its own, and the last it had before."""
+
+OWN = ("revision", "places", "withdrawing", "leaving")
+"""The attributes of a deployment's item beside its fields."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +128,8 @@ class Deployments:
         """
         updated = replace(deployment, version=(expected_version or 0) + 1)
         saving = saving_of(stored.deployment if stored else None, updated, now)
-        item = {**encode(DEPLOYMENT, saving.deployment), "revision": {"S": token}, **_queues(stored, deployment)}
+        kept = unknown(stored.item if stored else None, (*DEPLOYMENT.names, *OWN))
+        item = {**kept, **encode(DEPLOYMENT, saving.deployment), "revision": {"S": token}, **_queues(stored, deployment)}
         withdrawn = self._withdrawn(stored, saving.withdrawn, now)
         for withdrawal in withdrawn:
             item |= withdrawal.note(token)

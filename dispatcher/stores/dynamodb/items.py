@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -145,20 +145,34 @@ def size(item: Item) -> int:
     return _OVERHEAD + sum(len(name.encode()) + _weight(value) for name, value in item.items())
 
 
-def pool_item(pool: WorkPool) -> Item:
-    """The configuration of a pool, its queues included."""
-    item = encode(POOL, pool)
-    queues = json.dumps([QUEUE.encode(queue) for queue in pool.queues], separators=(",", ":"))
-    return {**{name: value for name, value in item.items() if name not in (*_TICKED, "ticked_hours")}, "queues": {"S": queues}}
+def unknown(item: Item | None, names: Iterable[str]) -> Item:
+    """The attributes besides these: newer code has written them, and whoever writes the item anew keeps them."""
+    known = {*names, "pk", "sk"}
+    return {name: value for name, value in (item or {}).items() if name not in known}
+
+
+def pool_item(pool: WorkPool, before: Item | None = None) -> Item:
+    """The configuration of a pool, its queues included, with what newer code has written into the item `before`."""
+    ticked = (*_TICKED, "ticked_hours")
+    item = {name: value for name, value in encode(POOL, pool).items() if name not in ticked}
+    queues = {queue["name"]: queue for queue in _queues_in(before)} if before else {}
+    written = [{**queues.get(queue.name, {}), **QUEUE.encode(queue)} for queue in pool.queues]
+    kept = unknown(before, (*POOL.names, "queues"))
+    return {**kept, **item, "queues": {"S": json.dumps(written, separators=(",", ":"))}}
 
 
 def pool_in(config: Item, slots: Item) -> WorkPool:
     """The pool in its two items."""
     with readable("queues"):
-        stored = json.loads(text_in(config, "queues"))
+        stored = _queues_in(config)
         queues = tuple(QUEUE.of_filled({name: queue[name] for name in QUEUE.names if name in queue}) for queue in stored)
     ticked = {name: slots[name] for name in _TICKED if name in slots}
     return decode(POOL, {**config, **ticked}, queues=queues, ticked_hours=_hours_in(slots))
+
+
+def _queues_in(config: Item) -> Sequence[Mapping[str, Any]]:
+    queues: Sequence[Mapping[str, Any]] = json.loads(text_in(config, "queues"))
+    return queues
 
 
 def ticked_item(pool: WorkPool) -> Item:

@@ -51,6 +51,8 @@ class StoredPool:
     """The token of the last claim or change of the pool: whoever writes because of this reading names it in a condition."""
     watches: Sequence[Watch] = ()
     """What all automations look at."""
+    config: Item | None = None
+    """The item with its configuration."""
 
 
 class Pools:
@@ -191,7 +193,7 @@ class Pools:
         gates = self._gates_of_idle(stored, [queue.name for queue in stored.pool.queues if queue.name not in new], withdrawn)
         saved = _saved(pool, expected_version + 1, **_ticked(stored.pool), automated=stored.pool.automated)
         actions: Actions = {
-            keys.config(pool.name): _put_config(saved, expected_version),
+            keys.config(pool.name): _put_config(saved, expected_version, stored.config),
             keys.slots(pool.name): _new_turn(token, stored.turn, saved.version, list(old - new)),
             **{key: _close_gate(filled) for key, filled in gates.items()},
             **{keys.gate(pool.name, queue): _new_gate(token) for queue in sorted(new - old)},
@@ -283,7 +285,7 @@ def _stored(config: Item | None, slots: Item | None, watches: Sequence[Watch], *
     assert slots is not None  # noqa: S101 - as above
     pool = pool_in(config, slots)
     automated = _is_looked_at(pool.name, watches)
-    return StoredPool(replace(pool, automated=automated), used_in(slots), has_lanes, text_in(slots, "turn"), watches)
+    return StoredPool(replace(pool, automated=automated), used_in(slots), has_lanes, text_in(slots, "turn"), watches, config)
 
 
 def _expected(stored: StoredPool | None, name: str, version: int) -> StoredPool:
@@ -301,11 +303,11 @@ def _saved(pool: WorkPool, version: int, **kept: Any) -> WorkPool:
     return replace(saved, **POOL.decode_fields(POOL.encode_fields({"base_job_template": saved.base_job_template})))
 
 
-def _put_config(pool: WorkPool, expected_version: int) -> tuple[str, Mapping[str, Any]]:
+def _put_config(pool: WorkPool, expected_version: int, before: Item | None) -> tuple[str, Mapping[str, Any]]:
     values = {":expected": typed(expected_version)}
     names = {"#version": "version"}
     return "Put", {
-        "Item": pool_item(pool),
+        "Item": pool_item(pool, before),
         "ConditionExpression": "#version = :expected",
         "ExpressionAttributeNames": names,
         "ExpressionAttributeValues": values,

@@ -62,11 +62,17 @@ WHERE name = :name
 -- Its queues and deployments go along with it.
 DELETE FROM work_pools WHERE name = :pool
 
--- name: delete_queues
-DELETE FROM work_queues WHERE pool = :pool
+-- name: delete_queue
+DELETE FROM work_queues WHERE pool = :pool AND name = :name
 
--- name: add_queue
+-- name: free_priorities
+-- Two queues may swap their priorities, and no two have the same at any moment.
+UPDATE work_queues SET priority = -priority WHERE pool = :pool
+
+-- name: save_queue
+-- Columns that only newer code knows stay as they are.
 INSERT INTO work_queues (pool, {queue}) VALUES (:pool, {queue_values})
+ON CONFLICT (pool, name) DO UPDATE SET {queue_replaced}
 
 -- name: pool_is_busy
 SELECT EXISTS (SELECT 1 FROM runs WHERE pool = :pool AND state = 'SCHEDULED')
