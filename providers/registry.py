@@ -17,7 +17,7 @@ from providers.base import Checked, Finding, Needs, Provider, ProviderUnavailabl
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Events:
+class PlatformEvents:
     """How the events of a platform are known, and what reads them."""
 
     key: str
@@ -50,7 +50,7 @@ class ProviderType:
     """`module:function` that checks a rendered configuration without a call, and without the SDK where it is missing."""
     check_environment: str | None = None
     """`module:function` that checks the environment variables that are added to a job; None where the platform takes any."""
-    events: Events | None = None
+    events: PlatformEvents | None = None
     """The events in which the platform reports what becomes of a job; None when it reports nothing by itself."""
     holder: str | None = None
     """The key of a handle that names the type whose provider has the job; None where that is always this type."""
@@ -59,8 +59,10 @@ class ProviderType:
     description: str
 
 
-_TASK_STATE_CHANGE = Events(key="detail-type", kind="ECS Task State Change", reader="providers.ecs.events:TASK_EVENTS")
-_EXECUTION_LOGGED = Events(key="resource.type", kind="cloud_run_job", reader="providers.cloud_run.events:EXECUTION_EVENTS")
+_TASK_STATE_CHANGE = PlatformEvents(key="detail-type", kind="ECS Task State Change", reader="providers.ecs.events:TASK_EVENTS")
+_EXECUTION_LOGGED = PlatformEvents(
+    key="resource.type", kind="cloud_run_job", reader="providers.cloud_run.events:EXECUTION_EVENTS"
+)
 
 
 def _ecs(name: str) -> ProviderType:
@@ -270,7 +272,7 @@ def check_environment(type_name: str, configuration: Mapping[str, Any], environm
     return findings
 
 
-def events_of(event: Mapping[str, Any]) -> Events | None:
+def events_of(event: Mapping[str, Any]) -> PlatformEvents | None:
     """The entry that an event belongs to; None for an event of no platform."""
     entries = {kind.events for kind in _TYPES.values() if kind.events}
     return next((events for events in entries if _member(event, events.key) == events.kind), None)
@@ -293,7 +295,7 @@ def _member(event: Mapping[str, Any], path: str) -> Any:
     return value
 
 
-def event_reader(events: Events) -> ReadsEvents:
+def event_reader(events: PlatformEvents) -> ReadsEvents:
     """What reads these events."""
     reader: ReadsEvents = _attribute(events.reader)
     return reader

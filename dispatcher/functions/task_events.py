@@ -19,13 +19,13 @@ from dispatcher.models import Run, WorkPool, parse_submission_name, submission_n
 from dispatcher.ticking import admit_next, look_at, settle_event
 from dispatcher.wiring import Wiring
 from providers.base import EventHost, JobEvent, Observation, ProviderError, Submission
-from providers.registry import Events, event_reader, holder_of, provider_type
+from providers.registry import PlatformEvents, event_reader, holder_of, provider_type
 
 STRANGER = "the job is not one of this store's runs"
 
 
 def settle_job_event(
-    wiring: Wiring, events: Events, event: Mapping[str, Any], deadline: datetime, function: str = ""
+    wiring: Wiring, events: PlatformEvents, event: Mapping[str, Any], deadline: datetime, function: str = ""
 ) -> dict[str, Any]:
     """Settle the run, and when it ended admit the next of its pool; `function` is the ARN of the function that receives it."""
     try:
@@ -62,13 +62,13 @@ def _run_of(wiring: Wiring, reported: JobEvent | None) -> Run | None:
     return wiring.store.get(identity[0]) if identity else None
 
 
-def _is_reported(events: Events, pool: WorkPool, run: Run) -> bool:
+def _is_reported(events: PlatformEvents, pool: WorkPool, run: Run) -> bool:
     """Whether the run's job is of the platform that these events are of."""
     holder = holder_of(pool.type, run.submission.handle if run.submission else None)
     return holder is not None and provider_type(holder).events == events
 
 
-def _submission(events: Events, reported: JobEvent, run: Run, host: EventHost) -> Submission | None:
+def _submission(events: PlatformEvents, reported: JobEvent, run: Run, host: EventHost) -> Submission | None:
     """The submission to settle; None where the event is about another job. An attempt that is over moves nothing by itself."""
     if reported.submission.name != submission_name(run.id, run.attempt):
         return reported.submission

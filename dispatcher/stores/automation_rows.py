@@ -23,15 +23,15 @@ from dispatcher.models import (
     Then,
     When,
 )
-from dispatcher.stores.codecs import FLAG, ID, JSON, LENGTH, PLAIN, STATES, TAGS, TEXT, TIME, Codec, Table
+from dispatcher.stores.codecs import FLAG, ID, JSON, LENGTH, PLAIN, STATES, TAGS, TEXT, TIME, Codec, NounTable
 
 
-def _object(table: Table[Any]) -> Codec:
+def _object(table: NounTable[Any]) -> Codec:
     """A noun within the JSON of another: an object of those of its fields that are not None."""
     return Codec(table.filled, table.of_filled)
 
 
-def _objects(table: Table[Any]) -> Codec:
+def _objects(table: NounTable[Any]) -> Codec:
     """A tuple of nouns within the JSON of another."""
     return Codec(
         lambda nouns: [table.filled(noun) for noun in nouns], lambda stored: tuple(table.of_filled(noun) for noun in stored)
@@ -48,20 +48,20 @@ LATER_OBJECT = Codec(lambda values: dict(values) or None, dict)
 
 _SELECTED = {"pool": PLAIN, "queue": PLAIN, "deployment": PLAIN, "tag": PLAIN}
 
-WHEN = Table(
+WHEN = NounTable(
     When,
     {
-        "ended": _object(Table(RunEnded, {"states": STATES, **_SELECTED, "count": PLAIN, "of_last": PLAIN})),
-        "late": _object(Table(RunLate, {"by": LENGTH, **_SELECTED})),
-        "held": _object(Table(PoolHeld, {"pool": PLAIN, "longer_than": LENGTH})),
-        "not_ticked": _object(Table(PoolNotTicked, {"pool": PLAIN, "longer_than": LENGTH})),
-        "longer": _object(Table(QueueLonger, {"pool": PLAIN, "queue": PLAIN, "than": PLAIN})),
+        "ended": _object(NounTable(RunEnded, {"states": STATES, **_SELECTED, "count": PLAIN, "of_last": PLAIN})),
+        "late": _object(NounTable(RunLate, {"by": LENGTH, **_SELECTED})),
+        "held": _object(NounTable(PoolHeld, {"pool": PLAIN, "longer_than": LENGTH})),
+        "not_ticked": _object(NounTable(PoolNotTicked, {"pool": PLAIN, "longer_than": LENGTH})),
+        "longer": _object(NounTable(QueueLonger, {"pool": PLAIN, "queue": PLAIN, "than": PLAIN})),
     },
 )
 
-TARGET = Table(Target, {"deployment": PLAIN, "pool": PLAIN, "queue": PLAIN})
+TARGET = NounTable(Target, {"deployment": PLAIN, "pool": PLAIN, "queue": PLAIN})
 
-RUN_OF = Table(
+RUN_OF = NounTable(
     RunOf,
     {
         "deployment": PLAIN,
@@ -74,7 +74,7 @@ RUN_OF = Table(
     },
 )
 
-THEN = Table(
+THEN = NounTable(
     Then,
     {
         "pause": _object(TARGET),
@@ -86,12 +86,12 @@ THEN = Table(
     },
 )
 
-EPISODE = Table(Episode, {"since": TIME, "fired": FLAG})
+EPISODE = NounTable(Episode, {"since": TIME, "fired": FLAG})
 
-PROGRESS = Table(
+PROGRESS = NounTable(
     Progress,
     {
-        "ends": _objects(Table(SeenEnd, {"ended_at": TIME, "run": ID, "counts": FLAG})),
+        "ends": _objects(NounTable(SeenEnd, {"ended_at": TIME, "run": ID, "counts": FLAG})),
         "episodes": Codec(
             lambda episodes: {pool: EPISODE.filled(episode) for pool, episode in episodes.items()},
             lambda stored: {pool: EPISODE.of_filled(episode) for pool, episode in stored.items()},
@@ -99,7 +99,7 @@ PROGRESS = Table(
     },
 )
 
-AUTOMATION = Table(
+AUTOMATION = NounTable(
     Automation,
     {
         "name": PLAIN,
@@ -119,7 +119,7 @@ AUTOMATION = Table(
 )
 """An automation, without the columns that `watch_columns` gives."""
 
-FIRING = Table(
+FIRING = NounTable(
     Firing,
     {
         "id": ID,
@@ -130,7 +130,7 @@ FIRING = Table(
         "run": ID,
         "did": TAGS,
         "problems": TAGS,
-        "paused": _as_text(_objects(Table(Paused, {"target": _object(TARGET), "paused": FLAG, "version": PLAIN}))),
+        "paused": _as_text(_objects(NounTable(Paused, {"target": _object(TARGET), "paused": FLAG, "version": PLAIN}))),
         "hooks": TAGS,
         "notified_hooks": _as_text(Codec(sorted, frozenset)),
         "notify_at": TIME,

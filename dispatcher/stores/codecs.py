@@ -30,7 +30,7 @@ class Codec:
 
 
 @dataclass(frozen=True, slots=True)
-class Table(Generic[T]):
+class NounTable(Generic[T]):
     """A noun and its columns, in the order in which statements read them."""
 
     noun: Callable[..., T]
@@ -155,12 +155,12 @@ def in_json(codec: Codec) -> Codec:
     return Codec(lambda value: as_json(codec.encode(value)), lambda stored: codec.decode(json.loads(stored)))
 
 
-def nested(table: Table[Any]) -> Codec:
+def nested(table: NounTable[Any]) -> Codec:
     """A noun in a column of another: an object of those of its fields that are not None."""
     return Codec(lambda noun: as_json(table.filled(noun)), lambda stored: table.of_filled(json.loads(stored)))
 
 
-def several(table: Table[Any]) -> Codec:
+def several(table: NounTable[Any]) -> Codec:
     """A tuple of nouns in a column of another."""
     return Codec(
         lambda nouns: as_json([table.filled(noun) for noun in nouns]),

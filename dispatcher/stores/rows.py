@@ -45,7 +45,7 @@ from dispatcher.stores.codecs import (
     TIME,
     TIMES,
     Codec,
-    Table,
+    NounTable,
     as_json,
     in_json,
     many,
@@ -65,7 +65,7 @@ PINNED_JOB = Codec(
     lambda stored: PinnedJob(**stored),
 )
 
-SCHEDULE = Table(
+SCHEDULE = NounTable(
     Schedule,
     {
         "slug": PLAIN,
@@ -91,8 +91,8 @@ SCHEDULE = Table(
         "catch_up_limit": PLAIN,
     },
 )
-RETRY = Table(RetryPolicy, {"attempts": PLAIN, "delay": LENGTH, "backoff": PLAIN, "states": STATES}, {"states": "ends"})
-ATTEMPT = Table(
+RETRY = NounTable(RetryPolicy, {"attempts": PLAIN, "delay": LENGTH, "backoff": PLAIN, "states": STATES}, {"states": "ends"})
+ATTEMPT = NounTable(
     Attempt,
     {
         "number": PLAIN,
@@ -108,7 +108,7 @@ ATTEMPT = Table(
     },
 )
 
-HOOK = Table(Hook, {"name": PLAIN, "states": STATES, "late_after": LENGTH}, {"states": "ends"})
+HOOK = NounTable(Hook, {"name": PLAIN, "states": STATES, "late_after": LENGTH}, {"states": "ends"})
 
 PLACES = Codec(
     lambda value: {queue: [microseconds(due_at), run_id.hex] for queue, (due_at, run_id) in value.items()},
@@ -116,7 +116,7 @@ PLACES = Codec(
 )
 """Positions, by queue."""
 
-HOLD = Table(
+HOLD = NounTable(
     PoolHold,
     {
         "place": Codec(list, tuple),
@@ -129,9 +129,9 @@ HOLD = Table(
     },
 )
 
-MIRROR = Table(Mirror, {"source": PLAIN, "revision": PLAIN, "problem": TEXT})
+MIRROR = NounTable(Mirror, {"source": PLAIN, "revision": PLAIN, "problem": TEXT})
 
-POOL = Table(
+POOL = NounTable(
     WorkPool,
     {
         "name": PLAIN,
@@ -157,7 +157,7 @@ POOL = Table(
 )
 """A pool, without its queues."""
 
-QUEUE = Table(
+QUEUE = NounTable(
     WorkQueue,
     {
         "name": PLAIN,
@@ -173,7 +173,7 @@ QUEUE = Table(
 )
 """A queue; the name of its pool is the column before."""
 
-DEPLOYMENT = Table(
+DEPLOYMENT = NounTable(
     Deployment,
     {
         "name": PLAIN,
@@ -205,9 +205,9 @@ DEPLOYMENT = Table(
     },
 )
 
-CAUSE = Table(Cause, {"automation": PLAIN, "run": ID, "depth": PLAIN})
+CAUSE = NounTable(Cause, {"automation": PLAIN, "run": ID, "depth": PLAIN})
 
-SMALL_RUN = Table(
+SMALL_RUN = NounTable(
     Run,
     {
         "id": ID,
@@ -250,10 +250,10 @@ SMALL_RUN = Table(
 )
 """A run without its long texts, as `live` and `lingering` return it."""
 
-ENDED_RUN = Table(EndedRun, {name: SMALL_RUN.codecs[name] for name in EndedRun._fields})
+ENDED_RUN = NounTable(EndedRun, {name: SMALL_RUN.codecs[name] for name in EndedRun._fields})
 """When an ended run held its slot."""
 
-RUN = Table(
+RUN = NounTable(
     Run,
     {
         **SMALL_RUN.codecs,
@@ -268,7 +268,7 @@ RUN = Table(
 )
 """A run, whole."""
 
-LOG_ENTRY = Table(
+LOG_ENTRY = NounTable(
     LogEntry,
     {
         "id": ID,

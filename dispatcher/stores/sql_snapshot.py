@@ -67,7 +67,7 @@ def snapshot(
     """A pool as its transaction sees it. `batch`: the most runs that a claim reads; None for `Store.look`. `read` gets what is
     read, by id.
     """
-    reader = _Reader(transaction, pool, uses, now, batch)
+    reader = _QueueReader(transaction, pool, uses, now, batch)
     if read is not None:
         reader.read = read
     return Snapshot(
@@ -91,7 +91,7 @@ class _Head:
     """Whether no run is due behind them."""
 
 
-class _Reader:
+class _QueueReader:
     """Reads queues. The first call reads the heads of all open queues, so that a claim has few round trips."""
 
     def __init__(self, transaction: Transaction, pool: WorkPool, uses: InUse, now: datetime, batch: int | None) -> None:

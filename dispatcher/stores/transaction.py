@@ -36,7 +36,7 @@ class Cursor(Protocol):
         ...
 
 
-class Connection(Protocol):
+class SqlConnection(Protocol):
     """A connection whose `execute` gives a cursor, as those of sqlite3 and psycopg do."""
 
     def execute(self, statement: str, parameters: Any, /) -> Cursor:
@@ -50,7 +50,7 @@ class Transaction:
     Parameters may be given as times, ids and states; they are stored as `rows` says.
     """
 
-    def __init__(self, connection: Connection, statements: Mapping[str, str]) -> None:
+    def __init__(self, connection: SqlConnection, statements: Mapping[str, str]) -> None:
         self._connection = connection
         self._statements = statements
 

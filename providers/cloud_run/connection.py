@@ -21,7 +21,7 @@ from google.protobuf.json_format import ParseError
 from providers.base import ConfigurationError
 from providers.cloud_run.place import Place
 from providers.cloud_run.shape import shaped
-from providers.google.accounts import Account
+from providers.google.accounts import AccountEntry
 from providers.google.identity import anonymous, identity
 from providers.remarks import reason_of
 
@@ -35,7 +35,7 @@ class Connection:
     Raises what Google's clients raise; `failures` reads it.
     """
 
-    def __init__(self, account: Account, endpoint: str | None = None) -> None:
+    def __init__(self, account: AccountEntry, endpoint: str | None = None) -> None:
         credentials, self.project = anonymous() if endpoint else identity(account)
         options = ClientOptions(api_endpoint=endpoint) if endpoint else None
         self._credentials = credentials

@@ -31,7 +31,7 @@ from providers.cloud_run.place import Place, place_names
 from providers.cloud_run.regions import Regions
 from providers.cloud_run.rendering import body_of, execution_name, is_kept
 from providers.cloud_run.tidying import live, orphans
-from providers.google.accounts import NO_REGION, HostLacks
+from providers.google.accounts import NO_REGION, AccountLacks
 from providers.places import by_place
 from providers.remarks import reason_of
 
@@ -110,7 +110,7 @@ class CloudRunProvider:
                 return Rejected(reason=reason_of(faults))
         except ConfigurationError as problem:
             return Rejected(reason=str(problem))
-        except HostLacks as problem:
+        except AccountLacks as problem:
             return Misconfigured(reason=str(problem), hold=Hold(place=place[: problem.parts]))
         except CallFailed as problem:  # before anything was sent
             return Unreachable(cause=str(problem))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from providers.base import CallFailed, ConfigurationError
 from providers.cloud_run.place import Place, place_names
-from providers.google.accounts import Account
+from providers.google.accounts import AccountEntry
 from providers.google.connections import Connections, with_scheme
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ class Regions:
 
         return Region(place, connection, end)
 
-    def _connect(self, account: Account) -> Connection:
+    def _connect(self, account: AccountEntry) -> Connection:
         from providers.cloud_run.connection import Connection  # noqa: PLC0415 - Google's SDK is imported on first use
 
         return Connection(account, self._endpoint)

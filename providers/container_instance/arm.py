@@ -37,7 +37,7 @@ READ_SECONDS, WRITE_SECONDS = 4.0, 5.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Listed:
+class ListedGroup:
     """A group as a list shows it."""
 
     name: str
@@ -95,13 +95,13 @@ class Arm:
         if answer.status_code == 200:  # the others, 202 and 204, say all by themselves
             self._named(name, answer)
 
-    def list(self, resource_group: str) -> list[Listed]:
+    def list(self, resource_group: str) -> list[ListedGroup]:
         """Every group of a resource group, without an instance view: Azure's lists have none."""
 
-        def listed() -> list[Listed]:
+        def listed() -> list[ListedGroup]:
             timeouts = {"connection_timeout": CONNECT_SECONDS, "read_timeout": READ_SECONDS}
             groups = self._client.container_groups.list_by_resource_group(resource_group, **timeouts)
-            return [Listed(name=_text(group.name), tags=dict(group.tags or {})) for group in groups]
+            return [ListedGroup(name=_text(group.name), tags=dict(group.tags or {})) for group in groups]
 
         with _failures():
             return within(CALL_TIMEOUT, listed)

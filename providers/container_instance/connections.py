@@ -59,8 +59,8 @@ class Connections:
         identity = self._entries.identity(place.credentials)
         if endpoint is not None and endpoint.startswith("http://"):
             return None
-        from providers.container_instance.identity import Tokens  # noqa: PLC0415 - imports the SDK, on first use
+        from providers.container_instance.identity import LazyCredential  # noqa: PLC0415 - imports the SDK, on first use
 
         keyed = "client_secret_env" in identity
         secret = self._entries.secret(identity, "client_secret_env", "aci_credentials") if keyed else None
-        return Tokens(identity, secret)
+        return LazyCredential(identity, secret)

@@ -21,7 +21,7 @@ TIMEOUTS = {"retry_total": 0, "connection_timeout": 1.5, "read_timeout": 2.5}
 """One retry layer: the tick's."""
 
 
-class Tokens:
+class LazyCredential:
     """A credential of the SDK, made on first use, whose failures are distinguished from those of Resource Manager."""
 
     def __init__(self, identity: Mapping[str, Any], client_secret: str | None) -> None:

@@ -34,7 +34,7 @@ from providers.container_instance.states import (
     with_log,
 )
 from providers.container_instance.tags import ENDED_TAG, REPAIR_TAG
-from providers.container_instance.timing import Watch
+from providers.container_instance.timing import Stopwatch
 
 READS_KEPT = 20
 """How many reads of the subscription's allowance a batch leaves to others."""
@@ -46,7 +46,7 @@ class Observer:
     """One batch of observations. Jobs that do not fit into its time or into Azure's rate are left out."""
 
     def __init__(
-        self, connections: Connections, watch: Watch, *, clock: Callable[[], datetime], repair_after: timedelta
+        self, connections: Connections, watch: Stopwatch, *, clock: Callable[[], datetime], repair_after: timedelta
     ) -> None:
         self._connections, self._watch = connections, watch
         self._clock, self._repair_after = clock, repair_after

@@ -42,7 +42,7 @@ from providers.container_instance.observing import Observer, log_of
 from providers.container_instance.place import Place, place_of, submission_of
 from providers.container_instance.states import is_over, never_ran, observation_of
 from providers.container_instance.tags import KEEP_TAG, OWN_TAG
-from providers.container_instance.timing import CALL_TIMEOUT, LAST_START, Watch
+from providers.container_instance.timing import CALL_TIMEOUT, LAST_START, Stopwatch
 from providers.remarks import reason_of
 
 PUBLISHED_RATES = (Rate(burst=100, per_second=100 / 300), Rate(burst=300, per_second=300 / 3600))
@@ -113,14 +113,14 @@ class ContainerInstanceProvider:
 
     def submit(self, job: Job) -> Outcome:
         """A GET, and if it finds nothing, a PUT with the rest of the time."""
-        watch = Watch(self._monotonic)
+        watch = Stopwatch(self._monotonic)
         try:
             submission, wants = self._submission(job), needs(job.configuration)
             return self._submit(job, submission, wants, watch)
         except ConfigurationError as error:
             return Rejected(reason=reason_of(faults(job.configuration)) or str(error))
 
-    def _submit(self, job: Job, submission: Submission, wants: Needs, watch: Watch) -> Outcome:
+    def _submit(self, job: Job, submission: Submission, wants: Needs, watch: Stopwatch) -> Outcome:
         place = Place.from_handle(submission.handle)
         try:
             if self._exists(place, job.name):
@@ -155,7 +155,7 @@ class ContainerInstanceProvider:
 
     def observe(self, submissions: Sequence[Submission]) -> Mapping[str, Observation]:
         """A GET for each, since Azure's lists show no states. Jobs that do not fit into the time or the rate are left out."""
-        watch = Watch(self._monotonic)
+        watch = Stopwatch(self._monotonic)
         return Observer(self._connections, watch, clock=self._clock, repair_after=self._repair_after).observe(submissions)
 
     def cancel(self, submission: Submission) -> None:
@@ -242,7 +242,7 @@ class ContainerInstanceProvider:
 
     def _ended(self, place: Place, names: Sequence[str]) -> list[tuple[Place, str]]:
         """The names whose groups ended long ago. A bounded number is read each time: they take turns by the minute."""
-        watch = Watch(self._monotonic)
+        watch = Stopwatch(self._monotonic)
         first = int(self._clock().timestamp() // 60) * READS_PER_SWEEP % max(1, len(names))
         turns = [*names[first:], *names[:first]][:READS_PER_SWEEP]
         return [(place, name) for name in turns if not watch.is_over and self._has_long_ended(place, name)]
@@ -257,7 +257,7 @@ class ContainerInstanceProvider:
     def _delete(self, groups: Sequence[tuple[Place, str]]) -> list[str]:
         """Delete up to so many. Stops when Azure throttles, or when its time is over."""
         gone: list[str] = []
-        watch = Watch(self._monotonic)
+        watch = Stopwatch(self._monotonic)
         for place, name in groups[: self._deletes_per_call]:
             if watch.is_over:
                 break

@@ -9,7 +9,7 @@ LAST_START = 5.0
 """Seconds after which no further call to Azure is begun, so that each ends in time."""
 
 
-class Watch:
+class Stopwatch:
     """A stopwatch that runs from its creation on."""
 
     def __init__(self, monotonic: Callable[[], float]) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 
 from providers.base import ConfigurationError, ProviderUnavailable
 from providers.ecs.place import Place
-from providers.ecs.service import Service
+from providers.ecs.service import AwsService
 from providers.once import Once
 
 ENTRY_KEYS = frozenset({"role_arn", "external_id", "session_name", "region", "profile"})
@@ -50,7 +50,7 @@ class Clients:
         self._without_sdk: set[tuple[str | None, str | None]] = set()
         self._regions: Once[str | None, str] = Once()
         self._sessions: Once[str | None, Any] = Once()
-        self._clients: Once[tuple[str, str | None, str | None], Service] = Once()
+        self._clients: Once[tuple[str, str | None, str | None], AwsService] = Once()
         self._seconds = call_timeout * (CONNECT_SHARE + READ_SHARE)
 
     def located(self, place: Place) -> Place:
@@ -73,7 +73,7 @@ class Clients:
             return
         sdk.bounded(self._seconds, "credentials", lambda: sdk.fresh_credentials(session))
 
-    def client(self, service: str, place: Place) -> Service:
+    def client(self, service: str, place: Place) -> AwsService:
         """The client of `service` for calls to a located place; each ends within what one call of a submission may take."""
         key = (service, place.credentials, place.region)
         return self._clients.get(key, lambda: self._build(service, place))
@@ -99,7 +99,7 @@ class Clients:
         sdk = _sdk()
         return sdk.translated("session", lambda: sdk.open_session(entry, self._endpoint_url, self._region, self._config()))
 
-    def _build(self, service: str, place: Place) -> Service:
+    def _build(self, service: str, place: Place) -> AwsService:
         if host := self._lambda_host(service, place):
             self._without_sdk.add((place.credentials, place.region))
             return self._on_lambda(host)
@@ -112,9 +112,9 @@ class Clients:
                 ),
             )
         if service == "ecs" and self._lean:
-            lean: Service = importlib.import_module("providers.ecs.lean").LeanService(client, self._seconds, session)
+            lean: AwsService = importlib.import_module("providers.ecs.lean").LeanService(client, self._seconds, session)
             return lean
-        plain: Service = _sdk().SdkService(client, self._seconds)
+        plain: AwsService = _sdk().SdkService(client, self._seconds)
         return plain
 
     def _lambda_host(self, service: str, place: Place) -> Any:
@@ -126,9 +126,9 @@ class Clients:
     def _is_on_lambda(self, credentials: str | None) -> bool:
         return self._lean and credentials is None and "AWS_LAMBDA_FUNCTION_NAME" in os.environ
 
-    def _on_lambda(self, host: Any) -> Service:
+    def _on_lambda(self, host: Any) -> AwsService:
         module = importlib.import_module("providers.ecs.on_lambda")
-        service: Service = module.lambda_service(host, self._seconds, self._timeouts[0], self._connections)
+        service: AwsService = module.lambda_service(host, self._seconds, self._timeouts[0], self._connections)
         return service
 
     def _config(self) -> Any:

@@ -113,7 +113,7 @@ class LeanService(SdkService):
             raise Garbled(f"{operation}: the answer is no object")
         return content
 
-    def _sent(self, pattern: Pattern, request: Request) -> dict[str, Any]:
+    def _sent(self, pattern: Pattern, request: LeanRequest) -> dict[str, Any]:
         """The answer, in the form that the SDK's parser reads. Whoever listens to the SDK for these two events is heard."""
         events, name = self._client.meta.events, pattern.operation
         stubs = (answer for _, answer in events.emit(f"before-send.ecs.{name}", request=request) if answer is not None)
@@ -154,7 +154,7 @@ def pattern_of(client: Any, operation: str) -> Pattern | Unlike:
     )
 
 
-def signed_request(pattern: Pattern, body: bytes, credentials: Any, now: datetime) -> Request:
+def signed_request(pattern: Pattern, body: bytes, credentials: Any, now: datetime) -> LeanRequest:
     """A request that only has to be sent."""
     keys = Keys(credentials.access_key, credentials.secret_key, credentials.token)
     headers = signed(pattern.signed, body, pattern.addressee, keys, now)
@@ -162,10 +162,10 @@ def signed_request(pattern: Pattern, body: bytes, credentials: Any, now: datetim
     headers["amz-sdk-invocation-id"] = str(uuid4())
     headers["Content-Length"] = str(len(body))
     add_recursion_detection_header({"headers": headers})
-    return Request(url=pattern.url, headers=headers, body=body)
+    return LeanRequest(url=pattern.url, headers=headers, body=body)
 
 
-def _exchanged(pattern: Pattern, request: Request, seconds: float) -> dict[str, Any]:
+def _exchanged(pattern: Pattern, request: LeanRequest, seconds: float) -> dict[str, Any]:
     """The answer, read to its end. Raises what the SDK's own session raises, and `NoAnswerInTime`."""
     try:
         response = exchange(pattern.connections, pattern.target, request.headers, request.body, seconds)
@@ -206,7 +206,7 @@ def refusal_of(client: Any, name: str, response: dict[str, Any]) -> Exception:
 
 
 @dataclass(slots=True, kw_only=True)
-class Request:
+class LeanRequest:
     """A request, as listeners to the SDK's events read it. The SDK's own costs ten times as much."""
 
     url: str

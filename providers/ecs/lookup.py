@@ -16,13 +16,13 @@ from providers.base import JOB_NAME, CallFailed
 from providers.ecs.answers import objects_of, optional, task_arn, task_arns
 from providers.ecs.outcomes import AwsFailure, fault_of
 from providers.ecs.place import Place
-from providers.ecs.service import Service
+from providers.ecs.service import AwsService
 
 MAX_PAGES = 10
 """Pages of 100 stopped tasks that are looked through at most."""
 
 
-def find_task(ecs: Service, place: Place, name: str, max_pages: int = MAX_PAGES) -> str | None:
+def find_task(ecs: AwsService, place: Place, name: str, max_pages: int = MAX_PAGES) -> str | None:
     """The ARN of the task started as `name`: a live one first, else one that stopped less than about an hour ago.
 
     Raises `CallFailed` when there is no usable answer.
@@ -31,7 +31,7 @@ def find_task(ecs: Service, place: Place, name: str, max_pages: int = MAX_PAGES)
     return min(live or _stopped(ecs, place, name, max_pages), default=None)
 
 
-def _stopped(ecs: Service, place: Place, name: str, max_pages: int) -> list[str]:
+def _stopped(ecs: AwsService, place: Place, name: str, max_pages: int) -> list[str]:
     try:
         return task_arns(ecs.ask("list_tasks", **place.where, startedBy=name, desiredStatus="STOPPED"), place)
     except AwsFailure as error:
@@ -40,18 +40,18 @@ def _stopped(ecs: Service, place: Place, name: str, max_pages: int) -> list[str]
         return _among_stopped(ecs, place, name, max_pages)
 
 
-def live_names(ecs: Service, place: Place, max_pages: int = MAX_PAGES) -> set[str]:
+def live_names(ecs: AwsService, place: Place, max_pages: int = MAX_PAGES) -> set[str]:
     """The names of all live jobs of ours in a cluster. Raises as `find_task` does."""
     started = (task.get("startedBy") for task in _tasks(ecs, place, "RUNNING", max_pages, "which of them are ours"))
     return {name for name in started if isinstance(name, str) and JOB_NAME.fullmatch(name)}
 
 
-def _among_stopped(ecs: Service, place: Place, name: str, max_pages: int) -> list[str]:
+def _among_stopped(ecs: AwsService, place: Place, name: str, max_pages: int) -> list[str]:
     tasks = _tasks(ecs, place, "STOPPED", max_pages, f"whether one is {name}")
     return list(islice((task_arn(task) for task in tasks if task.get("startedBy") == name), 1))
 
 
-def _tasks(ecs: Service, place: Place, status: str, max_pages: int, question: str) -> Iterator[Mapping[str, Any]]:
+def _tasks(ecs: AwsService, place: Place, status: str, max_pages: int, question: str) -> Iterator[Mapping[str, Any]]:
     """The tasks of a cluster with this desired status, page by page. Raises `CallFailed` where there are too many."""
     page: dict[str, str] = {}
     for _ in range(max_pages):

@@ -13,7 +13,7 @@ from xml.etree import ElementTree
 import urllib3.exceptions as wire
 
 from providers.ecs.answers import Garbled
-from providers.ecs.outcomes import AwsFailure, Fault, retry_seconds, texts_of
+from providers.ecs.outcomes import AwsFailure, SdkFault, retry_seconds, texts_of
 from providers.ecs.wire import name_of_failure
 from providers.exchange import Answered
 from providers.on_lambda import LambdaCaller, LambdaHost
@@ -143,10 +143,10 @@ def _filters(filters: Sequence[Mapping[str, Any]]) -> Mapping[str, str]:
     return form
 
 
-def _fault(name: str, response: Answered, refusal: Mapping[str, Any]) -> Fault:
+def _fault(name: str, response: Answered, refusal: Mapping[str, Any]) -> SdkFault:
     """An answer with an error, read as the SDK reads it."""
     code = str(refusal.get("code") or response.status)
-    return Fault(
+    return SdkFault(
         code=code,
         message=str(refusal.get("message") or f"An error occurred ({code}) when calling the {name} operation: "),
         status=response.status,
@@ -158,7 +158,7 @@ def _fault(name: str, response: Answered, refusal: Mapping[str, Any]) -> Fault:
     )
 
 
-def _unanswered(error: Exception, name: str) -> Fault:
+def _unanswered(error: Exception, name: str) -> SdkFault:
     code = name_of_failure(error)
     kinds = frozenset({code, "HTTPClientError", "BotoCoreError"})
-    return Fault(code=code, message=str(error), status=None, answered=False, operation=name, kinds=kinds, retry_after=None)
+    return SdkFault(code=code, message=str(error), status=None, answered=False, operation=name, kinds=kinds, retry_after=None)

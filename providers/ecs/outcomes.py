@@ -85,7 +85,7 @@ NOTHING = Needs()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Fault:
+class SdkFault:
     """An error of the SDK, read once."""
 
     code: str
@@ -111,19 +111,19 @@ class Fault:
 class AwsFailure(CallFailed):
     """A call that AWS refused, or that came to no answer; `fault` is what is known of it."""
 
-    def __init__(self, fault: Fault) -> None:
+    def __init__(self, fault: SdkFault) -> None:
         super().__init__(fault.words)
         self.fault = fault
 
 
-def fault_of(error: BaseException) -> Fault:
+def fault_of(error: BaseException) -> SdkFault:
     """Read an error; any exception will do."""
     if isinstance(error, AwsFailure):
         return error.fault
     response = getattr(error, "response", None)
     answer: Mapping[str, Any] = response if isinstance(response, Mapping) else {}
     details, metadata = answer.get("Error") or {}, answer.get("ResponseMetadata") or {}
-    return Fault(
+    return SdkFault(
         code=str(details.get("Code") or type(error).__name__),
         message=str(details.get("Message") or details.get("message") or error),
         status=metadata.get("HTTPStatusCode"),
@@ -152,7 +152,7 @@ def outcome_before_launch(error: BaseException, needs: Needs = NOTHING) -> Refus
     return Unreachable(cause=outcome.cause) if isinstance(outcome, Unknown) else outcome
 
 
-def was_not_sent(fault: Fault) -> bool:
+def was_not_sent(fault: SdkFault) -> bool:
     """True when there was no connection over which anything could have been sent."""
     return bool(fault.kinds & NOTHING_SENT) or ("SSLError" in fault.kinds and bool(_HANDSHAKE.search(fault.message)))
 
@@ -184,7 +184,7 @@ def says_inactive(error: BaseException) -> bool:
     return fault.code in {"ClientException", "InvalidParameterException"} and bool(_INACTIVE.search(fault.message))
 
 
-def _by_message(fault: Fault, needs: Needs) -> Throttled | None:
+def _by_message(fault: SdkFault, needs: Needs) -> Throttled | None:
     if not fault.answered or (fault.status or 0) >= 500:
         return None
     if _ALONE.search(fault.message):
@@ -194,7 +194,7 @@ def _by_message(fault: Fault, needs: Needs) -> Throttled | None:
     return None
 
 
-def _by_code(fault: Fault, needs: Needs) -> Refused | Unknown:
+def _by_code(fault: SdkFault, needs: Needs) -> Refused | Unknown:
     if fault.code in THROTTLED_CODES or fault.status == 429:
         return Throttled(reason=fault.words, retry_after=fault.retry_after, hold=Hold(place=needs.place[:REGION]))
     if fault.code in UNANSWERED_CODES or (fault.status or 0) >= 500:

@@ -21,7 +21,7 @@ from providers.ecs.launch import Network, network_parameters
 from providers.ecs.outcomes import AwsFailure, fault_of, outcome_of_error
 from providers.ecs.place import Place, place_of
 from providers.ecs.request import run_task_request
-from providers.ecs.service import Service
+from providers.ecs.service import AwsService
 from providers.once import Once
 from providers.values import name_of
 
@@ -34,7 +34,7 @@ class OutOfTime(Exception):
 class Prepared:
     """A request, and what is needed to send it and to read the answer."""
 
-    ecs: Service
+    ecs: AwsService
     place: Place
     container: str
     remembered: str
@@ -93,7 +93,7 @@ class Preparation:
         self._definitions.forget(prepared.place, prepared.remembered)
 
     def _definition(
-        self, ecs: Service, place: Place, configuration: Mapping[str, Any], check: Check
+        self, ecs: AwsService, place: Place, configuration: Mapping[str, Any], check: Check
     ) -> tuple[str, str, Blueprint]:
         """The task definition that RunTask names, the key under which it is remembered, and the blueprint."""
         if existing := given_definition(configuration):
@@ -131,11 +131,11 @@ class TaskDefinitions:
         self._arns: Once[tuple[Place, str], str] = Once()
         self._facts: Once[tuple[Place, str], Facts] = Once()
 
-    def registered(self, ecs: Service, place: Place, definition: Mapping[str, Any], check: Check) -> str:
+    def registered(self, ecs: AwsService, place: Place, definition: Mapping[str, Any], check: Check) -> str:
         """The ARN of the active revision with the content of `definition`. Raises what the client raises."""
         return self._arns.get((place, definition["family"]), lambda: _find_or_register(ecs, definition, check))
 
-    def facts(self, ecs: Service, place: Place, identifier: str, check: Check) -> Facts:
+    def facts(self, ecs: AwsService, place: Place, identifier: str, check: Check) -> Facts:
         """What ECS says of an existing definition. Raises `ConfigurationError` when it cannot be run."""
         return self._facts.get((place, identifier), lambda: _describe_given(ecs, identifier, check))
 
@@ -145,7 +145,7 @@ class TaskDefinitions:
         self._facts.forget((place, identifier))
 
 
-def _find_or_register(ecs: Service, definition: Mapping[str, Any], check: Check) -> str:
+def _find_or_register(ecs: AwsService, definition: Mapping[str, Any], check: Check) -> str:
     check()
     if arn := _active_revision(ecs, definition["family"]):
         return arn
@@ -154,7 +154,7 @@ def _find_or_register(ecs: Service, definition: Mapping[str, Any], check: Check)
     return str(definition_in(answer, definition["family"])["taskDefinitionArn"])
 
 
-def _active_revision(ecs: Service, family: str) -> str | None:
+def _active_revision(ecs: AwsService, family: str) -> str | None:
     """The newest active revision of a family; None when it has none, which ECS says with a ClientException."""
     try:
         described = definition_in(ecs.ask("describe_task_definition", taskDefinition=family), family)
@@ -165,7 +165,7 @@ def _active_revision(ecs: Service, family: str) -> str | None:
     return str(described["taskDefinitionArn"]) if described.get("status", "ACTIVE") == "ACTIVE" else None
 
 
-def _describe_given(ecs: Service, identifier: str, check: Check) -> Facts:
+def _describe_given(ecs: AwsService, identifier: str, check: Check) -> Facts:
     check()
     try:
         described = definition_in(ecs.ask("describe_task_definition", taskDefinition=identifier), identifier)
@@ -191,7 +191,7 @@ def _refuse(identifier: str, error: AwsFailure) -> NoReturn:
 MAX_SUBNETS = 16
 
 
-def subnets_of_vpc(ec2: Service, vpc_id: str | None, check: Callable[[], None] = lambda: None) -> tuple[str, ...]:
+def subnets_of_vpc(ec2: AwsService, vpc_id: str | None, check: Callable[[], None] = lambda: None) -> tuple[str, ...]:
     """Ask EC2 for the subnets of a VPC, or of the default one, in a stable order. `check` is called before each call.
 
     Raises `ConfigurationError` when there are none, and whatever the client raises.
@@ -207,7 +207,7 @@ def subnets_of_vpc(ec2: Service, vpc_id: str | None, check: Callable[[], None] =
     return subnets[:MAX_SUBNETS]
 
 
-def _default_vpc(ec2: Service) -> str:
+def _default_vpc(ec2: AwsService) -> str:
     answer = ec2.ask("describe_vpcs", Filters=[{"Name": "is-default", "Values": ["true"]}])
     member(answer, "Vpcs", list)
     vpcs = objects_of(answer, "Vpcs")

@@ -43,7 +43,7 @@ from providers.ecs.outcomes import (
 )
 from providers.ecs.place import Place, place_of, submission_of
 from providers.ecs.preparation import OutOfTime, Preparation, Prepared
-from providers.ecs.service import Service
+from providers.ecs.service import AwsService
 from providers.places import by_place
 from providers.values import name_of
 
@@ -235,7 +235,7 @@ def _failed(action: str, error: Exception) -> CallFailed:
     return CallFailed(f"ecs {action}: {words}")
 
 
-def _stop(ecs: Service, place: Place, task: str) -> None:
+def _stop(ecs: AwsService, place: Place, task: str) -> None:
     """A task that stops already has lost its tags, so a role that may stop tagged tasks alone is denied a repeat."""
     try:
         check_stopped(ecs.ask("stop_task", **place.where, task=task, reason=STOP_REASON), task)
@@ -244,7 +244,7 @@ def _stop(ecs: Service, place: Place, task: str) -> None:
             raise
 
 
-def _is_stopping(ecs: Service, place: Place, task: str) -> bool:
+def _is_stopping(ecs: AwsService, place: Place, task: str) -> bool:
     answer = ecs.ask("describe_tasks", **place.where, tasks=[task])
     return any(description.get("desiredStatus") == "STOPPED" for description in answer.get("tasks", ()))
 

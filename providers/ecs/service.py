@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Protocol, Self
 
 
-class Service(Protocol):
+class AwsService(Protocol):
     """One AWS service at one place. Safe to use from several threads."""
 
     @property

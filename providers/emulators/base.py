@@ -10,7 +10,7 @@
 An emulator is made of the same five parts, so that one test can speak to any of them:
 
 * `jobs()`, `finish()`, `peak_live`, `starts`: what was started, how often per name, and the most that was ever live at once.
-  A job's name is the one its caller gave it (the dispatcher's `Job.name`), whatever the cloud calls it.
+  A job's name is the one its caller gave it (the dispatcher's `StartedJob.name`), whatever the cloud calls it.
 * `book` (`emulators.jobs.Jobs`): the life of the jobs, by the emulator's clock and never by how often somebody looked.
 * `faults` (`emulators.faults.Faults`): what goes wrong at the next calls of an operation.
 * `calls` (`emulators.calls.Calls`): the calls by operation, with the parsed requests.
@@ -39,9 +39,9 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
 
-from providers.emulators.calls import Calls
+from providers.emulators.calls import CallLog
 from providers.emulators.faults import Faults
-from providers.emulators.jobs import Book, Job, Life
+from providers.emulators.jobs import Book, Life, StartedJob
 
 Clock = Callable[[], float]
 """Seconds since the epoch."""
@@ -85,7 +85,7 @@ class Emulator(ABC):
     ) -> None:
         self.host, self.port = host, port
         self._clock, self._offset = clock, 0.0
-        self.calls = Calls()
+        self.calls = CallLog()
         self.faults = Faults(seed=seed)
         self.capacity = capacity
         """The most jobs that may be live at once; None: no limit."""
@@ -124,7 +124,7 @@ class Emulator(ABC):
         """The events that the cloud would have sent, oldest first; empty for a cloud that sends none."""
         return ()
 
-    def on_change(self, job: Job, when: float) -> None:  # noqa: B027 - most clouds send nothing by themselves
+    def on_change(self, job: StartedJob, when: float) -> None:  # noqa: B027 - most clouds send nothing by themselves
         """Called under the book's lock when a job enters a phase, with the time of that change."""
 
     def now(self) -> float:
@@ -140,7 +140,7 @@ class Emulator(ABC):
         """The present state of every started job, in the order of their starts."""
         return [self.describe(job) for job in self.book.all()]
 
-    def describe(self, job: Job) -> EmulatedJob:
+    def describe(self, job: StartedJob) -> EmulatedJob:
         """A job in the form that all emulators share."""
         return EmulatedJob(
             name=job.name,

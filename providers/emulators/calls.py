@@ -11,7 +11,7 @@ KEPT_REQUESTS = 10_000
 """The most requests that an emulator remembers; counts have no limit."""
 
 
-class Calls:
+class CallLog:
     """The calls by operation, in the vendor's own names. Safe to use from several threads."""
 
     def __init__(self) -> None:

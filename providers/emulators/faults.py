@@ -33,7 +33,7 @@ class FaultKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Fault:
+class InjectedFault:
     """One fault; `detail` is the emulator's to read: a variant, or `Code: message` in place of its usual words."""
 
     operation: str
@@ -43,7 +43,7 @@ class Fault:
 
 @dataclass(slots=True)
 class _ScriptedFault:
-    fault: Fault
+    fault: InjectedFault
     remaining: int | None
     probability: float | None
 
@@ -72,12 +72,12 @@ class Faults:
 
         `times` is 1 unless a probability is given; then it is without end.
         """
-        fault = Fault(operation=operation, kind=FaultKind(kind), detail=detail)
+        fault = InjectedFault(operation=operation, kind=FaultKind(kind), detail=detail)
         remaining = 1 if times is None and probability is None else times
         with self._lock:
             self._script.append(_ScriptedFault(fault, remaining, probability))
 
-    def take(self, operation: str) -> Fault | None:
+    def take(self, operation: str) -> InjectedFault | None:
         """Take the fault of this call; the oldest one first."""
         if not self._script:
             return None

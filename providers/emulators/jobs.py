@@ -21,7 +21,7 @@ SIGTERM_EXIT = 143
 """The exit code of a container without a signal handler that is asked to stop (128 + SIGTERM)."""
 
 
-class Cause(StrEnum):
+class EndCause(StrEnum):
     """Why a job ended."""
 
     EXITED = "exited"
@@ -57,7 +57,7 @@ class Life:
 class Ending:
     """An end that a job is given at its start: it comes in place of running (`NOT_STARTED`), or as soon as it runs."""
 
-    cause: Cause
+    cause: EndCause
     reason: str = ""
     code: str = ""
     """The cloud's own word for the end, if it has several for one cause."""
@@ -65,7 +65,7 @@ class Ending:
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
-class Job:
+class StartedJob:
     """One started job. Read it under the book's lock; `detail` belongs to the emulator."""
 
     identifier: str
@@ -88,7 +88,7 @@ class Job:
     """When its command ended."""
     ended_at: float | None = None
     exit_code: int | None = None
-    cause: Cause | None = None
+    cause: EndCause | None = None
     code: str = ""
     reason: str = ""
     process: LocalProcess | None = None
@@ -106,7 +106,7 @@ class Book:
         job_seconds: float | Callable[[str], float] | None = None,
         exit_code: int | Callable[[str], int] = 0,
         run_commands: bool = False,
-        on_change: Callable[[Job, float], None] = lambda _job, _when: None,
+        on_change: Callable[[StartedJob, float], None] = lambda _job, _when: None,
     ) -> None:
         self.lock = threading.RLock()
         self.life = life or Life()
@@ -131,12 +131,12 @@ class Book:
         timeout: float | None = None,
         ending: Ending | None = None,
         detail: Any = None,
-    ) -> Job:
+    ) -> StartedJob:
         """Begin a job's life in its first phase; later phases come with time."""
         with self.lock:
             self.settle()
             now = self._now()
-            job = Job(identifier=identifier, name=name, command=command, environment=environment or {}, created_at=now)
+            job = StartedJob(identifier=identifier, name=name, command=command, environment=environment or {}, created_at=now)
             job.timeout, job.ending, job.detail = timeout, ending, detail
             self._jobs[identifier] = job
             self._by_name.setdefault(name, []).append(job)
@@ -146,19 +146,19 @@ class Book:
             self._enter(job, now)
             return job
 
-    def get(self, identifier: str) -> Job | None:
+    def get(self, identifier: str) -> StartedJob | None:
         """The job as it is now."""
         with self.lock:
             self.settle()
             return self._jobs.get(identifier)
 
-    def named(self, name: str) -> list[Job]:
+    def named(self, name: str) -> list[StartedJob]:
         """Every start under a name, first to last."""
         with self.lock:
             self.settle()
             return list(self._by_name.get(name, ()))
 
-    def all(self) -> list[Job]:
+    def all(self) -> list[StartedJob]:
         """Every job, in the order of their starts."""
         with self.lock:
             self.settle()
@@ -173,14 +173,14 @@ class Book:
                 if job.live and job._step == step:  # noqa: SLF001 - the book's own bookkeeping on its jobs
                     act(job, when)
 
-    def finish(self, job: Job, exit_code: int = 0) -> None:
+    def finish(self, job: StartedJob, exit_code: int = 0) -> None:
         """End a job by itself with an exit code, now."""
         with self.lock:
             self.settle()
             if job.finished_at is None and job.live:
                 now = self._now()
                 job.started_at = now if job.started_at is None else job.started_at
-                self._end(job, now, Cause.EXITED, exit_code)
+                self._end(job, now, EndCause.EXITED, exit_code)
 
     def finish_named(self, name: str, exit_code: int = 0) -> None:
         """End the live jobs of that name or identifier; KeyError when there is none."""
@@ -191,24 +191,28 @@ class Book:
             for job in jobs:
                 self.finish(job, exit_code)
 
-    def stop(self, job: Job, reason: str = "") -> None:
+    def stop(self, job: StartedJob, reason: str = "") -> None:
         """Ask a job to end; a second time changes nothing."""
         with self.lock:
             self.settle()
             if job.stopping_at is not None or not job.live:
                 return
             now = self._now()
-            job.stopping_at, job.cause, job.reason = now, Cause.STOPPED, reason
+            job.stopping_at, job.cause, job.reason = now, EndCause.STOPPED, reason
             if job.started_at is None:
-                self._end(job, now, Cause.STOPPED, None)
+                self._end(job, now, EndCause.STOPPED, None)
             elif job.process is not None:
                 self._changed(job, now)
                 job.process.stop()
             else:
                 self._changed(job, now)
-                self._later(job, now + self.life.stop_seconds, lambda j, when: self._end(j, when, Cause.STOPPED, SIGTERM_EXIT))
+                self._later(
+                    job, now + self.life.stop_seconds, lambda j, when: self._end(j, when, EndCause.STOPPED, SIGTERM_EXIT)
+                )
 
-    def take(self, job: Job, reason: str, *, cause: Cause = Cause.TAKEN, code: str = "", exit_code: int | None = None) -> None:
+    def take(
+        self, job: StartedJob, reason: str, *, cause: EndCause = EndCause.TAKEN, code: str = "", exit_code: int | None = None
+    ) -> None:
         """End a job from outside, now: it is never started, or its host disappears."""
         with self.lock:
             self.settle()
@@ -224,22 +228,22 @@ class Book:
             process.kill()
 
     def _clear(self) -> None:
-        self._jobs: dict[str, Job] = {}
-        self._by_name: dict[str, list[Job]] = {}
-        self._due: list[tuple[float, int, Job, int, Callable[[Job, float], None]]] = []
+        self._jobs: dict[str, StartedJob] = {}
+        self._by_name: dict[str, list[StartedJob]] = {}
+        self._due: list[tuple[float, int, StartedJob, int, Callable[[StartedJob, float], None]]] = []
         self.starts: Counter[str] = Counter()
         self.live = self.peak_live = 0
 
-    def _later(self, job: Job, when: float, act: Callable[[Job, float], None]) -> None:
+    def _later(self, job: StartedJob, when: float, act: Callable[[StartedJob, float], None]) -> None:
         job._step += 1  # noqa: SLF001 - what was planned before is void now
         heapq.heappush(self._due, (when, next(self._ticket), job, job._step, act))  # noqa: SLF001 - as above
 
-    def _changed(self, job: Job, when: float, state: str | None = None) -> None:
+    def _changed(self, job: StartedJob, when: float, state: str | None = None) -> None:
         job.state = state or job.state
         job.version += 1
         self._on_change(job, when)
 
-    def _enter(self, job: Job, when: float, number: int = 0) -> None:
+    def _enter(self, job: StartedJob, when: float, number: int = 0) -> None:
         if number == len(self.life.before):
             self._run(job, when)
             return
@@ -247,12 +251,12 @@ class Book:
         self._later(job, when + phase.seconds, lambda j, due: self._enter(j, due, number + 1))
         self._changed(job, when, phase.name)
 
-    def _meet(self, job: Job, when: float, ending: Ending) -> None:
+    def _meet(self, job: StartedJob, when: float, ending: Ending) -> None:
         job.reason, job.code = ending.reason, ending.code
         self._end(job, when, ending.cause, ending.exit_code)
 
-    def _run(self, job: Job, when: float) -> None:
-        if job.ending is not None and job.ending.cause is Cause.NOT_STARTED:
+    def _run(self, job: StartedJob, when: float) -> None:
+        if job.ending is not None and job.ending.cause is EndCause.NOT_STARTED:
             self._meet(job, when, job.ending)
             return
         if self.run_commands and job.command:
@@ -260,13 +264,13 @@ class Book:
                 job.process = LocalProcess(job.command, job.environment, on_exit=lambda code: self._exited(job, code))
             except OSError as error:
                 job.reason = str(error)
-                self._end(job, when, Cause.NOT_STARTED, None)
+                self._end(job, when, EndCause.NOT_STARTED, None)
                 return
         job.started_at = when
         self._plan_end(job, when)
         self._changed(job, when, self.life.running)
 
-    def _plan_end(self, job: Job, when: float) -> None:
+    def _plan_end(self, job: StartedJob, when: float) -> None:
         if job.ending is not None:
             ending = job.ending
             self._later(job, when, lambda j, due: self._meet(j, due, ending))
@@ -274,19 +278,19 @@ class Book:
         seconds = self.job_seconds(job.name) if callable(self.job_seconds) else self.job_seconds
         seconds = seconds if job.process is None else None
         if job.timeout is not None and (seconds is None or seconds > job.timeout):
-            self._later(job, when + job.timeout, lambda j, due: self._end(j, due, Cause.TIMED_OUT, None))
+            self._later(job, when + job.timeout, lambda j, due: self._end(j, due, EndCause.TIMED_OUT, None))
         elif seconds is not None:
-            self._later(job, when + seconds, lambda j, due: self._end(j, due, Cause.EXITED, self._code(j.name)))
+            self._later(job, when + seconds, lambda j, due: self._end(j, due, EndCause.EXITED, self._code(j.name)))
 
     def _code(self, name: str) -> int:
         return self.exit_code(name) if callable(self.exit_code) else self.exit_code
 
-    def _exited(self, job: Job, code: int) -> None:
+    def _exited(self, job: StartedJob, code: int) -> None:
         with self.lock:
             if job.live and job.finished_at is None:
-                self._end(job, self._now(), job.cause or Cause.EXITED, code)
+                self._end(job, self._now(), job.cause or EndCause.EXITED, code)
 
-    def _end(self, job: Job, when: float, cause: Cause, exit_code: int | None) -> None:
+    def _end(self, job: StartedJob, when: float, cause: EndCause, exit_code: int | None) -> None:
         job.finished_at, job.exit_code = when, exit_code
         job.cause = job.cause or cause
         job.stopping_at = when if job.stopping_at is None else job.stopping_at
@@ -294,7 +298,7 @@ class Book:
         if job.process is not None:
             job.process.kill()
 
-    def _leave(self, job: Job, when: float, number: int = 0) -> None:
+    def _leave(self, job: StartedJob, when: float, number: int = 0) -> None:
         if number == len(self.life.after):
             job.live, job.ended_at = False, when
             self.live -= 1

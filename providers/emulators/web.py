@@ -1,4 +1,4 @@
-"""A small HTTP/1.1 server for emulators: an application is a function from `Request` to `Response`.
+"""A small HTTP/1.1 server for emulators: an application is a function from `HttpRequest` to `Response`.
 
 The control surface is served in front of it. Connections are kept alive, one thread each; nothing but the standard library is
 needed.
@@ -27,7 +27,7 @@ class AnswerLost(Exception):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
+class HttpRequest:
     """One HTTP request, read to its end."""
 
     method: str
@@ -64,7 +64,7 @@ class Response:
         )
 
 
-Application = Callable[[Request], Response]
+Application = Callable[[HttpRequest], Response]
 
 
 class WebServer:
@@ -73,13 +73,13 @@ class WebServer:
     def __init__(self, emulator: Emulator, application: Application | None, *, host: str = "127.0.0.1", port: int = 0) -> None:
         self._emulator, self._application = emulator, application
         self._address = (host, port)
-        self._server: _Server | None = None
+        self._server: _HttpServer | None = None
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
         """Listen, and answer from threads of its own."""
         handler = type("BoundHandler", (_Handler,), {"application": staticmethod(self._answer)})
-        self._server = _Server(self._address, handler)
+        self._server = _HttpServer(self._address, handler)
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
         self._thread.start()
 
@@ -101,14 +101,14 @@ class WebServer:
         host, port = self._server.server_address[:2]
         return f"http://{host!s}:{port}"
 
-    def _answer(self, request: Request) -> Response:
+    def _answer(self, request: HttpRequest) -> Response:
         if request.path == control.PREFIX or request.path.startswith(control.PREFIX + "/"):
             return self._control(request)
         if self._application is None:
             return Response.json({"error": "this port serves the control surface alone"}, status=404)
         return self._application(request)
 
-    def _control(self, request: Request) -> Response:
+    def _control(self, request: HttpRequest) -> Response:
         try:
             body = request.json()
         except ValueError as error:
@@ -124,7 +124,7 @@ def _failure(problem: str) -> bytes:
     return f"HTTP/1.1 500 Internal Server Error\r\n{headers}\r\n\r\n".encode() + body
 
 
-class _Server(ThreadingHTTPServer):
+class _HttpServer(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 128
 
@@ -188,10 +188,10 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(response.body)
         self.wfile.flush()
 
-    def _read(self) -> Request:
+    def _read(self) -> HttpRequest:
         path, _, query = self.path.partition("?")
         length = int(self.headers.get("Content-Length") or 0)
-        return Request(
+        return HttpRequest(
             method=self.command,
             path=urllib.parse.unquote(path),
             raw_query=query,

@@ -26,7 +26,7 @@ NO_REGION = "region: none is given; name one, such as us-central1, in the pool's
 NO_PROJECT = "project: the host has none; name one in the pool's credentials or set GOOGLE_CLOUD_PROJECT"
 
 
-class HostLacks(CallFailed):
+class AccountLacks(CallFailed):
     """No call can be made until somebody fixes the dispatcher's own configuration.
 
     `parts` of a place (`Needs.place`) are what the lack concerns: 1 the credentials, 2 the project as well, 3 the region too.
@@ -38,7 +38,7 @@ class HostLacks(CallFailed):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Account:
+class AccountEntry:
     """One entry of the dispatcher's credentials; empty is the host's own identity in its own project."""
 
     project: str | None = None
@@ -51,9 +51,9 @@ class Account:
 
     @classmethod
     def of(cls, name: str, entry: Mapping[str, Any]) -> Self:
-        """Read an entry. Raises `HostLacks` for anything but what it may hold."""
+        """Read an entry. Raises `AccountLacks` for anything but what it may hold."""
         if unknown := sorted(set(entry) - ENTRY_KEYS):
-            raise HostLacks(
+            raise AccountLacks(
                 f"credentials {name!r}: has {', '.join(unknown)}; an entry holds {', '.join(sorted(ENTRY_KEYS))}, and no keys"
             )
         _check_external_account(name, entry.get("external_account"))
@@ -65,12 +65,12 @@ def _check_external_account(name: str, account: Any) -> None:
         return
     path = f"credentials {name!r}: external_account"
     if not isinstance(account, Mapping) or account.get("type") != "external_account":
-        raise HostLacks(f'{path}: give the object that Google writes for it, with "type": "external_account"')
+        raise AccountLacks(f'{path}: give the object that Google writes for it, with "type": "external_account"')
     if missing := sorted({"audience", "subject_token_type", "token_url", "credential_source"} - set(account)):
-        raise HostLacks(f"{path}: lacks {', '.join(missing)}")
+        raise AccountLacks(f"{path}: lacks {', '.join(missing)}")
     if unknown := sorted(set(account) - EXTERNAL_ACCOUNT_KEYS):
         keys = ", ".join(sorted(EXTERNAL_ACCOUNT_KEYS))
-        raise HostLacks(f"{path}: has {', '.join(unknown)}; it holds {keys}, and no keys")
+        raise AccountLacks(f"{path}: has {', '.join(unknown)}; it holds {keys}, and no keys")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

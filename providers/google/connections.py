@@ -8,7 +8,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from providers.base import ConfigurationError
 from providers.deadlines import within
-from providers.google.accounts import NO_PROJECT, NO_REGION, Account, HostLacks, PlaceNames
+from providers.google.accounts import NO_PROJECT, NO_REGION, AccountEntry, AccountLacks, PlaceNames
 from providers.once import Once
 
 STILL_LACKING = 5.0
@@ -29,53 +29,53 @@ class Connections(Generic[Connection]):
     """Connections by the name of their credentials; `connect` makes one. Safe to use from several threads."""
 
     def __init__(
-        self, entries: Mapping[str, Mapping[str, Any]], connect: Callable[[Account], Connection], *, project: str | None
+        self, entries: Mapping[str, Mapping[str, Any]], connect: Callable[[AccountEntry], Connection], *, project: str | None
     ) -> None:
         self._entries, self._connect, self._project = dict(entries), connect, project
         self._connections: Once[str | None, Connection] = Once()
-        self._lacking: dict[str | None, tuple[float, HostLacks]] = {}
+        self._lacking: dict[str | None, tuple[float, AccountLacks]] = {}
 
     def of(self, names: PlaceNames, end: float) -> tuple[Connection, str, str]:
         """The connection, project and region that a configuration means; `end` is on the monotonic clock.
 
-        Raises `ConfigurationError`, `HostLacks`, or another `CallFailed` when the host's identity could not be had.
+        Raises `ConfigurationError`, `AccountLacks`, or another `CallFailed` when the host's identity could not be had.
         """
         account = self._account(names.credentials)
         if names.region is None:
-            raise HostLacks(NO_REGION, parts=3)
+            raise AccountLacks(NO_REGION, parts=3)
         connection = self._connected(names.credentials, account, end)
         project = names.project or account.project or self._project or connection.project
         if not project:
-            raise HostLacks(NO_PROJECT, parts=2)
+            raise AccountLacks(NO_PROJECT, parts=2)
         return connection, project, names.region
 
     def named(self, name: str | None, end: float) -> Connection:
         """The connection of one entry, or of the host itself (None). Raises as `of`."""
         return self._connected(name, self._account(name), end)
 
-    def _account(self, name: str | None) -> Account:
+    def _account(self, name: str | None) -> AccountEntry:
         if name is None:
-            return Account()
+            return AccountEntry()
         if name not in self._entries:
             names = ", ".join(sorted(self._entries)) or "none"
             raise ConfigurationError(f"credentials: no entry is named {name!r}; there are: {names}")
-        return Account.of(name, self._entries[name])
+        return AccountEntry.of(name, self._entries[name])
 
-    def _connected(self, name: str | None, account: Account, end: float) -> Connection:
+    def _connected(self, name: str | None, account: AccountEntry, end: float) -> Connection:
         connection = self._connections.peek(name)
         if connection is None:  # who the host is may be asked of a service, which may be slow to say
             attempt = lambda: self._attempt(name, account)  # noqa: E731 - what `Once` makes
             connection = within(end - time.monotonic(), lambda: self._connections.get(name, attempt))
         return connection
 
-    def _attempt(self, name: str | None, account: Account) -> Connection:
+    def _attempt(self, name: str | None, account: AccountEntry) -> Connection:
         """A connection; what the host lacked a moment ago is not looked for again by each caller that waited."""
         since, problem = self._lacking.get(name, (0.0, None))
         if problem is not None and time.monotonic() - since < STILL_LACKING:
-            raise HostLacks(str(problem), parts=problem.parts)
+            raise AccountLacks(str(problem), parts=problem.parts)
         try:
             return self._connect(account)
-        except HostLacks as lack:
+        except AccountLacks as lack:
             self._lacking[name] = (time.monotonic(), lack)
             raise
 

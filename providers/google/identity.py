@@ -16,7 +16,7 @@ from google.auth import impersonated_credentials
 from google.auth.credentials import AnonymousCredentials
 
 from providers.base import CallFailed
-from providers.google.accounts import Account, HostLacks
+from providers.google.accounts import AccountEntry, AccountLacks
 
 SCOPES = ("https://www.googleapis.com/auth/cloud-platform",)
 FROM_AWS = "urn:ietf:params:aws:token-type:aws4_request"
@@ -32,10 +32,10 @@ def anonymous() -> tuple[Any, str | None]:
     return AnonymousCredentials(), os.environ.get("GOOGLE_CLOUD_PROJECT", "emulated-project")
 
 
-def identity(account: Account) -> tuple[Any, str | None]:
+def identity(account: AccountEntry) -> tuple[Any, str | None]:
     """The host's own credentials and project, another cloud's word, or a service account impersonated.
 
-    Raises `HostLacks`, or another `CallFailed` when a service that knows who the host is did not answer.
+    Raises `AccountLacks`, or another `CallFailed` when a service that knows who the host is did not answer.
     """
     try:
         if account.external_account is not None:
@@ -45,7 +45,7 @@ def identity(account: Account) -> tuple[Any, str | None]:
     except auth.GoogleAuthError as problem:
         if did_not_answer(problem):
             raise CallFailed(f"credentials: who the dispatcher's host is could not be asked: {problem}") from problem
-        raise HostLacks(f"{NO_IDENTITY}: {problem}") from problem
+        raise AccountLacks(f"{NO_IDENTITY}: {problem}") from problem
     if account.service_account:
         credentials = impersonated_credentials.Credentials(
             source_credentials=credentials,
@@ -57,14 +57,14 @@ def identity(account: Account) -> tuple[Any, str | None]:
 
 
 def _federated(configuration: Mapping[str, Any]) -> Any:
-    """Credentials for what another cloud says of the host. Raises `HostLacks`."""
+    """Credentials for what another cloud says of the host. Raises `AccountLacks`."""
     kind: Any = import_module(
         "google.auth.aws" if configuration["subject_token_type"] == FROM_AWS else "google.auth.identity_pool"
     )
     try:
         return kind.Credentials.from_info(dict(configuration), scopes=SCOPES)
     except (ValueError, auth.GoogleAuthError) as problem:
-        raise HostLacks(f"credentials: this external_account cannot be used: {problem}") from problem
+        raise AccountLacks(f"credentials: this external_account cannot be used: {problem}") from problem
 
 
 def did_not_answer(error: auth.GoogleAuthError) -> bool:

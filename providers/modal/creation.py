@@ -16,7 +16,7 @@ from providers.modal.lookup import by_name, find, forgets_ended, is_sandbox, loo
 from providers.modal.names import UNPLACED
 from providers.modal.outcomes import hold_of, names_nothing, outcome_of
 from providers.modal.request import SandboxSpec
-from providers.modal.sdk import Missing, ModalFailure, Taken, mapped
+from providers.modal.sdk import MissingObject, ModalFailure, NameTaken, mapped
 
 BUILD_AGAIN = 15.0
 """Seconds until a submission whose image was being built is tried again."""
@@ -28,7 +28,7 @@ class GivenUp(CallFailed):
     """Nobody waits for this submission any more, so it starts nothing."""
 
 
-class Progress:
+class CreationProgress:
     """The progress of a submission, shared by the thread that waits for it and the one that makes it."""
 
     def __init__(self) -> None:
@@ -58,7 +58,7 @@ class Creation:
     spec: SandboxSpec
     needs: Needs
     deadline: float
-    progress: Progress
+    progress: CreationProgress
 
     async def outcome(self, build_seconds: float) -> Outcome:
         """Create the sandbox, unless the name was used before. If it raises, nothing was started."""
@@ -94,9 +94,9 @@ class Creation:
             sandbox = await mapped(sdk.load().Sandbox.create.aio)(*self.spec.command, **arguments)
         except ModalFailure as failure:
             odd = names_nothing(failure.error)
-            if isinstance(failure, Missing) and not odd:
+            if isinstance(failure, MissingObject) and not odd:
                 raise
-            refusal = None if isinstance(failure, Taken) else outcome_of(failure.error, self.needs)
+            refusal = None if isinstance(failure, NameTaken) else outcome_of(failure.error, self.needs)
             if isinstance(refusal, Unknown) and not odd:
                 return refusal
             # The SDK repeats by itself what got no answer, so even a refusal may come after a success; and an answer that

@@ -11,7 +11,7 @@ from providers.modal import results, sdk
 from providers.modal.account import Account
 from providers.modal.names import UNPLACED
 from providers.modal.request import NAME_TAG, OURS, Place, SandboxSpec
-from providers.modal.sdk import Missing, mapped
+from providers.modal.sdk import MissingObject, mapped
 
 CONSOLE = "https://modal.com/id/"
 
@@ -46,7 +46,7 @@ async def by_name(account: Account, name: str, place: Place, *, ended: bool) -> 
     for include_terminated in (True, False) if ended else (False,):
         try:
             sandbox = await from_name(place.app, name, include_terminated=include_terminated, **where)
-        except Missing:
+        except MissingObject:
             continue
         if not is_sandbox(sandbox):
             raise NoAnswer(f"an answer that names no sandbox, to a question for {name}")
@@ -65,7 +65,7 @@ async def find(account: Account, name: str, spec: SandboxSpec) -> Submission | N
 async def _find_claimed(account: Account, name: str, place: Place) -> Submission | None:
     try:
         sandbox_id = await (await account.names(place)).look_up(name)
-    except Missing:
+    except MissingObject:
         return None
     return None if sandbox_id is None else submission_of(name, sandbox_id, place)
 
@@ -79,7 +79,7 @@ async def names_running_in(account: Account, place: Place) -> frozenset[str]:
     """The names of our jobs whose sandboxes run in a place: a call for the list, and one for the tags of each."""
     try:
         tags = await _tags(await _running(account, place))
-    except Missing:
+    except MissingObject:
         return frozenset()
     return frozenset(of_one[NAME_TAG] for of_one in tags if NAME_TAG in of_one)
 
@@ -87,7 +87,7 @@ async def names_running_in(account: Account, place: Place) -> frozenset[str]:
 async def _running(account: Account, place: Place) -> list[Any]:
     try:
         return await _listed(account, place)
-    except Missing:
+    except MissingObject:
         return []
 
 
@@ -127,7 +127,7 @@ async def look_at(account: Account, sandbox_id: str) -> Observation:
     """The state of a sandbox."""
     try:
         return await _observed(account, sandbox_id)
-    except Missing as problem:
+    except MissingObject as problem:
         return Observation(state=JobState.MISSING, reason=str(problem))
 
 

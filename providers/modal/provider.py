@@ -30,13 +30,13 @@ from providers.base import (
 )
 from providers.modal.accounts import Accounts, HostLacks
 from providers.modal.checking import faults
-from providers.modal.creation import Creation, Progress
+from providers.modal.creation import Creation, CreationProgress
 from providers.modal.lookup import find, look, names_running_in, running_in, terminate
 from providers.modal.loop import Loop, Overdue
 from providers.modal.needs import needs
 from providers.modal.outcomes import outcome_of
 from providers.modal.request import Place, SandboxSpec, place_of, read
-from providers.modal.sdk import Missing, ModalFailure
+from providers.modal.sdk import MissingObject, ModalFailure
 from providers.places import by_place
 from providers.remarks import reason_of
 
@@ -103,7 +103,7 @@ class ModalProvider:
         if broken := faults(job.configuration):
             return Rejected(reason=reason_of(broken))
         spec, wants = read(job), needs(job.configuration)
-        progress = Progress()
+        progress = CreationProgress()
         try:
             seconds = self._gpu_timeout if spec.gpu else self._call_timeout
             return self._loop.run(self._submit(job.name, spec, wants, progress, seconds), seconds)
@@ -112,7 +112,7 @@ class ModalProvider:
         except CallFailed as error:
             return self._failed(error, spec.place, wants, progress)
 
-    def _failed(self, error: CallFailed, place: Place, wants: Needs, progress: Progress) -> Outcome:
+    def _failed(self, error: CallFailed, place: Place, wants: Needs, progress: CreationProgress) -> Outcome:
         may_have_started = progress.give_up()
         if isinstance(error, Overdue):
             self._accounts.distrust(place.credentials)
@@ -121,13 +121,13 @@ class ModalProvider:
             return Unreachable(cause=outcome.cause)
         return outcome
 
-    async def _submit(self, name: str, spec: SandboxSpec, wants: Needs, progress: Progress, seconds: float) -> Outcome:
+    async def _submit(self, name: str, spec: SandboxSpec, wants: Needs, progress: CreationProgress, seconds: float) -> Outcome:
         deadline = asyncio.get_running_loop().time() + seconds
         account = await self._accounts.get(spec.place.credentials)
         creation = Creation(account=account, name=name, spec=spec, needs=wants, deadline=deadline, progress=progress)
         try:
             return await creation.outcome(build_seconds=self._call_timeout / 2)
-        except Missing:
+        except MissingObject:
             if not account.is_used:
                 raise
             # What was looked up for an earlier job is gone or was replaced: nothing was started, look it up anew.
@@ -180,7 +180,7 @@ class ModalProvider:
         self._ask("cancel", place, self._cancel(submission, place), self._call_timeout)
 
     async def _cancel(self, submission: Submission, place: Place) -> None:
-        with suppress(Missing):
+        with suppress(MissingObject):
             await terminate(await self._accounts.get(place.credentials), submission)
 
     def discard(self, submissions: Sequence[Submission]) -> frozenset[str]:

@@ -39,11 +39,11 @@ class ModalFailure(CallFailed):
         self.error = error
 
 
-class Missing(ModalFailure):
+class MissingObject(ModalFailure):
     """Modal knows of no such thing."""
 
 
-class Taken(ModalFailure):
+class NameTaken(ModalFailure):
     """The name is in use."""
 
 
@@ -62,8 +62,8 @@ def mapped(function: Callable[Parameters, Awaitable[Result]]) -> Callable[Parame
 
 def _failure_of(error: Exception) -> ModalFailure:
     if is_missing(error):
-        return Missing(error)
-    return Taken(error) if is_taken(error) else ModalFailure(error)
+        return MissingObject(error)
+    return NameTaken(error) if is_taken(error) else ModalFailure(error)
 
 
 @functools.cache

@@ -16,7 +16,7 @@ from google.auth.transport.requests import Request
 
 from providers.base import CallFailed
 from providers.deadlines import NoAnswerInTime, within
-from providers.google.accounts import Account, HostLacks
+from providers.google.accounts import AccountEntry, AccountLacks
 from providers.google.identity import NO_IDENTITY, anonymous, did_not_answer, identity
 from providers.sending import never_sent
 from providers.values import compact
@@ -39,7 +39,7 @@ class NeverSent(CallFailed):
 class Connection:
     """Calls as one identity. Safe to use from several threads."""
 
-    def __init__(self, account: Account, endpoint: str | None = None) -> None:
+    def __init__(self, account: AccountEntry, endpoint: str | None = None) -> None:
         self._credentials, self.project = anonymous() if endpoint else identity(account)
         self._signing_in = threading.Lock()
         self._session = requests.Session()
@@ -47,7 +47,7 @@ class Connection:
         self._session.mount("http://", requests.adapters.HTTPAdapter(pool_maxsize=LARGEST, max_retries=0))
 
     def ask(self, method: str, url: str, seconds: float, *, body: Any = None, query: Mapping[str, Any] | None = None) -> Answer:
-        """Make one call, within `seconds` as a whole. Raises `NeverSent`, `HostLacks`, and `CallFailed` for no answer."""
+        """Make one call, within `seconds` as a whole. Raises `NeverSent`, `AccountLacks`, and `CallFailed` for no answer."""
         headers = self._signed(seconds)
         if body is not None:
             headers["Content-Type"] = "application/json"
@@ -74,7 +74,7 @@ class Connection:
         except auth.GoogleAuthError as problem:
             if did_not_answer(problem):
                 raise NeverSent(f"credentials: who gives tokens did not answer: {problem}") from problem
-            raise HostLacks(f"{NO_IDENTITY}: {problem}") from problem
+            raise AccountLacks(f"{NO_IDENTITY}: {problem}") from problem
         return headers
 
     def _sign_in(self) -> None:

@@ -23,7 +23,7 @@ from providers.base import (
     Unreachable,
     unreadable,
 )
-from providers.google.accounts import NO_REGION, HostLacks, place_names
+from providers.google.accounts import NO_REGION, AccountLacks, place_names
 from providers.places import by_place
 from providers.remarks import reason_of
 from providers.vertex_ai.checking import refused
@@ -108,7 +108,7 @@ class VertexAiProvider:
             region = self._regions.of(job.configuration)
         except ConfigurationError as problem:
             return Rejected(reason=str(problem))
-        except HostLacks as problem:
+        except AccountLacks as problem:
             return Misconfigured(reason=str(problem), hold=Hold(place=place[: problem.parts]))
         except CallFailed as problem:  # before anything was sent
             return Unreachable(cause=str(problem))

@@ -22,7 +22,7 @@ from providers.base import (
     Unknown,
     Unreachable,
 )
-from providers.google.accounts import HostLacks
+from providers.google.accounts import AccountLacks
 from providers.google.labels import clean_value
 from providers.vertex_ai.answers import Answer, refusal, refusal_before
 from providers.vertex_ai.observation import CANCELLING, ENDED, LIVE, has_ended, observation_of
@@ -54,7 +54,7 @@ class OddAnswer(CallFailed):
     """An answer that does not name what was asked for, or cannot be read."""
 
 
-class Refused(CallFailed):
+class ErrorAnswer(CallFailed):
     """Google, or somebody on the way, answered with something else than what was asked for."""
 
     def __init__(self, answer: Answer, subject: str) -> None:
@@ -75,9 +75,9 @@ class Region:
         """Create the job, unless one of its name is there."""
         try:
             identifier = self.looked_up(name)
-        except Refused as problem:
+        except ErrorAnswer as problem:
             return refusal_before(problem.answer, needs)
-        except HostLacks as problem:
+        except AccountLacks as problem:
             return Misconfigured(reason=str(problem), hold=Hold(place=needs.place[: problem.parts]))
         except CallFailed as problem:
             return Unreachable(cause=str(problem))
@@ -90,7 +90,7 @@ class Region:
             answer = self._ask("POST", self.place.jobs, body=body)
         except (NeverSent, OutOfTime) as problem:
             return Unreachable(cause=str(problem))
-        except HostLacks as problem:
+        except AccountLacks as problem:
             return Misconfigured(reason=str(problem), hold=Hold(place=needs.place[: problem.parts]))
         except CallFailed as problem:
             return Unknown(cause=str(problem))
@@ -117,7 +117,7 @@ class Region:
             return identifier
         answer = self._ask("GET", self.place.job(NOBODY))
         if not answer.is_absence:
-            raise Refused(answer, f"{name}: whether it exists")
+            raise ErrorAnswer(answer, f"{name}: whether it exists")
         return None
 
     def looked_up(self, name: str) -> str | None:
@@ -154,7 +154,7 @@ class Region:
         answer = self._ask("POST", f"{self.place.job(identifier)}:cancel", body={})
         is_over = answer.code == "FAILED_PRECONDITION" or answer.is_absence
         if not is_over and (answer.status != 200 or answer.value != {}):
-            raise Refused(answer, f"{identifier}: could not be cancelled")
+            raise ErrorAnswer(answer, f"{identifier}: could not be cancelled")
 
     def delete(self, identifier: str) -> bool:
         """Delete a job that has ended; True when it is gone. Raises `CallFailed`."""
@@ -162,7 +162,7 @@ class Region:
         if answer.is_absence:
             return True
         if answer.status != 200:
-            raise Refused(answer, f"{identifier}: could not be deleted")
+            raise ErrorAnswer(answer, f"{identifier}: could not be deleted")
         operation = answer.value.get("name") if isinstance(answer.value, Mapping) else None
         return isinstance(operation, str) and "/operations/" in operation
 
@@ -173,7 +173,7 @@ class Region:
         while True:
             answer = self._ask("GET", self.place.jobs, query={**query, **({"pageToken": token} if token else {})})
             if answer.status != 200 or not isinstance(answer.value, Mapping) or answer.error:
-                raise Refused(answer, "the list of jobs")
+                raise ErrorAnswer(answer, "the list of jobs")
             rows = answer.value.get("customJobs", [])
             token = answer.value.get("nextPageToken", "")
             if not isinstance(rows, list) or not isinstance(token, str):
@@ -202,7 +202,7 @@ class Region:
         answer = self._asked("POST", self._logging, body=body)
         entries = answer.value.get("entries", []) if isinstance(answer.value, Mapping) else None
         if answer.status != 200 or answer.error or not isinstance(entries, list):
-            raise Refused(answer, "the log cannot be read (it takes roles/logging.viewer)")
+            raise ErrorAnswer(answer, "the log cannot be read (it takes roles/logging.viewer)")
         return "".join(f"{line}\n" for line in map(_line, reversed(entries)) if line is not None)
 
     def _live_rows(self, identifiers: frozenset[str]) -> dict[str, Row]:
@@ -237,7 +237,7 @@ class Region:
         if answer.is_absence:
             return None
         if answer.status != 200:
-            raise Refused(answer, name)
+            raise ErrorAnswer(answer, name)
         if self._identifier(answer.value, name) != identifier:
             raise OddAnswer(f"asked for {name} ({identifier}), and the answer is about something else")
         job: Row = answer.value

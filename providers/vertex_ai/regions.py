@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from providers.base import CallFailed, ConfigurationError
-from providers.google.accounts import Account, place_names
+from providers.google.accounts import AccountEntry, place_names
 from providers.google.connections import Connections, with_scheme
 from providers.vertex_ai.place import Place
 from providers.vertex_ai.region import Region
@@ -55,7 +55,7 @@ class Regions:
         except ConfigurationError as problem:
             raise CallFailed(str(problem)) from problem
 
-    def _connect(self, account: Account) -> Connection:
+    def _connect(self, account: AccountEntry) -> Connection:
         from providers.vertex_ai.connection import Connection  # noqa: PLC0415 - google-auth is imported on first use
 
         return Connection(account, self._endpoint)

@@ -12,7 +12,7 @@ import pytest
 from dispatcher.settings import Settings
 from providers.container_instance.entries import CredentialEntries
 from providers.emulators.ecs import EcsEmulator
-from providers.google.accounts import Account
+from providers.google.accounts import AccountEntry
 from tests.infra.clouds import (
     PROJECT,
     SUBSCRIPTION,
@@ -80,7 +80,7 @@ def test_google_believes_aws_that_this_one_role_calls(applied):
     (becomes,) = [right for right in rights if right["role"] == "roles/iam.workloadIdentityUser"]
     assert becomes["member"] == f"principal://iam.googleapis.com/{pool['name']}/subject/push-dispatcher-function-us-east-1"
 
-    account = Account.of("google", settings_of(resources).credentials["google"])
+    account = AccountEntry.of("google", settings_of(resources).credentials["google"])
     assert account.project == PROJECT
     assert account.external_account["audience"] == f"//iam.googleapis.com/{provider['name']}"
     (dispatcher,) = [

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from providers.emulators.web import Request, Response, WebServer
+from providers.emulators.web import HttpRequest, Response, WebServer
 from tests.network.faults import Answer, Call, Chance, Fault, always, junked, nth
 from tests.network.json_paths import GONE, paths, replaced
 from tests.network.proxy import HttpProxy
@@ -23,7 +23,7 @@ class FarSide:
         self.bodies: list[bytes] = []
         self.server = WebServer(None, self.answer)
 
-    def answer(self, request: Request) -> Response:
+    def answer(self, request: HttpRequest) -> Response:
         self.bodies.append(request.body)
         return Response.json({"number": len(self.bodies), "said": request.body.decode(), "list": [1, 2]})
 

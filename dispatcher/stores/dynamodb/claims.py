@@ -18,7 +18,7 @@ from dispatcher.records import Claim, Claims, Decide, Decision, Position, Snapsh
 from dispatcher.stores.codecs import microseconds
 from dispatcher.stores.dynamodb import keys
 from dispatcher.stores.dynamodb.items import MAX_BYTES, Stored, as_read, deployment_in, id_in, is_startable, key_in
-from dispatcher.stores.dynamodb.lanes import Live, lane_entries, lanes_in, live_in
+from dispatcher.stores.dynamodb.lanes import LiveRuns, lane_entries, lanes_in, live_in
 from dispatcher.stores.dynamodb.pools import StoredPool
 from dispatcher.stores.dynamodb.requests import Table
 from dispatcher.stores.dynamodb.run_writes import RunWrite, RunWriter, Turn
@@ -41,7 +41,7 @@ class ClaimTry:
         self._seen: dict[UUID, Stored] = {}
         self._deployments: dict[str, Deployment | None] = {}
         self._lanes_in: dict[str, Sequence[str]] = {}
-        self._live: Live | None = None
+        self._live: LiveRuns | None = None
 
     def claim(self, takeovers: int, decide: Decide) -> Claims | None:
         """The claims; empty when there was nothing to do. None when another writer came first and nothing was claimed."""
@@ -84,7 +84,7 @@ class ClaimTry:
             self._lanes_in[queue] = sorted(lanes_in(self._table, self._pool, queue, self._now))
         return self._lanes_in[queue]
 
-    def _living(self) -> Live:
+    def _living(self) -> LiveRuns:
         if self._live is None:
             self._live = live_in(self._table, self._pool, self._stored_pool.used)
         return self._live

@@ -14,7 +14,7 @@ from dispatcher.core import ticks
 from dispatcher.core.transitions import TAKEN_OVER_IN
 from dispatcher.errors import StoreUnavailable
 from dispatcher.models import Deployment, Run, RunState, WorkPool
-from dispatcher.stores.codecs import Table, microseconds
+from dispatcher.stores.codecs import NounTable, microseconds
 from dispatcher.stores.dynamodb import keys
 from dispatcher.stores.dynamodb.answers import ODD
 from dispatcher.stores.dynamodb.definition import EXPIRES_AT
@@ -48,7 +48,7 @@ class Stored:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class RunEntry:
     """A run's entry, in the partition of its state. Ticks find the run by it."""
 
     key: Key
@@ -112,12 +112,12 @@ def number_in(item: Item, name: str) -> int:
         return int(item[name]["N"])
 
 
-def encode(table: Table[Any], noun: Any) -> Item:
+def encode(table: NounTable[Any], noun: Any) -> Item:
     """The attributes of a noun."""
     return {name: typed(value) for name, value in table.encode(noun).items() if value is not None}
 
 
-def decode(table: Table[T], item: Item, **rest: Any) -> T:
+def decode(table: NounTable[T], item: Item, **rest: Any) -> T:
     """The noun in an item, with the fields that are stored elsewhere; fields that older code did not write have their
     defaults.
     """
@@ -238,16 +238,16 @@ def is_run(key: Key) -> bool:
     return key[0].startswith("RUN/")
 
 
-def entry_of(run: Run) -> Entry | None:
+def entry_of(run: Run) -> RunEntry | None:
     """The entry by which ticks find the run; None when ticks have nothing left to do for it."""
     if run.state is RunState.SCHEDULED:
-        return Entry((keys.waiting(run.pool, run.queue), keys.in_lane(run.lane, keys.at(run.due_at, run.id))), _waiting(run))
+        return RunEntry((keys.waiting(run.pool, run.queue), keys.in_lane(run.lane, keys.at(run.due_at, run.id))), _waiting(run))
     if run.state.holds_slot and run.submission is None:
-        return Entry((keys.claimed(run.pool), keys.at(_taken_over_at(run), run.id)), _claimed(run))
+        return RunEntry((keys.claimed(run.pool), keys.at(_taken_over_at(run), run.id)), _claimed(run))
     if run.state.holds_slot:
-        return Entry((keys.live(run.pool), run.id.hex), _small(run))
+        return RunEntry((keys.live(run.pool), run.id.hex), _small(run))
     if run.lingers:
-        return Entry((keys.lingering(run.pool), keys.at(run.ended_at or _LONG_AGO, run.id)), _small(run))
+        return RunEntry((keys.lingering(run.pool), keys.at(run.ended_at or _LONG_AGO, run.id)), _small(run))
     return None
 
 

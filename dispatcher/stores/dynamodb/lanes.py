@@ -37,7 +37,7 @@ def lane_entries(
 
 
 @dataclass(frozen=True, slots=True)
-class Live:
+class LiveRuns:
     """The runs that hold slots of a pool, counted from the entries of the runs.
 
     A run whose entry moves meanwhile is missed, and counts for every deployment.
@@ -58,7 +58,7 @@ class Live:
         return {name: number for (place, name), number in self.by_place.items() if place == queue}
 
 
-def live_in(table: Table, pool: str, used: Mapping[str, int]) -> Live:
+def live_in(table: Table, pool: str, used: Mapping[str, int]) -> LiveRuns:
     """Count the runs that hold slots. Claims are read before live jobs, because a run moves from the former to the latter."""
     places: dict[str, tuple[str, str]] = {}
     for item in table.query(keys.claimed(pool)):
@@ -68,7 +68,7 @@ def live_in(table: Table, pool: str, used: Mapping[str, int]) -> Live:
     for item in table.query(keys.live(pool)):
         run = small_run_in(item)
         places[key_in(item)[1]] = run.queue, run.deployment or ""
-    return Live(Counter(places.values()), used)
+    return LiveRuns(Counter(places.values()), used)
 
 
 def _deployment_of(table: Table, entry: Item) -> str:

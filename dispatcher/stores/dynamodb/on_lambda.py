@@ -18,7 +18,7 @@ from providers.on_lambda import LambdaCaller, LambdaHost, lambda_host
 TARGET = "DynamoDB_20120810"
 
 
-class Refused(Exception):
+class RefusedRequest(Exception):
     """DynamoDB refused a request; `response` has the form that the SDK gives a refusal."""
 
     def __init__(self, response: Mapping[str, Any]) -> None:
@@ -29,7 +29,7 @@ class Refused(Exception):
 class LambdaClient:
     """Stands in for the SDK's client: a method for each operation, by its name in Python."""
 
-    failures = Failures(refused=Refused, unanswered=(wire.HTTPError,), unreadable=(), other=())
+    failures = Failures(refused=RefusedRequest, unanswered=(wire.HTTPError,), unreadable=(), other=())
 
     def __init__(self, host: LambdaHost, connect_seconds: float, read_seconds: float, connections: int = 10) -> None:
         self._caller, self._seconds = LambdaCaller(host, connect_seconds, connections), connect_seconds + read_seconds
@@ -49,7 +49,7 @@ class LambdaClient:
         response = self._caller.post(headers, json.dumps(parameters).encode(), self._seconds)
         check_sum({"headers": response.headers, "body": response.body})
         if response.status >= 300:
-            raise Refused(_refusal(response.status, response.body))
+            raise RefusedRequest(_refusal(response.status, response.body))
         content = json.loads(response.body)
         if not isinstance(content, dict):
             raise OddAnswer("it is no object")

@@ -19,8 +19,8 @@ from dispatcher.models import Run
 from dispatcher.stores.dynamodb import keys
 from dispatcher.stores.dynamodb.items import (
     USED,
-    Entry,
     Item,
+    RunEntry,
     Stored,
     beat,
     entries_of,
@@ -63,7 +63,7 @@ class RunWrite:
     after: Run
 
     @property
-    def old_entry(self) -> Entry | None:
+    def old_entry(self) -> RunEntry | None:
         """The run's entry before."""
         return entry_of(self.before.run) if self.before else None
 

@@ -11,13 +11,13 @@ from __future__ import annotations
 from typing import Any
 
 from providers.emulators.cloud_run.messages import moment
-from providers.emulators.jobs import Job
+from providers.emulators.jobs import StartedJob
 
 ABORTED = 10
 """google.rpc.Code of an execution that has failed."""
 
 
-def entry(execution: Job, when: float) -> dict[str, Any]:
+def entry(execution: StartedJob, when: float) -> dict[str, Any]:
     """The entry about an execution that ended `when`."""
     _, project, _, region, _, job, _, name = execution.identifier.split("/")
     time = f"{moment(when):%Y-%m-%dT%H:%M:%S.%fZ}"

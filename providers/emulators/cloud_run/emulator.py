@@ -14,9 +14,9 @@ from providers.emulators.cloud_run.quota import Quota
 from providers.emulators.cloud_run.refusals import Refusal, over_quota
 from providers.emulators.cloud_run.routes import Call, Routes
 from providers.emulators.cloud_run.service import Service
-from providers.emulators.faults import Fault, FaultKind
-from providers.emulators.jobs import Job, Life, Phase
-from providers.emulators.web import AnswerLost, Request, Response, WebServer
+from providers.emulators.faults import FaultKind, InjectedFault
+from providers.emulators.jobs import Life, Phase, StartedJob
+from providers.emulators.web import AnswerLost, HttpRequest, Response, WebServer
 
 if TYPE_CHECKING:
     from providers.emulators.cloud_run.grpc_face import GrpcFace
@@ -105,7 +105,7 @@ class CloudRunEmulator(Emulator):
         """What points `CloudRunProvider` at it; Google's own client reads no such variable and takes `url`."""
         return {"CLOUD_RUN_EMULATOR_HOST": self.url.removeprefix("http://"), "GOOGLE_CLOUD_PROJECT": PROJECT}
 
-    def describe(self, job: Job) -> EmulatedJob:
+    def describe(self, job: StartedJob) -> EmulatedJob:
         """A job with Cloud Run's own word for the execution's state."""
         return replace(super().describe(job), state=completion(job, self.now()).name)
 
@@ -115,7 +115,7 @@ class CloudRunEmulator(Emulator):
             self.book.settle()
             return list(self._events)
 
-    def on_change(self, job: Job, when: float) -> None:
+    def on_change(self, job: StartedJob, when: float) -> None:
         """Write the entry about an end."""
         if not job.live:
             self._events.append(entry(job, when))
@@ -144,13 +144,13 @@ class CloudRunEmulator(Emulator):
             self._writes.reset()
             self._reads.reset()
 
-    def _answer(self, request: Request) -> Response:
+    def _answer(self, request: HttpRequest) -> Response:
         try:
             return Response.json(self._carry_out(request))
         except Refusal as refusal:
             return Response.json(refusal.body(), status=refusal.code)
 
-    def _carry_out(self, request: Request) -> dict[str, Any]:
+    def _carry_out(self, request: HttpRequest) -> dict[str, Any]:
         operation, resource, act = self._routes.find(request.method, request.path)
         return self._perform(operation, Call(name=resource, query=request.query, body=request.body), act)
 
@@ -173,7 +173,7 @@ class CloudRunEmulator(Emulator):
         quota = self._writes if operation in _WRITES else self._reads
         quota.spend(project, region, tell_wait=self.tell_wait)
 
-    def _fail(self, fault: Fault, call: Call) -> None:
+    def _fail(self, fault: InjectedFault, call: Call) -> None:
         """Raise the fault's refusal; `detail` may be `STATUS: message`, or the seconds that a throttle asks to wait."""
         if fault.kind in (FaultKind.LOSE_ANSWER, FaultKind.LOSE_REQUEST):
             raise AnswerLost(fault.operation)
@@ -190,7 +190,7 @@ class CloudRunEmulator(Emulator):
         raise Refusal("UNAVAILABLE", "The service is currently unavailable.")
 
 
-def _grpc_face(perform: Callable[[Request], dict[str, Any]], host: str) -> GrpcFace:
+def _grpc_face(perform: Callable[[HttpRequest], dict[str, Any]], host: str) -> GrpcFace:
     from providers.emulators.cloud_run.grpc_face import GrpcFace  # noqa: PLC0415 - gRPC is slow to import, and few ask for it
 
     return GrpcFace(perform, host=host)

@@ -20,7 +20,7 @@ from google.rpc import status_pb2
 from grpc_status import rpc_status
 
 from providers.emulators.cloud_run.refusals import Refusal
-from providers.emulators.web import AnswerLost, Request
+from providers.emulators.web import AnswerLost, HttpRequest
 
 THREADS = 16
 """Calls answered at once; more wait their turn."""
@@ -43,13 +43,13 @@ class Method:
     resource: str = ""
     """The field that becomes the body; empty: everything that is no part of the path."""
 
-    def request(self, message: Any) -> Request:
+    def request(self, message: Any) -> HttpRequest:
         """The REST request of a call."""
         fields: dict[str, Any] = json_format.MessageToDict(message)
         resource = fields.pop(self.resource, None) if self.resource else None
         name = fields.pop("parent", None) or fields.pop("name", None) or (resource or {}).get("name", "")
         scalars = {key: json.dumps(value) if isinstance(value, bool) else value for key, value in fields.items()}
-        return Request(
+        return HttpRequest(
             method=self.verb,
             path=f"/v2/{name}{self.suffix}",
             raw_query=urlencode({key: value for key, value in scalars.items() if not isinstance(value, dict | list)}),
@@ -91,7 +91,7 @@ METHODS: Mapping[str, Method] = {
 class GrpcFace:
     """A gRPC server in front of `perform`, which answers a REST request with JSON or raises `Refusal` or `AnswerLost`."""
 
-    def __init__(self, perform: Callable[[Request], dict[str, Any]], *, host: str) -> None:
+    def __init__(self, perform: Callable[[HttpRequest], dict[str, Any]], *, host: str) -> None:
         self._perform, self._host = perform, host
         self._server: Any = None
         self.address = ""

@@ -10,7 +10,7 @@ from typing import Any
 from google.cloud import run_v2
 
 from providers.emulators.cloud_run.records import ExecutionRecord, JobRecord
-from providers.emulators.jobs import Cause, Job
+from providers.emulators.jobs import EndCause, StartedJob
 
 State = run_v2.Condition.State
 Reason = run_v2.Condition.ExecutionReason
@@ -26,7 +26,7 @@ def moment(seconds: float | None) -> datetime | None:
     return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
 
 
-def job_message(record: JobRecord, latest: Job | None, seen_until: float) -> run_v2.Job:
+def job_message(record: JobRecord, latest: StartedJob | None, seen_until: float) -> run_v2.Job:
     """A job with its output fields; `latest` is its last execution as it was at `seen_until`."""
     message = run_v2.Job(record.body)
     message.name, message.uid, message.etag = record.name, record.uid, record.etag
@@ -41,7 +41,7 @@ def job_message(record: JobRecord, latest: Job | None, seen_until: float) -> run
     return message
 
 
-def _readiness(record: JobRecord, latest: Job | None) -> run_v2.Condition:
+def _readiness(record: JobRecord, latest: StartedJob | None) -> run_v2.Condition:
     """A job with a token is ready when its execution has started."""
     if record.failure:
         return run_v2.Condition(
@@ -51,7 +51,7 @@ def _readiness(record: JobRecord, latest: Job | None) -> run_v2.Condition:
     return run_v2.Condition(type_="Ready", state=State.CONDITION_RECONCILING if waits else State.CONDITION_SUCCEEDED)
 
 
-def _reference(execution: Job, seen_until: float) -> run_v2.ExecutionReference:
+def _reference(execution: StartedJob, seen_until: float) -> run_v2.ExecutionReference:
     over = execution.ended_at is not None and execution.ended_at <= seen_until
     return run_v2.ExecutionReference(
         name=execution.identifier.rpartition("/")[2],
@@ -61,18 +61,18 @@ def _reference(execution: Job, seen_until: float) -> run_v2.ExecutionReference:
     )
 
 
-def completion(execution: Job, seen_until: float) -> run_v2.ExecutionReference.CompletionStatus:
+def completion(execution: StartedJob, seen_until: float) -> run_v2.ExecutionReference.CompletionStatus:
     """Where an execution stood at a time."""
     if execution.ended_at is not None and execution.ended_at <= seen_until:
-        if execution.cause is Cause.EXITED and execution.exit_code == 0:
+        if execution.cause is EndCause.EXITED and execution.exit_code == 0:
             return Completion.EXECUTION_SUCCEEDED
-        return Completion.EXECUTION_CANCELLED if execution.cause is Cause.STOPPED else Completion.EXECUTION_FAILED
+        return Completion.EXECUTION_CANCELLED if execution.cause is EndCause.STOPPED else Completion.EXECUTION_FAILED
     if execution.started_at is not None and execution.started_at <= seen_until:
         return Completion.EXECUTION_RUNNING
     return Completion.EXECUTION_PENDING
 
 
-def execution_message(execution: Job) -> run_v2.Execution:
+def execution_message(execution: StartedJob) -> run_v2.Execution:
     """An execution as it is now."""
     record: ExecutionRecord = execution.detail
     counts = _counts(execution, record.task_count)
@@ -95,22 +95,22 @@ def execution_message(execution: Job) -> run_v2.Execution:
     )
 
 
-def _counts(execution: Job, tasks: int) -> dict[str, int]:
+def _counts(execution: StartedJob, tasks: int) -> dict[str, int]:
     if execution.live:
         return {"running_count": tasks if execution.started_at is not None else 0}
-    if execution.cause is Cause.STOPPED:
+    if execution.cause is EndCause.STOPPED:
         return {"cancelled_count": tasks}
     return {"succeeded_count" if execution.exit_code == 0 else "failed_count": tasks}
 
 
-def _completed(execution: Job) -> run_v2.Condition:
+def _completed(execution: StartedJob) -> run_v2.Condition:
     condition = run_v2.Condition(type_="Completed", state=State.CONDITION_FAILED)
     condition.last_transition_time = moment(execution.ended_at)
     if execution.live:
         condition.state = State.CONDITION_RECONCILING
         if execution.stopping_at is not None:
             condition.execution_reason = Reason.CANCELLING
-    elif execution.cause is Cause.EXITED and execution.exit_code == 0:
+    elif execution.cause is EndCause.EXITED and execution.exit_code == 0:
         condition.state = State.CONDITION_SUCCEEDED
         condition.message = "Execution completed successfully."
     else:
@@ -118,22 +118,22 @@ def _completed(execution: Job) -> run_v2.Condition:
     return condition
 
 
-def _explain(condition: run_v2.Condition, execution: Job) -> None:
+def _explain(condition: run_v2.Condition, execution: StartedJob) -> None:
     task = f"Task {execution.identifier.rpartition('/')[2]}-task0 failed with message:"
-    if execution.cause is Cause.STOPPED:
+    if execution.cause is EndCause.STOPPED:
         condition.execution_reason = Reason.DELETED if execution.detail.deleted else Reason.CANCELLED
         condition.message = execution.reason or "Execution was cancelled."
-    elif execution.cause is Cause.TIMED_OUT:
+    elif execution.cause is EndCause.TIMED_OUT:
         condition.message = f"{task} {timeout_message(execution)}"  # a timeout has no reason of its own
-    elif execution.cause is Cause.EXITED:
+    elif execution.cause is EndCause.EXITED:
         condition.execution_reason = Reason.NON_ZERO_EXIT_CODE
         condition.message = f"{task} The container exited with an error."
     else:
-        condition.reason = Common.INTERNAL if execution.cause is Cause.TAKEN else Common.CONTAINER_MISSING
+        condition.reason = Common.INTERNAL if execution.cause is EndCause.TAKEN else Common.CONTAINER_MISSING
         condition.message = f"{task} {execution.reason or 'Internal error'}"
 
 
-def task_messages(execution: Job) -> Iterator[run_v2.Task]:
+def task_messages(execution: StartedJob) -> Iterator[run_v2.Task]:
     """The tasks of an execution; all of them end alike here."""
     record: ExecutionRecord = execution.detail
     for index in range(record.task_count):
@@ -151,14 +151,14 @@ def task_messages(execution: Job) -> Iterator[run_v2.Task]:
         )
 
 
-def _attempt(execution: Job) -> run_v2.TaskAttemptResult:
+def _attempt(execution: StartedJob) -> run_v2.TaskAttemptResult:
     status: dict[str, Any] = {}
-    if execution.cause is Cause.TIMED_OUT:
+    if execution.cause is EndCause.TIMED_OUT:
         status = {"code": DEADLINE_EXCEEDED, "message": timeout_message(execution)}
     return run_v2.TaskAttemptResult(exit_code=execution.exit_code or 0, status=status)
 
 
-def timeout_message(execution: Job) -> str:
+def timeout_message(execution: StartedJob) -> str:
     """The message of a task that ran into its timeout."""
     return f"The configured timeout of {execution.timeout:g} seconds was reached."
 

@@ -15,7 +15,7 @@ from providers.emulators.cloud_run import messages
 from providers.emulators.cloud_run.records import ExecutionRecord, JobRecord
 from providers.emulators.cloud_run.refusals import Refusal, already_exists, invalid, not_found, over_quota
 from providers.emulators.cloud_run.rules import check_identifier, check_job
-from providers.emulators.jobs import Book, Job
+from providers.emulators.jobs import Book, StartedJob
 
 NAME_HELD_SECONDS = 30.0
 """How long the name of a deleted job stays taken; that it does is prefect-archive/prefect-gcp#249, how long is a guess."""
@@ -202,7 +202,7 @@ class Service:
         if executions and self.capacity is not None and self._book.live + executions > self.capacity:
             raise over_quota("running executions per project and region", self.capacity)
 
-    def _drop(self, record: JobRecord, execution: Job) -> None:
+    def _drop(self, record: JobRecord, execution: StartedJob) -> None:
         execution.detail.deleted = execution.live
         self._book.stop(execution, "The execution was deleted.")
         record.executions.remove(execution.identifier)
@@ -212,14 +212,14 @@ class Service:
             raise not_found(name)
         return self._jobs[name]
 
-    def _execution(self, name: str) -> Job:
+    def _execution(self, name: str) -> StartedJob:
         record = self._job(name.partition("/executions/")[0])
         execution = self._book.get(name) if name in record.executions else None
         if execution is None:
             raise not_found(name)
         return execution
 
-    def _executions(self, parent: str) -> list[Job]:
+    def _executions(self, parent: str) -> list[StartedJob]:
         region, _, job = parent.partition("/jobs/")
         records = [r for r in self._jobs.values() if r.parent == region and job in ("-", r.identifier)]
         if not records and job != "-":
@@ -228,7 +228,7 @@ class Service:
         executions = [execution for name in names if (execution := self._book.get(name)) is not None]
         return sorted(executions, key=lambda execution: execution.created_at, reverse=True)
 
-    def _latest(self, record: JobRecord) -> Job | None:
+    def _latest(self, record: JobRecord) -> StartedJob | None:
         return self._book.get(record.executions[-1]) if record.executions else None
 
 

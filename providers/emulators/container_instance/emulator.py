@@ -9,14 +9,14 @@ from typing import Any
 
 from providers.emulators.base import EmulatedJob, Emulator
 from providers.emulators.container_instance.checks import check_api_version
-from providers.emulators.container_instance.groups import Group, instance_state
+from providers.emulators.container_instance.groups import ContainerGroup, instance_state
 from providers.emulators.container_instance.operations import Call, route
 from providers.emulators.container_instance.quotas import Bucket, Quotas
 from providers.emulators.container_instance.refusals import Refusal, invalid, of_fault, throttled
 from providers.emulators.container_instance.service import Service
-from providers.emulators.faults import Fault, FaultKind
-from providers.emulators.jobs import Job, Life, Phase
-from providers.emulators.web import AnswerLost, Request, Response, WebServer
+from providers.emulators.faults import FaultKind, InjectedFault
+from providers.emulators.jobs import Life, Phase, StartedJob
+from providers.emulators.web import AnswerLost, HttpRequest, Response, WebServer
 
 ENDPOINT_VARIABLE = "AZURE_RESOURCE_MANAGER_ENDPOINT"
 """Read by `providers.container_instance`; Azure's own SDK has no such variable."""
@@ -94,7 +94,7 @@ class ContainerInstanceEmulator(Emulator):
         for group in self._named(name):
             group.provisioning = state
 
-    def _named(self, name: str) -> list[Group]:
+    def _named(self, name: str) -> list[ContainerGroup]:
         groups = [group for group in self.service.groups.values() if group.name == name]
         if not groups:
             raise KeyError(f"no container group is named {name!r}")
@@ -105,14 +105,14 @@ class ContainerInstanceEmulator(Emulator):
         """The groups that exist, ended ones included."""
         return len(self.service.groups)
 
-    def on_change(self, job: Job, when: float) -> None:
+    def on_change(self, job: StartedJob, when: float) -> None:
         """Note it in the group's history."""
-        if isinstance(job.detail, Group):
+        if isinstance(job.detail, ContainerGroup):
             job.detail.remember(job, when)
 
-    def describe(self, job: Job) -> EmulatedJob:
+    def describe(self, job: StartedJob) -> EmulatedJob:
         """A job with its group's state in Azure's word."""
-        group: Group = job.detail
+        group: ContainerGroup = job.detail
         return replace(
             super().describe(job), state=instance_state(group, group.history[-1], self.now()) if job is group.job else job.state
         )
@@ -122,7 +122,7 @@ class ContainerInstanceEmulator(Emulator):
         super().reset()
         self.service.reset()
 
-    def _answer(self, request: Request) -> Response:
+    def _answer(self, request: HttpRequest) -> Response:
         call = route(request.method, request.path)
         if call is None:
             return invalid(f"{request.method} {request.path} is not served", "InvalidResourceType").response()
@@ -133,7 +133,7 @@ class ContainerInstanceEmulator(Emulator):
         except Refusal as refusal:
             return refusal.response()
 
-    def _act(self, call: Call, request: Request, fault: Fault | None) -> Response:
+    def _act(self, call: Call, request: HttpRequest, fault: InjectedFault | None) -> Response:
         fails_provisioning = fault is not None and fault.kind is FaultKind.NO_CAPACITY and fault.detail == "provisioning"
         if fault is not None and not fault.kind.acts and not fails_provisioning:
             raise self._lost() if fault.kind is FaultKind.LOSE_REQUEST else self._refusal(fault, request)
@@ -144,10 +144,10 @@ class ContainerInstanceEmulator(Emulator):
             raise self._refusal(fault, request)
         return response
 
-    def _refusal(self, fault: Fault, request: Request) -> Refusal:
+    def _refusal(self, fault: InjectedFault, request: HttpRequest) -> Refusal:
         return of_fault(fault, self.location, (_body(request) or {}).get("properties") or {})
 
-    def _performed(self, call: Call, request: Request, *, fails_provisioning: bool) -> Response:
+    def _performed(self, call: Call, request: HttpRequest, *, fails_provisioning: bool) -> Response:
         """The operation's answer or refusal: either can be lost."""
         try:
             if call.operation != "ResourceGroups_Get":
@@ -173,7 +173,7 @@ class ContainerInstanceEmulator(Emulator):
         return {"x-ms-ratelimit-remaining-subscription-reads": str(left)} if call.subscription else {}
 
 
-def _body(request: Request) -> Any:
+def _body(request: HttpRequest) -> Any:
     try:
         return json.loads(request.body) if request.body else None
     except ValueError:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from providers.emulators.jobs import Cause, Job
+from providers.emulators.jobs import EndCause, StartedJob
 
 TYPE = "Microsoft.ContainerInstance/containerGroups"
 WAITING = ("Pending", "Creating")
@@ -28,12 +28,12 @@ class View:
     started_at: float | None
     finished_at: float | None
     exit_code: int | None
-    cause: Cause | None
+    cause: EndCause | None
     reason: str
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
-class Group:
+class ContainerGroup:
     """One container group; `job` is its latest start."""
 
     subscription: str
@@ -42,7 +42,7 @@ class Group:
     body: dict[str, Any]
     failure: tuple[str, str] | None = None
     """The event that failed its provisioning: name and message. Azure goes on trying until somebody stops or deletes it."""
-    job: Job = field(init=False)
+    job: StartedJob = field(init=False)
     history: list[View] = field(default_factory=list)
     restarts: int = 0
     log: str = ""
@@ -76,7 +76,7 @@ class Group:
         stopping = self.job.live and self.job.stopping_at is not None
         return stopping or (self.job.state in WAITING and self.job.live and self.failure is None)
 
-    def remember(self, job: Job, when: float) -> None:
+    def remember(self, job: StartedJob, when: float) -> None:
         """Note what can be seen from `when` on."""
         view = View(
             when=when,
@@ -95,38 +95,38 @@ class Group:
         return next((view for view in reversed(self.history) if view.when <= at), self.history[0])
 
 
-def goes_on(group: Group, view: View, now: float) -> bool:
+def goes_on(group: ContainerGroup, view: View, now: float) -> bool:
     """True while the group runs although its main container has ended."""
-    if view.live or view.cause is not Cause.EXITED or view.finished_at is None:
+    if view.live or view.cause is not EndCause.EXITED or view.finished_at is None:
         return False
     until = float("inf") if group.outlives is None else view.finished_at + group.outlives
     return now < (until if group.stopped_at is None else min(until, group.stopped_at))
 
 
-def instance_state(group: Group, view: View, now: float) -> str:
+def instance_state(group: ContainerGroup, view: View, now: float) -> str:
     """The group's state in the instance view."""
     if view.live:
         return "Pending" if view.phase in WAITING else "Running"
     if goes_on(group, view, now):
         return "Running"
-    if view.cause is Cause.STOPPED or group.stopped_at is not None:
+    if view.cause is EndCause.STOPPED or group.stopped_at is not None:
         return "Stopped"
     others = group.sidecar_exit if len(group.properties["containers"]) > 1 else 0
-    return "Succeeded" if view.cause is Cause.EXITED and view.exit_code == 0 and not others else "Failed"
+    return "Succeeded" if view.cause is EndCause.EXITED and view.exit_code == 0 and not others else "Failed"
 
 
-def provisioning_state(group: Group, view: View) -> str:
+def provisioning_state(group: ContainerGroup, view: View) -> str:
     """The state of the last operation on the group."""
     if group.provisioning is not None:
         return group.provisioning
-    if group.failure is not None and view.cause is not Cause.STOPPED:
+    if group.failure is not None and view.cause is not EndCause.STOPPED:
         return "Failed"
     if view.live and view.phase in WAITING:
         return view.phase
-    return "Failed" if view.started_at is None and view.cause is not Cause.STOPPED else "Succeeded"
+    return "Failed" if view.started_at is None and view.cause is not EndCause.STOPPED else "Succeeded"
 
 
-def representation(group: Group, view: View, now: float, *, with_instance_view: bool) -> dict[str, Any]:
+def representation(group: ContainerGroup, view: View, now: float, *, with_instance_view: bool) -> dict[str, Any]:
     """The group as a reply carries it; `view` is its main container as it was at `now`."""
     properties = _without_secrets(deepcopy(group.properties))
     properties.setdefault("sku", "Standard")
@@ -154,15 +154,15 @@ def _volume_secret(key: str, value: Any) -> Any:
     return {} if key == "secret" else value
 
 
-def _container_view(group: Group, view: View, current: dict[str, Any]) -> dict[str, Any]:
+def _container_view(group: ContainerGroup, view: View, current: dict[str, Any]) -> dict[str, Any]:
     return {"restartCount": group.restarts, "currentState": current, "events": _container_events(group, view)}
 
 
-def _sidecar_state(group: Group, view: View, now: float) -> dict[str, Any]:
+def _sidecar_state(group: ContainerGroup, view: View, now: float) -> dict[str, Any]:
     """A container beside the main one: it lives as long as the group does."""
     if goes_on(group, view, now):
         return {"state": "Running", "startTime": timestamp(view.started_at), "detailStatus": ""}
-    if view.cause is not Cause.EXITED or view.live:
+    if view.cause is not EndCause.EXITED or view.live:
         return _current_state(view)
     until = view.finished_at if group.outlives is None else (view.finished_at or 0.0) + group.outlives
     finished, code = (until, group.sidecar_exit) if group.stopped_at is None else (group.stopped_at, SIGKILL_EXIT)
@@ -183,15 +183,15 @@ def _current_state(view: View) -> dict[str, Any]:
     }
 
 
-def _group_events(group: Group, view: View) -> list[dict[str, Any]]:
+def _group_events(group: ContainerGroup, view: View) -> list[dict[str, Any]]:
     if group.failure is not None:
         return [_event(*group.failure, group.history[0].when, kind="Warning")]
-    if not view.live and view.cause in (Cause.TAKEN, Cause.NOT_STARTED):
+    if not view.live and view.cause in (EndCause.TAKEN, EndCause.NOT_STARTED):
         return [_event("Failed", view.reason, view.when, kind="Warning")]
     return []
 
 
-def _container_events(group: Group, view: View) -> list[dict[str, Any]]:
+def _container_events(group: ContainerGroup, view: View) -> list[dict[str, Any]]:
     image = group.properties["containers"][0]["properties"]["image"]
     if view.started_at is None:
         return []

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from providers.emulators.faults import Fault, FaultKind
+from providers.emulators.faults import FaultKind, InjectedFault
 from providers.emulators.web import Response
 
 STATUSES = {
@@ -101,7 +101,7 @@ def throttled(action: str, limit: float, seconds: float, retry_after: float) -> 
     return Refusal(429, "ResourceRequestsThrottled", message, retry_after=retry_after)
 
 
-def of_fault(fault: Fault, location: str, properties: Mapping[str, Any]) -> Refusal:
+def of_fault(fault: InjectedFault, location: str, properties: Mapping[str, Any]) -> Refusal:
     """The refusal that a fault stands for; its detail may be a quota, or `Code: message` or `409 Code: message`."""
     if detail := _DETAIL.fullmatch(fault.detail):
         status, code, message = detail.groups()

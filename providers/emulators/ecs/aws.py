@@ -20,7 +20,7 @@ from werkzeug.test import run_wsgi_app
 from providers.emulators.ecs import items, queries, quicker
 from providers.emulators.ecs.errors import client, cluster_not_found, invalid
 from providers.emulators.ecs.transactions import TARGET, Transactions
-from providers.emulators.web import Request, Response
+from providers.emulators.web import HttpRequest, Response
 
 os.environ.setdefault("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")
 """Tasks need no image of EC2, and moto takes longer to load its 1,300 than for everything else that a new account holds."""
@@ -43,19 +43,19 @@ class Aws:
         self._transactions = Transactions()
         self._application = DomainDispatcherApplication(create_backend_app)
 
-    def answer(self, request: Request) -> Response:
+    def answer(self, request: HttpRequest) -> Response:
         """The answer of moto; no other request is carried out meanwhile."""
         with self.lock:
             if request.headers.get("x-amz-target") == TARGET:
                 return self._transactions.answer(request, self._carry_out)
             return self._carry_out(request)
 
-    def _carry_out(self, request: Request) -> Response:
+    def _carry_out(self, request: HttpRequest) -> Response:
         body, status, headers = run_wsgi_app(self._application, self._environ(request), buffered=True)
         kept = {name: value for name, value in headers.items() if name.lower() != "content-length"}
         return Response(status=int(status.split()[0]), headers=kept, body=b"".join(body))
 
-    def _environ(self, request: Request) -> dict[str, Any]:
+    def _environ(self, request: HttpRequest) -> dict[str, Any]:
         headers = {"x-moto-account-id": self.account, **request.headers}
         path = request.path.encode().decode("latin-1")  # WSGI's way of carrying bytes
         raw = urllib.parse.quote(request.path) + (f"?{request.raw_query}" if request.raw_query else "")

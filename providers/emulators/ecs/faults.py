@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from providers.emulators.ecs import errors
 from providers.emulators.ecs.errors import EcsError
-from providers.emulators.faults import Fault, FaultKind
-from providers.emulators.jobs import Cause, Ending
+from providers.emulators.faults import FaultKind, InjectedFault
+from providers.emulators.jobs import EndCause, Ending
 
 NO_CAPACITY = "Capacity is unavailable at this time. Please try again later or in a different availability zone"
 """The reason of a failure when there is no room."""
@@ -17,7 +17,7 @@ PULL_FAILED = "TaskFailedToStart: CannotPullContainerError: pull image manifest 
 """The detail with which a fault of `Task` lets a task end before it ran."""
 
 
-def refusal(fault: Fault) -> EcsError:
+def refusal(fault: InjectedFault) -> EcsError:
     """The answer to a call that is refused, throttled or failed."""
     match fault.kind:
         case FaultKind.THROTTLE if fault.detail == "network":
@@ -32,10 +32,10 @@ def refusal(fault: Fault) -> EcsError:
             return errors.server_error()
 
 
-def ending(fault: Fault | None) -> Ending | None:
+def ending(fault: InjectedFault | None) -> Ending | None:
     """The end that a fault of `Task` gives a task: `StopCode: reason`."""
     if fault is None:
         return None
     code, _, reason = (fault.detail or PULL_FAILED).partition(":")
-    cause = Cause.NOT_STARTED if code == "TaskFailedToStart" else Cause.TAKEN
+    cause = EndCause.NOT_STARTED if code == "TaskFailedToStart" else EndCause.TAKEN
     return Ending(cause=cause, code=code, reason=reason.strip())

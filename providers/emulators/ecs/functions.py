@@ -15,7 +15,7 @@ from typing import Any
 from moto.awslambda.models import lambda_backends
 
 from providers.emulators.ecs.errors import EcsError
-from providers.emulators.web import Request, Response
+from providers.emulators.web import HttpRequest, Response
 
 _INVOKE = re.compile(r"POST /2015-03-31/functions/(.+)/invocations(?:\?.*?Qualifier=([^&]+))?")
 _ARN = re.compile(r"arn:[^:]+:lambda:[^:]+:\d+:function:")
@@ -33,13 +33,13 @@ class Invocation:
 
 
 @dataclass(frozen=True, slots=True)
-class Functions:
+class LambdaFunctions:
     """Of one account: what was asked of its functions, oldest first."""
 
     account: str
     invocations: deque[Invocation] = field(default_factory=lambda: deque(maxlen=KEPT))
 
-    def take(self, name: str, request: Request, region: str) -> Response:
+    def take(self, name: str, request: HttpRequest, region: str) -> Response:
         """Accept an invocation. Raises EcsError for one that waits for its answer, and for a function that does not exist."""
         if request.headers.get("x-amz-invocation-type") != "Event":
             raise EcsError("InvalidParameterValueException", "The emulator takes asynchronous invocations (Event) alone.")

@@ -13,7 +13,7 @@ from typing import Any
 from moto.iam.models import iam_backends
 
 from providers.emulators.ecs.errors import EcsError
-from providers.emulators.web import Request
+from providers.emulators.web import HttpRequest
 
 INLINE = 10_240
 """Characters of all inline policies of one role."""
@@ -25,7 +25,7 @@ ATTACHED = 10
 """Managed policies of one role; the quota's default."""
 
 
-def check_sizes(request: Request, account: str) -> None:
+def check_sizes(request: HttpRequest, account: str) -> None:
     """Raise the EcsError that IAM answers where a request would exceed a quota."""
     if b"Policy" not in request.body or "urlencoded" not in request.headers.get("content-type", ""):
         return

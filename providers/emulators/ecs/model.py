@@ -14,7 +14,7 @@ from botocore.model import ListShape, MapShape, OperationModel, ServiceModel, Sh
 from botocore.validate import ParamValidator
 
 from providers.emulators.ecs.errors import EcsError, invalid
-from providers.emulators.web import Request
+from providers.emulators.web import HttpRequest
 
 
 @cache
@@ -32,7 +32,7 @@ def _operation(name: str) -> OperationModel | None:
 _validator = ParamValidator()
 
 
-def parse(request: Request) -> dict[str, Any]:
+def parse(request: HttpRequest) -> dict[str, Any]:
     """The body of a request. Raises an EcsError when it is no JSON object."""
     try:
         body = request.json()

@@ -20,7 +20,7 @@ from moto.sts.models import sts_backends
 
 from providers.emulators.ecs import functions, resource_policies
 from providers.emulators.ecs.errors import EcsError
-from providers.emulators.web import Request
+from providers.emulators.web import HttpRequest
 
 PARTITION = "aws"
 TASKS = "ecs-tasks.amazonaws.com"
@@ -43,7 +43,7 @@ class Permissions:
     def __init__(self, account: str) -> None:
         self.account = account
 
-    def check(self, request: Request, needs: Iterable[Need], *, code: str) -> None:
+    def check(self, request: HttpRequest, needs: Iterable[Need], *, code: str) -> None:
         """Raise an EcsError of that `code` when the role that signed the request lacks one of the rights.
 
         Whoever signs with anything but credentials of an assumed role may do everything.
@@ -60,7 +60,7 @@ class Permissions:
                 if need.action == "sts:AssumeRole" and not resource_policies.trusts(resource, role):
                     raise _refusal(caller, need, resource, code, "because the role's trust policy does not allow it")
 
-    def _signer(self, request: Request) -> tuple[str, str, list[Mapping[str, Any]]] | None:
+    def _signer(self, request: HttpRequest) -> tuple[str, str, list[Mapping[str, Any]]] | None:
         """The signer: the role's ARN, the session's ARN, and the statements of the role's policies."""
         signed = _KEY.search(request.headers.get("authorization", ""))
         sts, iam = sts_backends[self.account][PARTITION], iam_backends[self.account][PARTITION]

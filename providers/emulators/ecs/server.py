@@ -17,13 +17,13 @@ from providers.emulators.ecs.definitions import check_definition
 from providers.emulators.ecs.delivery import Delivery, Event
 from providers.emulators.ecs.errors import EcsError
 from providers.emulators.ecs.faults import NO_CAPACITY, ending, refusal
-from providers.emulators.ecs.functions import Functions
+from providers.emulators.ecs.functions import LambdaFunctions
 from providers.emulators.ecs.permissions import Permissions, Where, needs
 from providers.emulators.ecs.rates import Rates
 from providers.emulators.ecs.tasks import Tasks
-from providers.emulators.faults import Fault, FaultKind
-from providers.emulators.jobs import Cause, Job, Life, Phase
-from providers.emulators.web import AnswerLost, Request, Response, WebServer
+from providers.emulators.faults import FaultKind, InjectedFault
+from providers.emulators.jobs import EndCause, Life, Phase, StartedJob
+from providers.emulators.web import AnswerLost, HttpRequest, Response, WebServer
 
 TARGET = "AmazonEC2ContainerServiceV20141113."
 KEPT_EVENTS = 10_000
@@ -80,7 +80,7 @@ class EcsEmulator(Emulator):
         self.enforce_rates, self.enforce_permissions = enforce_rates, enforce_permissions
         self.aws = Aws(account)
         self.permissions = Permissions(account)
-        self.functions = Functions(account)
+        self.functions = LambdaFunctions(account)
         self.rates = Rates(self.now)
         self.tasks = Tasks(self.book, self.aws)
         self.tasks.visibility_lag = visibility_lag
@@ -128,7 +128,7 @@ class EcsEmulator(Emulator):
             self.book.settle()
             return list(self._events)
 
-    def on_change(self, job: Job, when: float) -> None:
+    def on_change(self, job: StartedJob, when: float) -> None:
         """Write the event; note the end."""
         event = shape.event(job, when)
         self._events.append(event)
@@ -142,7 +142,7 @@ class EcsEmulator(Emulator):
     ) -> None:
         """Take the host from under the live tasks of that name."""
         for job in self.book.named(name):
-            self.book.take(job, reason, cause=Cause.TAKEN, code=stop_code)
+            self.book.take(job, reason, cause=EndCause.TAKEN, code=stop_code)
 
     def change_settings(self, settings: Mapping[str, Any]) -> None:
         """The shared ones, and those of the class's description."""
@@ -166,7 +166,7 @@ class EcsEmulator(Emulator):
         network = self.aws.prepare(self.region, self.cluster)
         self.network = {"awsvpcConfiguration": {**network, "assignPublicIp": "ENABLED"}}
 
-    def _answer(self, request: Request) -> Response:
+    def _answer(self, request: HttpRequest) -> Response:
         target = request.headers.get("x-amz-target", "")
         if target.startswith(TARGET):
             return self._ecs(target.removeprefix(TARGET), request)
@@ -179,7 +179,7 @@ class EcsEmulator(Emulator):
         except EcsError as error:
             return error.response(_QUERY_SERVICES.get(service, "json"))
 
-    def _ecs(self, operation: str, request: Request) -> Response:
+    def _ecs(self, operation: str, request: HttpRequest) -> Response:
         try:
             body = model.parse(request)
             self.calls.record(operation, body)
@@ -189,7 +189,7 @@ class EcsEmulator(Emulator):
         except EcsError as error:
             return error.response()
 
-    def _other(self, operation: str, request: Request) -> Response:
+    def _other(self, operation: str, request: HttpRequest) -> Response:
         function = functions.invoked(operation)
         if function:
             return self.functions.take(function, request, _scope(request)[0] or self.region)
@@ -197,7 +197,7 @@ class EcsEmulator(Emulator):
             identities.check_sizes(request, self.account)
             return self.aws.answer(request)
 
-    def _check_permissions(self, service: str, operation: str, request: Request) -> None:
+    def _check_permissions(self, service: str, operation: str, request: HttpRequest) -> None:
         if not self.enforce_permissions:
             return
         where = Where(self.account, _scope(request)[0] or self.region, self.tasks.tags)
@@ -205,7 +205,7 @@ class EcsEmulator(Emulator):
         with self.aws.lock:
             self.permissions.check(request, needs(service, operation, _parameters(request), where), code=code)
 
-    def _with_fault(self, operation: str, act: Callable[[Fault | None], Response]) -> Response:
+    def _with_fault(self, operation: str, act: Callable[[InjectedFault | None], Response]) -> Response:
         fault = self.faults.take(operation)
         if fault is None or fault.kind is FaultKind.NO_CAPACITY:
             return act(fault)
@@ -215,7 +215,7 @@ class EcsEmulator(Emulator):
             raise AnswerLost
         raise refusal(fault)
 
-    def _carry_out(self, operation: str, request: Request, body: dict[str, Any], fault: Fault | None) -> Response:
+    def _carry_out(self, operation: str, request: HttpRequest, body: dict[str, Any], fault: InjectedFault | None) -> Response:
         if self.enforce_rates and not self.rates.allow(operation, body.get("count", 1)):
             raise errors.throttled()
         region = _scope(request)[0] or self.region
@@ -231,7 +231,7 @@ class EcsEmulator(Emulator):
         self._count_tasks(region, operation, body)
         return self.aws.answer(request)
 
-    def _run_task(self, region: str, body: dict[str, Any], fault: Fault | None) -> dict[str, Any]:
+    def _run_task(self, region: str, body: dict[str, Any], fault: InjectedFault | None) -> dict[str, Any]:
         full = fault is not None and fault.kind is FaultKind.NO_CAPACITY
         room = 0.0 if full else float("inf") if self.capacity is None else float(self.capacity)
         reason = fault.detail if fault is not None and fault.detail else NO_CAPACITY
@@ -253,7 +253,7 @@ def _json(body: Mapping[str, Any]) -> Response:
     return Response(headers={"Content-Type": errors.CONTENT_TYPE, "x-amzn-RequestId": str(uuid.uuid4())}, body=text)
 
 
-def _parameters(request: Request) -> Mapping[str, Any]:
+def _parameters(request: HttpRequest) -> Mapping[str, Any]:
     """What a request in JSON, or in the form of the query protocol, asks for; empty for any other."""
     kind = request.headers.get("content-type", "")
     if "urlencoded" in kind:
@@ -262,13 +262,13 @@ def _parameters(request: Request) -> Mapping[str, Any]:
     return body
 
 
-def _scope(request: Request) -> tuple[str, str]:
+def _scope(request: HttpRequest) -> tuple[str, str]:
     """The region and the service that a request was signed for; empty when it was not."""
     signed = _SCOPE.search(request.headers.get("authorization", ""))
     return (signed.group(1), signed.group(2)) if signed else ("", "")
 
 
-def _other_operation(request: Request, target: str) -> tuple[str, str]:
+def _other_operation(request: HttpRequest, target: str) -> tuple[str, str]:
     """The service and the operation: `dynamodb` and `PutItem`, `s3` and `GET /path`."""
     action = _ACTION.search(request.body[:2000])
     query = f"?{request.raw_query}" if request.raw_query else ""

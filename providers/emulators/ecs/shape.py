@@ -11,14 +11,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from providers.emulators.jobs import SIGTERM_EXIT, Cause, Job
+from providers.emulators.jobs import SIGTERM_EXIT, EndCause, StartedJob
 
 _STOP_CODES = {
-    Cause.EXITED: ("EssentialContainerExited", "Essential container in task exited"),
-    Cause.STOPPED: ("UserInitiated", "Task stopped by user"),
-    Cause.NOT_STARTED: ("TaskFailedToStart", "Task failed to start"),
-    Cause.TAKEN: ("SpotInterruption", "Your Spot Task was interrupted."),
-    Cause.TIMED_OUT: ("UserInitiated", "Task stopped by user"),
+    EndCause.EXITED: ("EssentialContainerExited", "Essential container in task exited"),
+    EndCause.STOPPED: ("UserInitiated", "Task stopped by user"),
+    EndCause.NOT_STARTED: ("TaskFailedToStart", "Task failed to start"),
+    EndCause.TAKEN: ("SpotInterruption", "Your Spot Task was interrupted."),
+    EndCause.TIMED_OUT: ("UserInitiated", "Task stopped by user"),
 }
 
 _TIMES = (
@@ -59,17 +59,17 @@ class Task:
     address: str
 
 
-def stop_code(job: Job) -> str:
+def stop_code(job: StartedJob) -> str:
     """Why it ended, in ECS's enum."""
-    return job.code or _STOP_CODES[job.cause or Cause.EXITED][0]
+    return job.code or _STOP_CODES[job.cause or EndCause.EXITED][0]
 
 
-def stopped_reason(job: Job) -> str:
+def stopped_reason(job: StartedJob) -> str:
     """Why it ended, in words."""
-    return job.reason or _STOP_CODES[job.cause or Cause.EXITED][1]
+    return job.reason or _STOP_CODES[job.cause or EndCause.EXITED][1]
 
 
-def task(job: Job, *, tags: bool) -> dict[str, Any]:
+def task(job: StartedJob, *, tags: bool) -> dict[str, Any]:
     """The task in full. Read it under the book's lock."""
     detail: Task = job.detail
     shaped = {
@@ -108,7 +108,7 @@ def task(job: Job, *, tags: bool) -> dict[str, Any]:
     return {name: value for name, value in shaped.items() if value is not None}
 
 
-def _container(job: Job, detail: Task, container: Mapping[str, Any]) -> dict[str, Any]:
+def _container(job: StartedJob, detail: Task, container: Mapping[str, Any]) -> dict[str, Any]:
     arn = job.identifier.replace(":task/", ":container/")
     shaped = {
         "containerArn": f"{arn}/{uuid.uuid5(uuid.NAMESPACE_URL, job.identifier + container['name'])}",
@@ -118,7 +118,7 @@ def _container(job: Job, detail: Task, container: Mapping[str, Any]) -> dict[str
         "runtimeId": f"{job.identifier[-32:]}-{container['name']}" if job.started_at is not None else None,
         "lastStatus": _container_status(job),
         "exitCode": _exit_code(job, main=container["name"] == detail.main),
-        "reason": job.reason if job.cause is Cause.NOT_STARTED and container["name"] == detail.main else None,
+        "reason": job.reason if job.cause is EndCause.NOT_STARTED and container["name"] == detail.main else None,
         "networkBindings": [],
         "networkInterfaces": [{"attachmentId": "eni", "privateIpv4Address": detail.address}] if detail.subnet else [],
         "healthStatus": "UNKNOWN",
@@ -128,20 +128,20 @@ def _container(job: Job, detail: Task, container: Mapping[str, Any]) -> dict[str
     return {name: value for name, value in shaped.items() if value is not None}
 
 
-def _container_status(job: Job) -> str:
+def _container_status(job: StartedJob) -> str:
     if job.finished_at is not None:
         return "STOPPED"
     return "PENDING" if job.started_at is None else "RUNNING"
 
 
-def _exit_code(job: Job, *, main: bool) -> int | None:
+def _exit_code(job: StartedJob, *, main: bool) -> int | None:
     """A sidecar is stopped when the main container has ended; no container that never ran has an exit code."""
     if job.finished_at is None or job.exit_code is None:
         return None
     return job.exit_code if main else SIGTERM_EXIT
 
 
-def _attachments(job: Job, detail: Task) -> list[dict[str, Any]]:
+def _attachments(job: StartedJob, detail: Task) -> list[dict[str, Any]]:
     if detail.subnet is None:
         return []
     status = "DELETED" if not job.live else "PRECREATED" if job.state == "PROVISIONING" else "ATTACHED"
@@ -157,7 +157,7 @@ def _attachments(job: Job, detail: Task) -> list[dict[str, Any]]:
     return [{"id": identifier, "type": "ElasticNetworkInterface", "status": status, "details": pairs}]
 
 
-def event(job: Job, when: float) -> dict[str, Any]:
+def event(job: StartedJob, when: float) -> dict[str, Any]:
     """The state change that a task's newest version is, as a rule's target gets it."""
     detail = {name: _iso(value) if name in _TIMES else value for name, value in task(job, tags=False).items() if name != "tags"}
     return {

@@ -8,7 +8,7 @@ from typing import Any
 from providers.emulators.ecs import rules
 from providers.emulators.ecs.errors import client, invalid
 from providers.emulators.ecs.tasks import Tasks
-from providers.emulators.jobs import Job
+from providers.emulators.jobs import StartedJob
 
 OPERATIONS = ("TagResource", "UntagResource", "ListTagsForResource")
 
@@ -30,7 +30,7 @@ def answer(tasks: Tasks, operation: str, request: Mapping[str, Any]) -> dict[str
         return {}
 
 
-def _change(job: Job, operation: str, request: Mapping[str, Any]) -> None:
+def _change(job: StartedJob, operation: str, request: Mapping[str, Any]) -> None:
     if not job.live:
         raise client("The specified task is stopped. Specify a running task and try again.")
     kept = {tag["key"]: tag for tag in job.detail.tags}

@@ -14,8 +14,8 @@ from providers.emulators.ecs.aws import Aws
 from providers.emulators.ecs.errors import invalid
 from providers.emulators.ecs.placement import Placement, place
 from providers.emulators.ecs.shape import Task
-from providers.emulators.ecs.tokens import FirstAnswer, Tokens, fingerprint
-from providers.emulators.jobs import Book, Ending, Job
+from providers.emulators.ecs.tokens import ClientTokens, FirstAnswer, fingerprint
+from providers.emulators.jobs import Book, Ending, StartedJob
 
 KEPT_SECONDS = 3600.0
 """How long a stopped task can be described: the hour that ECS promises, and no more."""
@@ -31,10 +31,10 @@ class Tasks:
 
     def __init__(self, book: Book, aws: Aws) -> None:
         self._book, self._aws = book, aws
-        self._tokens = Tokens()
-        self._known: dict[str, dict[str, Job]] = {}
+        self._tokens = ClientTokens()
+        self._known: dict[str, dict[str, StartedJob]] = {}
         """By cluster and task id, in the order of their starts; what ECS has forgotten is taken out."""
-        self._stopped: dict[str, Job] = {}
+        self._stopped: dict[str, StartedJob] = {}
         """Stopped tasks that will be forgotten, in the order of their ends."""
         self.visibility_lag = 0.0
         """How long a new task stays hidden from DescribeTasks and ListTasks, in seconds."""
@@ -72,7 +72,7 @@ class Tasks:
             raise invalid("No Container Instances were found in your cluster.")
         return placement
 
-    def _start_one(self, placement: Placement, ending: Ending | None) -> Job:
+    def _start_one(self, placement: Placement, ending: Ending | None) -> StartedJob:
         identifier = uuid.uuid4().hex
         arn = f"{placement.task.cluster.replace(':cluster/', ':task/')}/{identifier}"
         job = self._book.start(
@@ -134,11 +134,11 @@ class Tasks:
         """The book's lock: held while a task is read or changed."""
         return self._book.lock
 
-    def ended(self, job: Job) -> None:
+    def ended(self, job: StartedJob) -> None:
         """Called with every end, in order."""
         self._stopped[job.identifier] = job
 
-    def find(self, arn: str) -> Job | None:
+    def find(self, arn: str) -> StartedJob | None:
         """A task by its ARN, as long as ECS knows it."""
         self._book.settle()
         return self._known.get(_cluster(arn), {}).get(_identifier(arn))
@@ -171,7 +171,7 @@ class Tasks:
         if "startedBy" in request and beside & request.keys():
             raise invalid("When startedBy is specified it must be the only filter.")
 
-    def _visible(self, cluster: str, reference: str, now: float) -> Job | None:
+    def _visible(self, cluster: str, reference: str, now: float) -> StartedJob | None:
         job = self._known.get(cluster, {}).get(_identifier(reference))
         if job is None or job.created_at + self.visibility_lag > now:
             return None
@@ -194,11 +194,11 @@ def _again(first: FirstAnswer) -> Answer:
     return {"tasks": tasks, "failures": list(first.failures)}
 
 
-def _stub(job: Job) -> dict[str, Any]:
+def _stub(job: StartedJob) -> dict[str, Any]:
     return {"taskArn": job.identifier, "lastStatus": job.state, "desiredStatus": "STOPPED"}
 
 
-def _matches(job: Job, request: Request) -> bool:
+def _matches(job: StartedJob, request: Request) -> bool:
     """Whether the filters leave a task; no task of the emulator belongs to a service or to an instance."""
     detail: Task = job.detail
     desired = "RUNNING" if job.stopping_at is None else "STOPPED"

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from providers.emulators.ecs.errors import EcsError
-from providers.emulators.jobs import Job
+from providers.emulators.jobs import StartedJob
 
 TOKEN_SECONDS = 24 * 3600.0
 AFTER_END_SECONDS = 3600.0
@@ -25,7 +25,7 @@ class FirstAnswer:
     """The first answer to a request."""
 
     fingerprint: str
-    tasks: Sequence[Job]
+    tasks: Sequence[StartedJob]
     failures: Sequence[Mapping[str, str]]
     at: float
 
@@ -42,7 +42,7 @@ def fingerprint(request: Mapping[str, Any]) -> str:
     return json.dumps({name: value for name, value in request.items() if name != "clientToken"}, sort_keys=True)
 
 
-class Tokens:
+class ClientTokens:
     """The tokens of all clusters. Guarded by the book's lock."""
 
     def __init__(self) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 
 import moto.dynamodb.models as dynamodb
 
-from providers.emulators.web import Request, Response
+from providers.emulators.web import HttpRequest, Response
 
 TARGET = "DynamoDB_20120810.TransactWriteItems"
 
@@ -26,7 +26,7 @@ class Transactions:
     def __init__(self) -> None:
         self._done: dict[str, tuple[bytes, Response]] = {}
 
-    def answer(self, request: Request, carry_out: Callable[[Request], Response]) -> Response:
+    def answer(self, request: HttpRequest, carry_out: Callable[[HttpRequest], Response]) -> Response:
         """The answer, new or old; a token's second use for something else is refused."""
         token = str(json.loads(request.body).get("ClientRequestToken", ""))
         body, answer = self._done.get(token, (request.body, None))
@@ -94,7 +94,7 @@ _snapshots = _Snapshots()
 dynamodb.copy = _snapshots
 
 
-def _with_consumption(request: Request, answer: Response) -> Response:
+def _with_consumption(request: HttpRequest, answer: Response) -> Response:
     """Report the consumed capacity of each table, where that was asked for, with a checksum of the new body as AWS sends it."""
     content = json.loads(request.body)
     if answer.status != 200 or content.get("ReturnConsumedCapacity", "NONE") == "NONE":

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from providers.emulators.kubernetes.kinds import ACCESS_REVIEW, Kind
+from providers.emulators.kubernetes.kinds import ACCESS_REVIEW, ObjectKind
 from providers.emulators.kubernetes.refusals import Refusal, forbidden
 
 ADMIN = "system:admin"
@@ -23,7 +23,7 @@ class Attributes:
     """What a request is to do, as a rule of a Role describes it."""
 
     verb: str
-    kind: Kind
+    kind: ObjectKind
     part: str
     namespace: str
     name: str
@@ -34,7 +34,7 @@ class Attributes:
         return f"{self.kind.plural}/{self.part}" if self.part else self.kind.plural
 
 
-class Access:
+class Authorization:
     """Tokens and what their bearers may do. Without `enforced` everybody is the administrator."""
 
     def __init__(self, *, enforced: bool) -> None:

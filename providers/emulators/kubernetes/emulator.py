@@ -10,16 +10,16 @@ from pathlib import Path
 from typing import Any
 
 from providers.emulators.base import EmulatedJob, Emulator
-from providers.emulators.faults import Fault, FaultKind
-from providers.emulators.jobs import Cause, Job, Life, Phase
-from providers.emulators.kubernetes.access import Access, Attributes
+from providers.emulators.faults import FaultKind, InjectedFault
+from providers.emulators.jobs import EndCause, Life, Phase, StartedJob
+from providers.emulators.kubernetes.access import Attributes, Authorization
 from providers.emulators.kubernetes.controller import Controller
 from providers.emulators.kubernetes.kinds import EVENT, discovery
 from providers.emulators.kubernetes.refusals import Refusal, of_fault
 from providers.emulators.kubernetes.routes import Call, route
 from providers.emulators.kubernetes.service import Service
 from providers.emulators.kubernetes.workloads import Workload, moment
-from providers.emulators.web import AnswerLost, Request, Response, WebServer
+from providers.emulators.web import AnswerLost, HttpRequest, Response, WebServer
 
 LIFE = Life(before=(Phase("Pending"),), running="Running", ended="Terminated")
 OUT_OF_MEMORY = 137
@@ -44,7 +44,7 @@ class KubernetesEmulator(Emulator):
     ) -> None:
         super().__init__(life=life or LIFE, **common)
         self._namespaces = ("default", *namespaces)
-        self.access = Access(enforced=rbac)
+        self.access = Authorization(enforced=rbac)
         self.objects: dict[tuple[str, str, str], dict[str, Any]] = {}
         self.controller = Controller(self)
         self.service = Service(self)
@@ -90,13 +90,13 @@ class KubernetesEmulator(Emulator):
         """Let the cluster end the pod of a Job: `Evicted`, `NodeLost`, `Preempting`, `Shutdown`."""
         for workload in self._named(name):
             if workload.run is not None:
-                self.book.take(workload.run, message, cause=Cause.TAKEN, code=reason)
+                self.book.take(workload.run, message, cause=EndCause.TAKEN, code=reason)
 
     def exhaust_memory(self, name: str) -> None:
         """Let a Job's container pass its memory limit."""
         for workload in self._named(name):
             if workload.run is not None:
-                self.book.take(workload.run, "", cause=Cause.EXITED, code="OOMKilled", exit_code=OUT_OF_MEMORY)
+                self.book.take(workload.run, "", cause=EndCause.EXITED, code="OOMKilled", exit_code=OUT_OF_MEMORY)
 
     def stamp(self, later: float = 0.0) -> str:
         """The time now, or so many seconds later, as objects have it."""
@@ -117,13 +117,13 @@ class KubernetesEmulator(Emulator):
         with self.book.lock:
             self.controller.settle()
 
-    def describe(self, job: Job) -> EmulatedJob:
+    def describe(self, job: StartedJob) -> EmulatedJob:
         """A job with its pod's phase."""
         workload: Workload = job.detail
         phase = workload.pod()["status"]["phase"] if workload.run is job else job.state
         return replace(super().describe(job), state=phase)
 
-    def on_change(self, job: Job, when: float) -> None:  # noqa: ARG002 - the book's signature
+    def on_change(self, job: StartedJob, when: float) -> None:  # noqa: ARG002 - the book's signature
         """A change of a pod is a new version of its Job."""
         if isinstance(job.detail, Workload):
             job.detail.version = self.controller.next_version()
@@ -170,7 +170,7 @@ class KubernetesEmulator(Emulator):
         words = {"type": kind, "reason": reason, "message": message, "source": {"component": "emulator"}}
         return {"apiVersion": "v1", "kind": EVENT.name, "metadata": metadata, "involvedObject": involved, **words, **times}
 
-    def _answer(self, request: Request) -> Response:
+    def _answer(self, request: HttpRequest) -> Response:
         if (document := discovery(request.path)) is not None:
             return Response.json(document)
         call = route(request)
@@ -183,7 +183,7 @@ class KubernetesEmulator(Emulator):
         except Refusal as refusal:
             return refusal.response()
 
-    def _act(self, call: Call, request: Request, fault: Fault | None) -> Response:
+    def _act(self, call: Call, request: HttpRequest, fault: InjectedFault | None) -> Response:
         name = call.name or str(((_json(request) or {}).get("metadata") or {}).get("name") or "")
         if fault is not None and not fault.kind.acts:
             raise AnswerLost if fault.kind is FaultKind.LOSE_REQUEST else of_fault(fault, name)
@@ -192,7 +192,7 @@ class KubernetesEmulator(Emulator):
             raise AnswerLost if fault.kind is FaultKind.LOSE_ANSWER else of_fault(fault, name)
         return response
 
-    def _performed(self, call: Call, request: Request) -> Response:
+    def _performed(self, call: Call, request: HttpRequest) -> Response:
         """The operation's answer, a refusal too: either can be lost."""
         try:
             user = self.access.user(request.headers.get("authorization", ""))
@@ -204,7 +204,7 @@ class KubernetesEmulator(Emulator):
             return refusal.response()
 
 
-def _json(request: Request) -> Any:
+def _json(request: HttpRequest) -> Any:
     try:
         body = json.loads(request.body) if request.body else None
     except ValueError:

@@ -10,7 +10,7 @@ VERSION = {"major": "1", "minor": "34", "gitVersion": "v1.34.0-emulated", "platf
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class ObjectKind:
     """One kind of object."""
 
     name: str
@@ -31,27 +31,27 @@ class Kind:
 
 
 RBAC = "rbac.authorization.k8s.io"
-JOB, POD = Kind("Job", "jobs", "batch"), Kind("Pod", "pods", short=("po",))
-NAMESPACE = Kind("Namespace", "namespaces", namespaced=False, short=("ns",))
-EVENT, QUOTA = Kind("Event", "events", short=("ev",)), Kind("ResourceQuota", "resourcequotas", short=("quota",))
-ACCESS_REVIEW = Kind("SelfSubjectAccessReview", "selfsubjectaccessreviews", "authorization.k8s.io", namespaced=False)
+JOB, POD = ObjectKind("Job", "jobs", "batch"), ObjectKind("Pod", "pods", short=("po",))
+NAMESPACE = ObjectKind("Namespace", "namespaces", namespaced=False, short=("ns",))
+EVENT, QUOTA = ObjectKind("Event", "events", short=("ev",)), ObjectKind("ResourceQuota", "resourcequotas", short=("quota",))
+ACCESS_REVIEW = ObjectKind("SelfSubjectAccessReview", "selfsubjectaccessreviews", "authorization.k8s.io", namespaced=False)
 KINDS = (
     *(JOB, POD, NAMESPACE, EVENT, QUOTA, ACCESS_REVIEW),
-    Kind("CronJob", "cronjobs", "batch", short=("cj",)),
-    Kind("Deployment", "deployments", "apps", short=("deploy",)),
-    Kind("ConfigMap", "configmaps", short=("cm",)),
-    Kind("Secret", "secrets"),
-    Kind("ServiceAccount", "serviceaccounts", short=("sa",)),
-    Kind("Role", "roles", RBAC),
-    Kind("RoleBinding", "rolebindings", RBAC),
-    Kind("ClusterRole", "clusterroles", RBAC, namespaced=False),
-    Kind("ClusterRoleBinding", "clusterrolebindings", RBAC, namespaced=False),
+    ObjectKind("CronJob", "cronjobs", "batch", short=("cj",)),
+    ObjectKind("Deployment", "deployments", "apps", short=("deploy",)),
+    ObjectKind("ConfigMap", "configmaps", short=("cm",)),
+    ObjectKind("Secret", "secrets"),
+    ObjectKind("ServiceAccount", "serviceaccounts", short=("sa",)),
+    ObjectKind("Role", "roles", RBAC),
+    ObjectKind("RoleBinding", "rolebindings", RBAC),
+    ObjectKind("ClusterRole", "clusterroles", RBAC, namespaced=False),
+    ObjectKind("ClusterRoleBinding", "clusterrolebindings", RBAC, namespaced=False),
 )
 _VERBS = ["create", "delete", "get", "list", "patch", "update"]
 _BY_PATH = {(kind.group, kind.plural): kind for kind in KINDS}
 
 
-def kind_at(group: str, plural: str) -> Kind | None:
+def kind_at(group: str, plural: str) -> ObjectKind | None:
     """The kind of a path."""
     return _BY_PATH.get((group, plural))
 

@@ -6,8 +6,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from providers.emulators.faults import Fault, FaultKind
-from providers.emulators.kubernetes.kinds import JOB, Kind
+from providers.emulators.faults import FaultKind, InjectedFault
+from providers.emulators.kubernetes.kinds import JOB, ObjectKind
 from providers.emulators.web import Response
 
 STATUSES = {
@@ -35,7 +35,7 @@ class Refusal(Exception):
         reason: str,
         message: str,
         *,
-        kind: Kind | None = None,
+        kind: ObjectKind | None = None,
         name: str = "",
         causes: Sequence[Mapping[str, Any]] = (),
         retry_after: int | None = None,
@@ -58,23 +58,23 @@ class Refusal(Exception):
         return Response.json(body, status=code, headers=headers)
 
 
-def not_found(kind: Kind, name: str) -> Refusal:
+def not_found(kind: ObjectKind, name: str) -> Refusal:
     """There is no such object."""
     return Refusal("NotFound", f'{kind.qualified} "{name}" not found', kind=kind, name=name)
 
 
-def already_exists(kind: Kind, name: str) -> Refusal:
+def already_exists(kind: ObjectKind, name: str) -> Refusal:
     """The name is taken."""
     return Refusal("AlreadyExists", f'{kind.qualified} "{name}" already exists', kind=kind, name=name)
 
 
-def conflict(kind: Kind, name: str, words: str) -> Refusal:
+def conflict(kind: ObjectKind, name: str, words: str) -> Refusal:
     """The object is another one than the caller believes."""
     message = f'Operation cannot be fulfilled on {kind.qualified} "{name}": {words}'
     return Refusal("Conflict", message, kind=kind, name=name)
 
 
-def forbidden(kind: Kind, name: str, words: str) -> Refusal:
+def forbidden(kind: ObjectKind, name: str, words: str) -> Refusal:
     """A right, or room in a quota, is missing."""
     subject = f'{kind.qualified} "{name}"' if name else kind.qualified
     return Refusal("Forbidden", f"{subject} is forbidden: {words}", kind=kind, name=name)
@@ -87,7 +87,7 @@ def over_quota(name: str, quota: str, used: int, hard: int) -> Refusal:
     return forbidden(JOB, name, words)
 
 
-def invalid(kind: Kind, name: str, problems: Sequence[tuple[str, str]]) -> Refusal:
+def invalid(kind: ObjectKind, name: str, problems: Sequence[tuple[str, str]]) -> Refusal:
     """The object is against the rules: (field, words)."""
     causes = [{"reason": "FieldValueInvalid", "message": words, "field": field} for field, words in problems]
     faults = ", ".join(f"{field}: {words}" for field, words in problems)
@@ -95,7 +95,7 @@ def invalid(kind: Kind, name: str, problems: Sequence[tuple[str, str]]) -> Refus
     return Refusal("Invalid", message, kind=kind, name=name, causes=causes)
 
 
-def of_fault(fault: Fault, name: str) -> Refusal:
+def of_fault(fault: InjectedFault, name: str) -> Refusal:
     """The refusal that a fault stands for; its detail may be `Reason: message`."""
     if (detail := _DETAIL.fullmatch(fault.detail)) and detail[1] in STATUSES:
         return Refusal(detail[1], detail[2], kind=JOB, name=name)

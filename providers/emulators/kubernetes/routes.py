@@ -6,8 +6,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from providers.emulators.kubernetes.kinds import NAMESPACE, Kind, kind_at
-from providers.emulators.web import Request
+from providers.emulators.kubernetes.kinds import NAMESPACE, ObjectKind, kind_at
+from providers.emulators.web import HttpRequest
 
 _PATH = re.compile(
     r"/(?:api/v1|apis/(?P<group>[\w.-]+)/v1)"
@@ -23,7 +23,7 @@ class Call:
 
     verb: str
     """As a Role names it."""
-    kind: Kind
+    kind: ObjectKind
     namespace: str = ""
     name: str = ""
     part: str = ""
@@ -38,7 +38,7 @@ class Call:
         return f"{self.verb.capitalize()}{self.kind.name}{plural}{self.part.capitalize()}"
 
 
-def route(request: Request) -> Call | None:
+def route(request: HttpRequest) -> Call | None:
     """The call; None for a path that is not served."""
     match = _PATH.fullmatch(request.path)
     kind = kind_at(match["group"] or "", match["plural"]) if match else None

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from providers.emulators.kubernetes import checks
 from providers.emulators.kubernetes.access import Attributes
-from providers.emulators.kubernetes.kinds import ACCESS_REVIEW, EVENT, JOB, NAMESPACE, POD, QUOTA, Kind, kind_at
+from providers.emulators.kubernetes.kinds import ACCESS_REVIEW, EVENT, JOB, NAMESPACE, POD, QUOTA, ObjectKind, kind_at
 from providers.emulators.kubernetes.refusals import Refusal, already_exists, conflict, forbidden, not_found, over_quota
 from providers.emulators.kubernetes.routes import Call
 from providers.emulators.kubernetes.selectors import by_fields, by_labels
@@ -78,7 +78,7 @@ class Service:
         self._emulator.objects[kind.name, call.namespace, metadata["name"]] = made
         return Response.json(made, status=201)
 
-    def _complete(self, item: Item, kind: Kind, namespace: str) -> Item:
+    def _complete(self, item: Item, kind: ObjectKind, namespace: str) -> Item:
         generated = {"uid": str(uuid.uuid4()), "creationTimestamp": self._emulator.stamp(), "generation": 1}
         metadata = {**item["metadata"], **generated, **({"namespace": namespace} if kind.namespaced else {})}
         metadata["resourceVersion"] = str(self._controller.next_version())
@@ -144,7 +144,7 @@ class Service:
             and fielded(item)
         ]
 
-    def _every(self, kind: Kind) -> list[Item]:
+    def _every(self, kind: ObjectKind) -> list[Item]:
         if kind is JOB:
             return [workload.job() for workload in self._controller.workloads.values()]
         if kind is POD:
@@ -235,7 +235,7 @@ class Service:
             raise not_found(call.kind, call.name)
         return item
 
-    def _found(self, kind: Kind, namespace: str, name: str) -> Item | None:
+    def _found(self, kind: ObjectKind, namespace: str, name: str) -> Item | None:
         if kind is JOB:
             workload = self._controller.workloads.get((namespace, name))
             return workload.job() if workload else None

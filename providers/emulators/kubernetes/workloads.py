@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from providers.emulators.jobs import Cause, Job
+from providers.emulators.jobs import EndCause, StartedJob
 
 BACKOFF, DEADLINE = "BackoffLimitExceeded", "DeadlineExceeded"
 MESSAGES = {
@@ -30,7 +30,7 @@ class Workload:
     created_at: float
     taken_up_at: float | None = None
     """When the controller has begun, or resumed."""
-    run: Job | None = None
+    run: StartedJob | None = None
     stuck: tuple[str, str, str] | None = None
     """Why its pod does not start: `creation`, `scheduling` or `waiting`, a reason, a message."""
     failure: str = ""
@@ -92,7 +92,7 @@ class Workload:
     @property
     def succeeded(self) -> bool:
         """Whether its program ended well, before anything else ended it."""
-        return self.run is not None and not self.failure and self.run.exit_code == 0 and self.run.cause is Cause.EXITED
+        return self.run is not None and not self.failure and self.run.exit_code == 0 and self.run.cause is EndCause.EXITED
 
     @property
     def due_at(self) -> float | None:
@@ -172,7 +172,7 @@ class Workload:
             condition |= {"reason": self.stuck[1], "message": self.stuck[2]}
         status: dict[str, Any] = {"phase": self._phase, "conditions": [condition]}
         run = self.run
-        if run is not None and run.cause is Cause.TAKEN:
+        if run is not None and run.cause is EndCause.TAKEN:
             status |= {"reason": run.code or "NodeLost", "message": run.reason}
             target = {"type": "DisruptionTarget", "status": "True", "reason": "TerminationByKubelet", "message": run.reason}
             status["conditions"].append(target)
@@ -202,14 +202,14 @@ class Workload:
                 "started": True,
                 "state": {"running": {"startedAt": moment(run.started_at)}},
             }
-        if run.exit_code is None and run.cause is not Cause.NOT_STARTED:
+        if run.exit_code is None and run.cause is not EndCause.NOT_STARTED:
             return {"ready": False, "restartCount": 0, "state": {"waiting": {"reason": "ContainerCreating"}}}
         return {"ready": False, "restartCount": 0, "state": {"terminated": self._terminated(run)}}
 
     @staticmethod
-    def _terminated(run: Job) -> dict[str, Any]:
+    def _terminated(run: StartedJob) -> dict[str, Any]:
         code = 128 if run.exit_code is None else run.exit_code
-        reason = "StartError" if run.cause is Cause.NOT_STARTED else run.code or ("Error" if code else "Completed")
+        reason = "StartError" if run.cause is EndCause.NOT_STARTED else run.code or ("Error" if code else "Completed")
         times = {"startedAt": moment(run.started_at or run.created_at), "finishedAt": moment(run.ended_at)}
         return {"exitCode": code, "reason": reason, **times, **({"message": run.reason} if run.reason else {})}
 

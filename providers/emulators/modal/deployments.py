@@ -17,7 +17,7 @@ from providers.emulators.modal.wire import Metadata, Operation
 
 
 @dataclass
-class Deployments:
+class DeployedApps:
     """The functions of apps; an app is deployed once it has been published."""
 
     objects: Objects

@@ -10,17 +10,17 @@ from grpclib import GRPCError, Status
 from modal_proto import api_pb2
 
 from providers.emulators.base import EmulatedJob, Emulator
-from providers.emulators.jobs import Cause, Job, Life, Phase
-from providers.emulators.modal.deployments import Deployments
+from providers.emulators.jobs import EndCause, Life, Phase, StartedJob
+from providers.emulators.modal.deployments import DeployedApps
 from providers.emulators.modal.objects import Objects
-from providers.emulators.modal.rates import Bucket
+from providers.emulators.modal.rates import CreationRate
 from providers.emulators.modal.sandboxes import Sandboxes
 from providers.emulators.modal.wire import GrpcServer, Metadata, Service
 from providers.emulators.web import WebServer
 
 TOKEN = ("ak-emulator", "as-emulator")
 
-EXIT_CODES: Mapping[Cause, int | None] = {Cause.TIMED_OUT: 124, Cause.STOPPED: 137}
+EXIT_CODES: Mapping[EndCause, int | None] = {EndCause.TIMED_OUT: 124, EndCause.STOPPED: 137}
 
 SANDBOX_SETTINGS = ("gpu_capacity", "gpu_wait", "lag_seconds", "memory_seconds", "page_size")
 
@@ -56,9 +56,9 @@ class ModalEmulator(Emulator):
         self.objects = Objects(
             self.now, set(environments), dict(secrets or {}), build_seconds, image_errors=dict(image_errors or {})
         )
-        bucket = Bucket(self.now, creation_rate, creation_burst)
+        bucket = CreationRate(self.now, creation_rate, creation_burst)
         self.sandboxes = Sandboxes(self.book, self.objects, bucket, capacity=lambda: self.capacity, **special)
-        self.deployments = Deployments(self.objects)
+        self.deployments = DeployedApps(self.objects)
         operations = {**self.objects.operations(), **self.sandboxes.operations(), **self.deployments.operations()}
         self._service = Service(operations, calls=self.calls, faults=self.faults, authenticate=self._authenticate)
         self._server = GrpcServer(self._service, host=self.host, port=self.port)
@@ -95,9 +95,9 @@ class ModalEmulator(Emulator):
             "MODAL_CONFIG_PATH": "/nonexistent/modal.toml",
         }
 
-    def describe(self, job: Job) -> EmulatedJob:
+    def describe(self, job: StartedJob) -> EmulatedJob:
         """As for every emulator, with Modal's exit codes: 124 for a time-out, 137 for a termination."""
-        return replace(super().describe(job), exit_code=EXIT_CODES.get(job.cause or Cause.EXITED, job.exit_code))
+        return replace(super().describe(job), exit_code=EXIT_CODES.get(job.cause or EndCause.EXITED, job.exit_code))
 
     def end_as(self, name: str, status: int, exit_code: int = 0) -> None:
         """End the live sandbox of that name with one of `GenericResult`'s statuses, as KERNEL_OOM_KILL or INIT_FAILURE."""

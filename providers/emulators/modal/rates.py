@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 
-class Bucket:
+class CreationRate:
     """`creation_burst` at once, refilled by `creation_rate` a second; a rate of None refuses nothing."""
 
     def __init__(self, now: Callable[[], float], creation_rate: float | None, creation_burst: float) -> None:

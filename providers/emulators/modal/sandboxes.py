@@ -27,9 +27,9 @@ from typing import Any
 from grpclib import GRPCError, Status
 from modal_proto import api_pb2
 
-from providers.emulators.jobs import Book, Cause, Job
+from providers.emulators.jobs import Book, EndCause, StartedJob
 from providers.emulators.modal.objects import AUTH_TOKEN, Objects
-from providers.emulators.modal.rates import Bucket
+from providers.emulators.modal.rates import CreationRate
 from providers.emulators.modal.wire import Metadata, Operation, throttled
 
 Result = api_pb2.GenericResult
@@ -46,10 +46,10 @@ LONGEST_VALUE = 32_768
 LONGEST_TIMEOUT = 24 * 3600
 
 STATUSES = {
-    Cause.TIMED_OUT: Result.GENERIC_STATUS_TIMEOUT,
-    Cause.STOPPED: Result.GENERIC_STATUS_TERMINATED,
-    Cause.NOT_STARTED: Result.GENERIC_STATUS_INIT_FAILURE,
-    Cause.TAKEN: Result.GENERIC_STATUS_INTERNAL_FAILURE,
+    EndCause.TIMED_OUT: Result.GENERIC_STATUS_TIMEOUT,
+    EndCause.STOPPED: Result.GENERIC_STATUS_TERMINATED,
+    EndCause.NOT_STARTED: Result.GENERIC_STATUS_INIT_FAILURE,
+    EndCause.TAKEN: Result.GENERIC_STATUS_INTERNAL_FAILURE,
 }
 
 
@@ -65,7 +65,7 @@ class Sandbox:
     listed_at: float
     """The same, but different for every sandbox: pages of a list are cut by it."""
     environment: Mapping[str, str] = field(default_factory=dict)
-    job: Job | None = None
+    job: StartedJob | None = None
     terminated: bool = False
     """Terminated before it was scheduled."""
     status: Any = None
@@ -88,7 +88,7 @@ class Sandboxes:
 
     book: Book
     objects: Objects
-    bucket: Bucket
+    bucket: CreationRate
     gpu_capacity: int | None = None
     """GPU sandboxes that run at once; further ones wait to be scheduled."""
     gpu_wait: float = 0.0
@@ -284,7 +284,7 @@ class Sandboxes:
         if job is None or job.live:
             return None
         by_itself = Result.GENERIC_STATUS_FAILURE if job.exit_code else Result.GENERIC_STATUS_SUCCESS
-        status = sandbox.status or STATUSES.get(job.cause or Cause.EXITED, by_itself)
+        status = sandbox.status or STATUSES.get(job.cause or EndCause.EXITED, by_itself)
         return Result(status=status, exitcode=job.exit_code or 0, exception=job.reason)
 
     def _list(self, request: Any, *, v1_only: bool) -> api_pb2.SandboxListResponse:

@@ -21,8 +21,8 @@ from grpclib import GRPCError, Status
 from grpclib.encoding.base import StatusDetailsCodecBase
 from modal_proto import api_grpc, api_pb2
 
-from providers.emulators.calls import Calls
-from providers.emulators.faults import Fault, FaultKind, Faults
+from providers.emulators.calls import CallLog
+from providers.emulators.faults import FaultKind, Faults, InjectedFault
 
 Metadata = Mapping[str, Any]
 Operation = Callable[[Any, Metadata], Any]
@@ -59,7 +59,7 @@ class Service:
         self,
         operations: Mapping[str, Operation],
         *,
-        calls: Calls,
+        calls: CallLog,
         faults: Faults,
         authenticate: Callable[[str, Metadata], None],
     ) -> None:
@@ -70,7 +70,7 @@ class Service:
 
     def reset(self) -> None:
         """Forget the calls under way and the answers."""
-        self._struck: dict[str, Fault | None] = {}
+        self._struck: dict[str, InjectedFault | None] = {}
         self._answered: dict[str, Any] = {}
 
     def __mapping__(self) -> dict[str, grpclib.const.Handler]:
@@ -100,7 +100,7 @@ class Service:
                 for message in answer if isinstance(answer, list) else [answer]:
                     await stream.send_message(message)
 
-    def _fault(self, name: str, metadata: Metadata) -> Fault | None:
+    def _fault(self, name: str, metadata: Metadata) -> InjectedFault | None:
         key = f"{name} {metadata.get('x-idempotency-key', '')}"
         if key in self._struck:
             return self._struck[key]
@@ -137,14 +137,14 @@ def _trim(remembered: dict[str, Any]) -> None:
         del remembered[next(iter(remembered))]
 
 
-async def _strike(fault: Fault, stream: Any) -> None:
+async def _strike(fault: InjectedFault, stream: Any) -> None:
     if fault.kind in (FaultKind.LOSE_ANSWER, FaultKind.LOSE_REQUEST):
         await stream.cancel()
         return
     raise _error(fault)
 
 
-def _error(fault: Fault) -> GRPCError:
+def _error(fault: InjectedFault) -> GRPCError:
     """`detail` may name a gRPC status and the words: `PERMISSION_DENIED: not yours`, or for a throttle the seconds."""
     if fault.kind is FaultKind.THROTTLE:
         return throttled("Sandbox creation rate limit (5/s) exceeded.", float(fault.detail or THROTTLE_SECONDS))
@@ -158,7 +158,7 @@ def _error(fault: Fault) -> GRPCError:
     return GRPCError(status, fault.detail or words)
 
 
-class _Server(grpclib.server.Server):
+class _GrpcServer(grpclib.server.Server):
     """A server that closes its clients' connections at the end, which grpclib's own does not."""
 
     def __init__(self, service: Service) -> None:
@@ -198,7 +198,7 @@ class GrpcServer:
         asyncio.run_coroutine_threadsafe(self._listen(listener), self._loop).result()
 
     async def _listen(self, listener: socket.socket) -> None:
-        self._server = _Server(self._service)
+        self._server = _GrpcServer(self._service)
         await self._server.start(sock=listener)
 
     @property

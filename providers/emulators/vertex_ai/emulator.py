@@ -8,11 +8,11 @@ from dataclasses import replace
 from typing import Any
 
 from providers.emulators.base import EmulatedJob, Emulator
-from providers.emulators.faults import Fault, FaultKind
+from providers.emulators.faults import FaultKind, InjectedFault
 from providers.emulators.google_errors import Refusal
-from providers.emulators.jobs import Job, Life, Phase
+from providers.emulators.jobs import Life, Phase, StartedJob
 from providers.emulators.vertex_ai.service import Service, out_of_quota, over_rate, state_of
-from providers.emulators.web import AnswerLost, Request, Response, WebServer
+from providers.emulators.web import AnswerLost, HttpRequest, Response, WebServer
 
 PROJECT = "emulated-project"
 """The project that `environment()` names."""
@@ -73,7 +73,7 @@ class VertexAiEmulator(Emulator):
         """What points `VertexAiProvider` at it; Google's own client takes `url` as its `api_endpoint`."""
         return {"VERTEX_AI_EMULATOR_HOST": self.url.removeprefix("http://"), "GOOGLE_CLOUD_PROJECT": PROJECT}
 
-    def describe(self, job: Job) -> EmulatedJob:
+    def describe(self, job: StartedJob) -> EmulatedJob:
         """A job with Vertex AI's own word for its state."""
         return replace(super().describe(job), state=state_of(job))
 
@@ -95,13 +95,13 @@ class VertexAiEmulator(Emulator):
         with self.book.lock:
             self._service.reset()
 
-    def _answer(self, request: Request) -> Response:
+    def _answer(self, request: HttpRequest) -> Response:
         try:
             return Response.json(self._carried_out(request))
         except Refusal as refusal:
             return Response.json(refusal.body(), status=refusal.code)
 
-    def _carried_out(self, request: Request) -> dict[str, Any]:
+    def _carried_out(self, request: HttpRequest) -> dict[str, Any]:
         operation, parent = _operation_of(request)
         try:
             body = request.json()
@@ -119,7 +119,7 @@ class VertexAiEmulator(Emulator):
             _fail(fault, request.path)
         return answer
 
-    def _acts(self, request: Request, parent: str, body: Any) -> Mapping[str, Callable[[], dict[str, Any]]]:
+    def _acts(self, request: HttpRequest, parent: str, body: Any) -> Mapping[str, Callable[[], dict[str, Any]]]:
         service, name = self._service, request.path.removeprefix("/v1/").removesuffix(":cancel")
         return {
             "CreateCustomJob": lambda: service.create(parent, body),
@@ -131,7 +131,7 @@ class VertexAiEmulator(Emulator):
         }
 
 
-def _operation_of(request: Request) -> tuple[str, str]:
+def _operation_of(request: HttpRequest) -> tuple[str, str]:
     for operation, method, pattern in _ROUTES:
         match = pattern.fullmatch(request.path)
         if match and method == request.method:
@@ -139,7 +139,7 @@ def _operation_of(request: Request) -> tuple[str, str]:
     raise Refusal("NOT_FOUND", f"{request.method} {request.path} is not offered by this emulator")
 
 
-def _fail(fault: Fault, path: str) -> None:
+def _fail(fault: InjectedFault, path: str) -> None:
     """Raise the fault's refusal; `detail` may be `STATUS: message`, or the seconds that a throttle asks to wait."""
     if fault.kind in (FaultKind.LOSE_ANSWER, FaultKind.LOSE_REQUEST):
         raise AnswerLost(fault.operation)

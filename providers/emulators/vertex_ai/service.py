@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from providers.emulators.google_errors import TYPES, Refusal
-from providers.emulators.jobs import Book, Cause, Job
+from providers.emulators.jobs import Book, EndCause, StartedJob
 from providers.emulators.vertex_ai.checks import check_job
 from providers.emulators.vertex_ai.filters import parsed
 from providers.vertex_ai.schema import OUTPUT
@@ -67,7 +67,7 @@ class Service:
         )
         return self.message(job)
 
-    def get(self, name: str) -> Job:
+    def get(self, name: str) -> StartedJob:
         """A job by its full name. Raises `Refusal`."""
         job = self._book.get(name)
         if job is None or job.detail.deleted:
@@ -113,7 +113,7 @@ class Service:
                 return {"entries": [{"textPayload": line} for line in lines]} if lines else {}
         return {}
 
-    def message(self, job: Job) -> dict[str, Any]:
+    def message(self, job: StartedJob) -> dict[str, Any]:
         """A job with its output fields; Google names the project by its number."""
         body: dict[str, Any] = json.loads(json.dumps(job.detail.body))
         times = {"createTime": job.created_at, "startTime": job.started_at, "endTime": job.ended_at}
@@ -121,7 +121,7 @@ class Service:
         body |= {"name": numbered(job.identifier), "state": state_of(job), "updateTime": _text(self._now())}
         return body | ({"error": error} if (error := _error_of(job)) else {})
 
-    def _is_listed(self, job: Job, parent: str) -> bool:
+    def _is_listed(self, job: StartedJob, parent: str) -> bool:
         is_there = job.identifier.startswith(f"{parent}/customJobs/") and not job.detail.deleted
         return is_there and self._now() >= job.created_at + self.lag
 
@@ -141,22 +141,22 @@ def numbered(name: str) -> str:
     return f"projects/{sum(map(ord, project)) + 100_000_000_000}/{rest}"
 
 
-def state_of(job: Job) -> str:
+def state_of(job: StartedJob) -> str:
     """The service's own word."""
     if job.live:
-        return "JOB_STATE_CANCELLING" if job.stopping_at is not None and job.cause is Cause.STOPPED else job.state
-    if job.cause is Cause.EXITED:
+        return "JOB_STATE_CANCELLING" if job.stopping_at is not None and job.cause is EndCause.STOPPED else job.state
+    if job.cause is EndCause.EXITED:
         return "JOB_STATE_FAILED" if job.exit_code else "JOB_STATE_SUCCEEDED"
-    ends = {Cause.STOPPED: "JOB_STATE_CANCELLED", Cause.TIMED_OUT: "JOB_STATE_EXPIRED"}
-    return ends.get(job.cause or Cause.EXITED, "JOB_STATE_FAILED")
+    ends = {EndCause.STOPPED: "JOB_STATE_CANCELLED", EndCause.TIMED_OUT: "JOB_STATE_EXPIRED"}
+    return ends.get(job.cause or EndCause.EXITED, "JOB_STATE_FAILED")
 
 
-def _error_of(job: Job) -> dict[str, Any]:
-    if job.live or job.cause is Cause.TIMED_OUT or (job.cause is Cause.EXITED and not job.exit_code):
+def _error_of(job: StartedJob) -> dict[str, Any]:
+    if job.live or job.cause is EndCause.TIMED_OUT or (job.cause is EndCause.EXITED and not job.exit_code):
         return {}
-    if job.cause is Cause.STOPPED:
+    if job.cause is EndCause.STOPPED:
         return {"code": 1, "message": "CANCELED"}
-    if job.cause is Cause.EXITED:
+    if job.cause is EndCause.EXITED:
         return {"code": 3, "message": f"The replica workerpool0-0 exited with a non-zero status of {job.exit_code}."}
     return {"code": 13, "message": job.reason or "Internal error occurred for the current attempt."}
 

@@ -12,7 +12,7 @@ from google.auth.transport.requests import Request
 from providers.base import Hold, Misconfigured
 from providers.cloud_run import CloudRunProvider
 from providers.cloud_run.connection import Connection
-from providers.google.accounts import Account, HostLacks
+from providers.google.accounts import AccountEntry, AccountLacks
 from tests.providers.cloud_run.builders import a_job
 from tests.providers.token_services import HOST, a_token_service
 
@@ -53,7 +53,7 @@ def token_of(account):
 
 
 def test_a_function_on_aws_is_a_service_account_without_any_key(google):
-    account = Account.of("google", {"project": "p", "external_account": an_entry(google)})
+    account = AccountEntry.of("google", {"project": "p", "external_account": an_entry(google)})
     assert token_of(account) == "impersonated"
     exchanged, became = google.asked
     assert exchanged.form["audience"] == AUDIENCE
@@ -74,13 +74,13 @@ def test_another_clouds_token_in_a_file_does_too(google, tmp_path: Path):
         credential_source={"file": str(tmp_path / "token")},
     )
     del entry["service_account_impersonation_url"]
-    assert token_of(Account.of("google", {"external_account": entry})) == "federated"
+    assert token_of(AccountEntry.of("google", {"external_account": entry})) == "federated"
     assert google.asked[0].form["subject_token"] == "of-somebody-else"
 
 
 def test_the_project_is_that_of_the_entry(google):
     entry = {"project": "acme-jobs", "external_account": an_entry(google)}
-    account = Account.of("google", entry)
+    account = AccountEntry.of("google", entry)
     assert (account.project, Connection(account).project) == ("acme-jobs", None)
 
 
@@ -93,8 +93,8 @@ def test_the_project_is_that_of_the_entry(google):
     ],
 )
 def test_a_key_or_another_kind_of_file_is_refused_and_not_repeated(changed, words, google):
-    with pytest.raises(HostLacks) as caught:
-        Account.of("google", {"external_account": an_entry(google, **changed)})
+    with pytest.raises(AccountLacks) as caught:
+        AccountEntry.of("google", {"external_account": an_entry(google, **changed)})
     assert words in str(caught.value)
     assert "hush" not in str(caught.value)
 

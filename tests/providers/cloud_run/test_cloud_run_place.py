@@ -13,7 +13,7 @@ from providers import registry
 from providers.base import CallFailed, ConfigurationError, Hold, JobState, Misconfigured, Rejected
 from providers.cloud_run import CloudRunProvider
 from providers.cloud_run.connection import Connection
-from providers.google.accounts import Account
+from providers.google.accounts import AccountEntry
 from tests.providers.cloud_run.builders import a_job, a_provider, submitted
 
 
@@ -130,7 +130,7 @@ def test_an_entry_may_impersonate_a_service_account(monkeypatch, tmp_path):
     (tmp_path / "host.json").write_text(json.dumps(identity))
     monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path / "host.json"))
     monkeypatch.setenv("GOOGLE_CLOUD_PROJECT", "host")
-    account = Account.of("main", {"service_account": "a@b.iam.gserviceaccount.com", "delegates": ["c@d"]})
+    account = AccountEntry.of("main", {"service_account": "a@b.iam.gserviceaccount.com", "delegates": ["c@d"]})
     made = Connection(account)
     credentials = made._arguments["credentials"]
     assert (credentials._target_principal, credentials._delegates) == ("a@b.iam.gserviceaccount.com", ["c@d"])

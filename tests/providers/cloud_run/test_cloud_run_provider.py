@@ -13,7 +13,7 @@ from providers.base import CallFailed, Hold, Job, JobState, Rejected, Throttled,
 from providers.cloud_run.observation import from_execution
 from providers.emulators.cloud_run import CloudRunEmulator
 from providers.emulators.faults import FaultKind
-from providers.emulators.jobs import Cause, Life, Phase
+from providers.emulators.jobs import EndCause, Life, Phase
 from tests.providers.cloud_run.builders import IMAGE, NAME, TEMPLATES, a_job, a_provider, named, submitted
 
 EVERY_TEMPLATE = pytest.mark.parametrize("template", TEMPLATES.values(), ids=TEMPLATES.keys())
@@ -202,7 +202,7 @@ def test_an_image_that_is_not_there_is_a_crash_in_googles_words():
 
 def test_a_host_that_goes_away_is_a_crash(emulator, provider):
     [submission] = submitted(provider, a_job())
-    emulator.book.take(emulator.book.named(NAME)[0], "the host went away", cause=Cause.TAKEN)
+    emulator.book.take(emulator.book.named(NAME)[0], "the host went away", cause=EndCause.TAKEN)
     observation = seen(provider, submission)
     assert observation.state is JobState.CRASHED
     assert "INTERNAL" in observation.reason

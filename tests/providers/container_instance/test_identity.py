@@ -77,7 +77,7 @@ class TestCredential:
 
 def test_a_missing_token_is_distinguished_from_a_refusal_of_azure(tmp_path):
     missing = str(tmp_path / "missing")
-    tokens = identity.Tokens({"tenant_id": "t", "client_id": "c", "token_file": missing}, None)
+    tokens = identity.LazyCredential({"tenant_id": "t", "client_id": "c", "token_file": missing}, None)
     with pytest.raises(ArmFailure) as caught:
         tokens.get_token("https://management.azure.com/.default")
     assert not caught.value.sent

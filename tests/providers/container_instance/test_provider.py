@@ -21,7 +21,7 @@ from providers.container_instance.observing import READS_KEPT
 from providers.container_instance.timing import CALL_TIMEOUT, LAST_START
 from providers.emulators.container_instance import Quotas
 from providers.emulators.faults import FaultKind
-from providers.emulators.jobs import Cause
+from providers.emulators.jobs import EndCause
 from tests.providers.container_instance.builders import (
     GET,
     NAME,
@@ -86,7 +86,7 @@ class TestObserve:
 
     def test_a_host_that_went_away_is_a_crash(self, aci, provider):
         submission = submitted(provider)
-        aci.book.take(aci.book.named(NAME)[0], "the node was reclaimed", cause=Cause.TAKEN)
+        aci.book.take(aci.book.named(NAME)[0], "the node was reclaimed", cause=EndCause.TAKEN)
         observation = seen(provider, submission)
         assert observation.state is JobState.CRASHED
         assert "the node was reclaimed" in observation.reason

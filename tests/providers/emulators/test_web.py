@@ -7,11 +7,11 @@ import urllib.request
 
 import pytest
 
-from providers.emulators.web import Request, Response, WebServer
+from providers.emulators.web import HttpRequest, Response, WebServer
 
 
 def test_an_application_that_raises_answers_500_with_the_error_and_the_server_goes_on(caplog):
-    def application(request: Request) -> Response:
+    def application(request: HttpRequest) -> Response:
         return Response.json({"half": 1 / int(request.query["divisor"])})
 
     server = WebServer(None, application)

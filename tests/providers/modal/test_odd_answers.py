@@ -12,7 +12,7 @@ from modal_proto import api_pb2
 from providers.base import Accepted, CallFailed, JobState, Submission, Unknown, Unreachable
 from providers.emulators.faults import FaultKind
 from providers.modal import ModalProvider
-from providers.modal.creation import GivenUp, Progress
+from providers.modal.creation import CreationProgress, GivenUp
 
 from .builders import a_job
 
@@ -138,13 +138,13 @@ def test_every_call_ends_with_its_own_time_however_the_server_drips(signed_in, d
 
 
 def test_a_submission_that_was_given_up_starts_nothing_afterwards():
-    progress = Progress()
+    progress = CreationProgress()
     assert progress.give_up() is False
     with pytest.raises(GivenUp):
         progress.ask()
 
 
 def test_a_submission_that_is_given_up_after_it_asked_may_have_started_something():
-    progress = Progress()
+    progress = CreationProgress()
     progress.ask()
     assert progress.give_up() is True

@@ -12,7 +12,7 @@ from dispatcher.errors import Conflict, StoreError, StoreUnavailable
 from dispatcher.models import RunState
 from dispatcher.records import Move, RunFilter
 from dispatcher.stores.dynamodb import DynamoStore
-from dispatcher.stores.dynamodb.on_lambda import LambdaClient, Refused, client_here
+from dispatcher.stores.dynamodb.on_lambda import LambdaClient, RefusedRequest, client_here
 from dispatcher.stores.dynamodb.requests import Patience
 from providers.emulators.faults import FaultKind, Faults
 from providers.on_lambda import ASKS_FOR_MORE, LambdaHost
@@ -54,7 +54,7 @@ class Compared:
         def ask(**parameters: Any) -> Any:
             try:
                 answer = getattr(self.ours, operation)(**parameters)
-            except Refused as ours:
+            except RefusedRequest as ours:
                 with pytest.raises(ClientError) as theirs:
                     getattr(self.theirs, operation)(**parameters)
                 self.compare(operation, ours.response, theirs.value.response)
