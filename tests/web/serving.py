@@ -59,7 +59,8 @@ def fill(wiring: Wiring) -> None:
     for number in range(6):
         state = RunState.COMPLETED if number % 3 else RunState.FAILED
         ended = now - timedelta(hours=number)
-        fields = {"deployment": "etl-daily", "ended_at": ended, "created_at": ended, "due_at": ended}
+        due = ended - timedelta(minutes=5)
+        fields = {"deployment": "etl-daily", "ended_at": ended, "created_at": due, "scheduled_at": due, "due_at": due}
         fields |= dict.fromkeys(("claimed_at", "submitted_at", "started_at"), ended - timedelta(minutes=3))
         runs.append(a_live_run(pool="nightly", queue="etl", state=state, **fields))
     long_ago = now - timedelta(hours=2)

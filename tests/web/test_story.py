@@ -175,6 +175,7 @@ def cancel_all_that_wait(page, world):
     waiting = len(world.client.runs(pool="story", states=[RunState.SCHEDULED]))
     page.get_by_role("button", name="Cancel…").click()
     expect(page.locator("h1")).to_have_text(f"Cancel {waiting} runs")
+    expect(page.get_by_role("button", name="Stop")).to_be_hidden()  # nothing has begun
     page.get_by_role("button", name=f"Cancel {waiting} runs").click()
     expect(page.get_by_text("That was all.")).to_be_visible()
     assert world.client.runs(pool="story", states=[RunState.SCHEDULED]) == []

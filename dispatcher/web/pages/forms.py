@@ -10,6 +10,7 @@ JSON, so that whatever is stored comes back as it was. The names of inputs say h
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -117,7 +118,7 @@ class Form:
             "path": ".".join(steps),
             "required": required and default is _ABSENT,
             "faults": faults.at(steps),
-            "label": str(about.schema.get("title") or (steps[-1] if steps else "")),
+            "label": _label(about.schema.get("title"), steps),
             "help": _text(about.schema.get("description")),
             "is_null": value is None,
             "takes_null": value is None or self._null_differs(about, default),
@@ -229,6 +230,17 @@ class _Faults:
 
 def _is_within(path: str, whole: str) -> bool:
     return path == whole or (path.startswith(whole) and path[len(whole)] in ".[")
+
+
+def _label(title: Any, steps: Steps) -> str:
+    """The title, if it is one for people: that of a definition may be the name of a class."""
+    if isinstance(title, str) and title and not _CLASS.fullmatch(title):
+        return title
+    name = steps[-1] if steps else ""
+    return name.replace("_", " ").capitalize() if title else name
+
+
+_CLASS = re.compile(r"(?:[A-Z][a-z0-9]+){2,}")
 
 
 def _only(sent: Sent, name: str) -> str:

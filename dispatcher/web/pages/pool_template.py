@@ -63,10 +63,15 @@ def with_defaults(template: Template, values: Mapping[str, Any]) -> Template:
     """The template with these defaults, and no others."""
     declared = template["variables"].get("properties") or {}
     properties = {
-        name: {**_without_default(schema), **({"default": values[name]} if name in values else {})}
+        name: _with_default(schema, values[name]) if name in values else _without_default(schema)
         for name, schema in declared.items()
     }
     return {**template, "variables": {**template["variables"], "properties": properties}} if declared else template
+
+
+def _with_default(schema: Any, value: Any) -> dict[str, Any]:
+    """The schema with this default, in the place of the present one."""
+    return {**schema, "default": value} if isinstance(schema, Mapping) else {"default": value}
 
 
 def _without_default(schema: Any) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from dispatcher.models import Run, RunState
 from dispatcher.records import RunFilter
 from dispatcher.web.cursors import runs_of, searched
 from dispatcher.web.pages.fixes import fixes
+from dispatcher.web.pages.spent import spent
 from dispatcher.web.pages.visit import Visit, gone_to, selected
 from dispatcher.web.pages.words import priority_in, url, when
 from providers.base import ProviderError
@@ -80,10 +81,12 @@ def run(visit: Visit) -> Response:
 def circumstances(client: Dispatcher, record: Run) -> Mapping[str, Any]:
     """What is live on the page of a run: why it is where it is, what can be done about it, and what has happened."""
     explanation, pool = client.explain(record.id), client.store.pool(record.pool)
+    entries = timeline(record)
     return {
         "run": record,
         "explanation": explanation,
-        "entries": timeline(record),
+        "entries": entries,
+        "spent": spent(entries),
         "pool": pool,
         "fixes": fixes(record, explanation, pool),
     }

@@ -87,7 +87,7 @@ def advice(text: str) -> Markup:
     return Markup("<code>{}</code>").format(text) if text.startswith("dispatcher ") else timed(text)
 
 
-_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00")
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?\+00:00")
 _SPECIAL = re.compile(rf"({_TIME.pattern}|`[^`]+`)")
 
 
