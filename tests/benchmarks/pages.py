@@ -145,15 +145,16 @@ class _World(ABC):
 
     def verbs(self) -> Mapping[str, Callable[[], object]]:
         """By page."""
-        pages = {name: self._page(address) for name, address in self._addresses().items()}
+        [waiting] = self.store.runs(RunFilter(states=frozenset({RunState.SCHEDULED})), limit=1)
+        pages = {name: self._page(address) for name, address in self._addresses(waiting).items()}
         return {
             **pages,
-            "one read of the live stream, overview": lambda: self.live._rendered(None, may_change=True),
-            "one read of the live stream, pool": lambda: self.live._rendered(POOL, may_change=True),
+            "one read of the live stream, overview": lambda: self.live._rendered(("", ""), may_change=True),
+            "one read of the live stream, pool": lambda: self.live._rendered(("pool", POOL), may_change=True),
+            "one read of the live stream, run": lambda: self.live._rendered(("run", str(waiting.id)), may_change=True),
         }
 
-    def _addresses(self) -> Mapping[str, str]:
-        [waiting] = self.store.runs(RunFilter(states=frozenset({RunState.SCHEDULED})), limit=1)
+    def _addresses(self, waiting: Run) -> Mapping[str, str]:
         [failed] = self.store.runs(RunFilter(states=frozenset({RunState.FAILED})), limit=1)
         pool = f"/pools/{POOL}"
         return {
@@ -167,6 +168,10 @@ class _World(ABC):
             "runs of a queue that wait": f"/runs?pool={POOL}&queue=critical&state=SCHEDULED",
             "runs with a tag": "/runs?tag=often",
             "runs by name": "/runs?name=run-77",
+            "runs by a name that many have": "/runs?name=run-7",
+            "runs with a tag, by name": "/runs?tag=often&name=run-1",
+            "runs with a tag, of another pool": "/runs?tag=often&pool=none",
+            "runs of a queue that no pool has": "/runs?queue=none",
             "runs of a deployment": "/runs?deployment=deployment-1",
             "a run that waits": f"/runs/{waiting.id}",
             "a run that failed": f"/runs/{failed.id}",
