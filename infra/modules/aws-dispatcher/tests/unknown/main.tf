@@ -1,5 +1,12 @@
 # Every input that may come from a resource of the same apply, as it is then: unknown until it is made.
 
+# A mocked provider is handed only to a module that names it.
+terraform {
+  required_providers {
+    aws = { source = "hashicorp/aws" }
+  }
+}
+
 variable "existing" {
   description = "Whether roles and store exist outside the module."
   type        = bool
