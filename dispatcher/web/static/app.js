@@ -46,7 +46,8 @@
   let asker = null;
   const showPlan = async (address) => {
     asker = document.activeElement;
-    const answer = await fetch(address, { headers: { Accept: "text/html" } });
+    const answer = await fetch(address, { headers: { Accept: "text/html" } }).catch(() => null);
+    if (!answer) { location.assign(address); return; }
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
     const plan = page.querySelector("#plan") || page.querySelector("main");
     dialog.replaceChildren(document.importNode(plan, true));
@@ -120,9 +121,11 @@
     for (let form = first; form && !isStopped; form = document.querySelector("form[data-steps]")) {
       form.querySelector("[data-stop]").hidden = false;
       form.querySelector(".primary").disabled = true;
+      for (const note of document.querySelectorAll("#content > [role=alert]")) note.remove();
       const body = new URLSearchParams(new FormData(form));
       const answer = await fetch(form.getAttribute("action"), { method: "POST", body, headers: { Accept: "text/html" } });
       const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+      if (!answer.ok) throw new Error(page.querySelector("#content p")?.textContent || answer.statusText);
       content().replaceChildren(...document.importNode(page.querySelector("#content"), true).childNodes);
       showTimes();
     }
@@ -130,7 +133,15 @@
   document.addEventListener("submit", (event) => {
     if (!event.target.matches("form[data-steps]")) return;
     event.preventDefault();
-    work(event.target).catch(() => { const button = document.querySelector("[data-steps] .primary"); if (button) button.disabled = false; });
+    work(event.target).catch((fault) => {
+      const form = document.querySelector("[data-steps]"), note = document.createElement("p");
+      note.setAttribute("role", "alert");
+      note.className = "banner";
+      note.textContent = `▲ This step was not answered. ${fault.message} What was done stays done: go on when you like.`;
+      form.before(note);
+      form.querySelector(".primary").disabled = false;
+      form.querySelector("[data-stop]").hidden = true;
+    });
   });
   document.addEventListener("click", (event) => { if (event.target.closest("[data-stop]")) isStopped = true; });
 
