@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from urllib.parse import parse_qsl, urlsplit
 
@@ -128,3 +129,13 @@ def test_many_queues_share_the_last_colour():
     drawn = chart(queues, NOW, NOW + timedelta(days=1), limit=None)
     assert [area.queue for area in drawn.areas] == ["queue-5", "queue-6", "queue-7", "queue-8", "queue-9", OTHERS]
     assert drawn.areas[-1].most == 1 + 2 + 3 + 4
+
+
+@pytest.mark.parametrize(("now", "after"), [(8, 2), (2, 8), (8, ""), (2, 90)])
+def test_both_charts_of_a_replay_have_the_same_scale(site, past, now, after):
+    site.client.update_work_pool("nightly", concurrency_limit=now)
+    shown = site.browser.get(url("pools", "nightly", "what-if", hours=24, limit=after or " "))
+    numbers = re.findall(r'y="([0-9.]+)" text-anchor="end">(\d+)<', shown.text)
+    half = len(numbers) // 2
+    assert half > 1
+    assert numbers[:half] == numbers[half:]

@@ -51,10 +51,8 @@ def chart(
 ) -> Chart:
     """Draw the slots of each queue, the first one lowest. `top` is the least that the highest number may be."""
     lanes = _few(queues)
-    parts = max(map(len, lanes.values()), default=1)
-    heights = [sum(lane[part] for lane in lanes.values()) for part in range(parts)] if lanes else [0.0]
-    highest = max(1.0, top, *heights, float(limit) if limit is not None and limit <= 4 * max(1.0, top, *heights) else 0.0)
-    scale, base, areas = (FLOOR - 8) / highest, [0.0] * parts, list[Area]()
+    parts, top = max(map(len, lanes.values()), default=1), max(top, highest(queues, limit))
+    scale, base, areas = (FLOOR - 8) / top, [0.0] * parts, list[Area]()
     for kind, (queue, lane) in enumerate(lanes.items()):
         upper = [low + slots for low, slots in zip(base, lane, strict=True)]
         areas.append(Area(queue=queue, kind=kind, path=_path(base, upper, scale), most=max(lane)))
@@ -62,15 +60,17 @@ def chart(
     return Chart(
         areas=tuple(areas),
         times=tuple((LEFT + (WIDTH - LEFT) * n / LABELS, begin + (end - begin) * n / LABELS) for n in range(LABELS)),
-        slots=tuple((_down(number, scale), number) for number in _numbers(highest)),
-        limit=_down(limit, scale) if limit is not None and limit <= highest else None,
+        slots=tuple((_down(number, scale), number) for number in _numbers(top)),
+        limit=_down(limit, scale) if limit is not None and limit <= top else None,
         rows=tuple(_rows(lanes, begin, (end - begin) / parts)),
     )
 
 
-def highest(queues: Mapping[str, Sequence[float]]) -> float:
-    """The most slots of all queues together."""
-    return max((sum(slots) for slots in zip(*queues.values(), strict=True)), default=0.0)
+def highest(queues: Mapping[str, Sequence[float]], limit: int | None) -> float:
+    """The highest number of a drawing: the most slots of all queues together, and the limit unless it is far above them."""
+    most = max((sum(slots) for slots in zip(*queues.values(), strict=True)), default=0.0)
+    most = max(1.0, most)
+    return max(most, float(limit)) if limit is not None and limit <= 4 * most else most
 
 
 def _few(queues: Mapping[str, Sequence[float]]) -> Mapping[str, Sequence[float]]:

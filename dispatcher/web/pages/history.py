@@ -71,7 +71,7 @@ def _charts(simulation: Simulation, plan: PoolPlan, begin: datetime, end: dateti
 
     sides = (("Now", plan.before, simulation.before), ("After", plan.after, simulation.after))
     drawn = [(name, pool, used(pool, outcome)) for name, pool, outcome in sides]
-    top = max(highest(queues) for _, _, queues in drawn)
+    top = max(highest(queues, pool.concurrency_limit) for _, pool, queues in drawn)
     return [(name, chart(queues, begin, until, limit=pool.concurrency_limit, top=top)) for name, pool, queues in drawn]
 
 
