@@ -37,10 +37,11 @@ def test_a_mutant_of_a_function_is_judged_in_place_and_killed():
     assert answer.stdout.splitlines()[2].startswith("| retries | 3 | 3 | 0 |")
 
 
-def test_the_table_of_what_was_judged_adds_up():
+def test_the_table_of_what_was_judged_names_every_module_and_adds_up():
     page = (Path(__file__).parents[1] / ".github" / "CONTRIBUTING.md").read_text(encoding="utf-8")
     rows = {
         name: [*map(int, row)] for name, *row in re.findall(r"^\| (\w+) \| (\d+) \| (\d+) \| (\d+) \|$", page, re.MULTILINE)
     }
     assert rows.pop("together") == [sum(column) for column in zip(*rows.values(), strict=True)]
+    assert list(rows) == modules()
     assert [name for name, (judged, killed, alive) in rows.items() if judged != killed + alive] == []
