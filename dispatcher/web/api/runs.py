@@ -36,6 +36,8 @@ from dispatcher.web.bodies import MAX_BYTES_OF_RUNS, json_body
 from dispatcher.web.cursors import runs_of, searched
 
 MAX_TAIL = 10_000
+NO_LOGS = (HTTPStatus.CONFLICT, HTTPStatus.BAD_GATEWAY)
+"""The answers of a run without a job, and of a provider that does not answer."""
 REASON = (
     "Words of the recorded reason: why a run ended, was refused or waits to be retried. No index has them: a page shows what"
     f" matches among the next {SEARCHED} runs, and may be empty and still have a `next`."
@@ -173,7 +175,7 @@ def retry_run(client: Client, run: RunReference) -> JsonAnswer:
     return _whole(client, client.retry_run(run), HTTPStatus.CREATED)
 
 
-@router.get("/runs/{run}/logs", operation_id="read_logs", responses=documented(READ, "Logs", HTTPStatus.BAD_GATEWAY))
+@router.get("/runs/{run}/logs", operation_id="read_logs", responses=documented(READ, "Logs", *NO_LOGS))
 def read_logs(
     client: Client,
     request: Request,
