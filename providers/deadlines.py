@@ -22,6 +22,10 @@ class NoAnswerInTime(CallFailed):
     """The call as a whole took longer than it may."""
 
 
+class OutOfTime(CallFailed):
+    """Not asked: the time that one operation of a provider has is over."""
+
+
 class _Call:
     """One call and what became of it."""
 

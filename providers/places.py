@@ -26,6 +26,10 @@ class Place(Hashable, Protocol):
         ...
 
 
+class HostLacks(ConfigurationError):
+    """What a job names is missing on the dispatcher's host, or is wrong there: the job itself is not at fault."""
+
+
 AnyPlace = TypeVar("AnyPlace", bound=Place)
 
 

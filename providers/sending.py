@@ -9,12 +9,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from types import TracebackType
 
+from providers.base import CallFailed
+
 CONNECTING = (
     ("urllib3/connection.py", "connect"),
     ("asyncio/base_events.py", "create_connection"),
     ("providers/docker/dialling.py", "connect"),
 )
 """Files and functions of urllib3, of asyncio and of our own in which a connection is made and nothing of a request is sent."""
+
+
+class NeverSent(CallFailed):
+    """Nothing of the request has left this host."""
 
 
 def never_sent(error: BaseException) -> bool:

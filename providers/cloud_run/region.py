@@ -25,7 +25,7 @@ from providers.cloud_run import failures, observation
 from providers.cloud_run.connection import Connection, message_of
 from providers.cloud_run.failures import FAILURES, ODD, Meaning, OddAnswer
 from providers.cloud_run.place import Place
-from providers.deadlines import within
+from providers.deadlines import OutOfTime, within
 
 Answer = TypeVar("Answer")
 
@@ -39,10 +39,6 @@ LEAST_SECONDS = 0.05
 
 OF_THE_WHOLE = 0.9
 """The part of a call's time for each of its steps, so that one that cannot connect says so before the whole is given up."""
-
-
-class OutOfTime(CallFailed):
-    """Not asked: the time that one call of the dispatcher has is over."""
 
 
 class Region:

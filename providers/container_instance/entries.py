@@ -8,16 +8,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from providers.base import ConfigurationError
+from providers.places import HostLacks
 
 ENTRY_KEYS = frozenset(
     {"tenant_id", "client_id", "client_secret_env", "token_file", "aws_audience", "username", "password_env", "value_env"}
     | {"registry_url", "identity"}
 )
 """`*_env` are names of environment variables of the dispatcher's host; their values are read at the call."""
-
-
-class HostLacks(ConfigurationError):
-    """An entry that a job names is missing or wrong on the dispatcher's host: the job itself is not at fault."""
 
 
 class CredentialEntries:

@@ -35,7 +35,7 @@ from providers.base import (
 from providers.container_instance.answers import ALREADY_THERE, ArmFailure, outcome_of, worded
 from providers.container_instance.checking import faults
 from providers.container_instance.connections import Connections, require_sdk
-from providers.container_instance.entries import CredentialEntries, HostLacks
+from providers.container_instance.entries import CredentialEntries
 from providers.container_instance.group import container_of, group_request, is_kept
 from providers.container_instance.needs import needs
 from providers.container_instance.observing import Observer, log_of
@@ -43,6 +43,7 @@ from providers.container_instance.place import Place, place_of, submission_of
 from providers.container_instance.states import is_over, never_ran, observation_of
 from providers.container_instance.tags import KEEP_TAG, OWN_TAG
 from providers.container_instance.timing import CALL_TIMEOUT, LAST_START, Stopwatch
+from providers.places import HostLacks
 from providers.remarks import reason_of
 
 PUBLISHED_RATES = (Rate(burst=100, per_second=100 / 300), Rate(burst=300, per_second=300 / 3600))

@@ -17,8 +17,9 @@ from urllib.parse import quote
 
 from providers.base import CallFailed
 from providers.deadlines import NoAnswerInTime, within
-from providers.docker.hosts import Host, HostLacks
-from providers.sending import never_sent
+from providers.docker.hosts import Host
+from providers.places import HostLacks
+from providers.sending import NeverSent, never_sent
 
 if TYPE_CHECKING:
     from docker import APIClient
@@ -30,10 +31,6 @@ OLDEST = (1, 40)
 """Of Docker 19.03."""
 
 PING = "/_ping"
-
-
-class NeverSent(CallFailed):
-    """No connection could be made: the engine has not seen the call."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

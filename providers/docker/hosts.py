@@ -17,15 +17,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlsplit
 
-from providers.base import ConfigurationError
+from providers.places import HostLacks
 
 TLS_FILES = ("ca_file", "cert_file", "key_file")
 KEYS = frozenset({"url", "tls", *TLS_FILES})
 SCHEMES = ("unix", "tcp", "ssh")
-
-
-class HostLacks(ConfigurationError):
-    """What a job names is missing on the dispatcher's host, or is wrong there: the job itself is not at fault."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

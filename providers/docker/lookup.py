@@ -7,7 +7,7 @@ from typing import Any
 
 from providers.base import CallFailed, Submission
 from providers.docker.engine import Engine, container_path
-from providers.docker.request import NAME_LABEL
+from providers.docker.request import NAME_LABEL, Place
 from providers.docker.states import RUNNING, Container
 
 
@@ -26,7 +26,7 @@ def submission_of(engine: Engine, docker_host: str, name: str, identity: str) ->
     """The submission of a container. `engine` distinguishes its engine from those that the same address may mean on other
     hosts.
     """
-    return Submission(name=name, handle={"docker_host": docker_host, "id": identity, "engine": engine.identity()})
+    return Submission(name=name, handle={**Place(docker_host).handle(), "id": identity, "engine": engine.identity()})
 
 
 def rows(engine: Engine) -> Iterator[tuple[str, Mapping[str, Any]]]:

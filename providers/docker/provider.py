@@ -28,18 +28,20 @@ from providers.base import (
     unreadable,
 )
 from providers.docker.checking import needs_of
-from providers.docker.engine import Connection, Engine, NeverSent, container_path
-from providers.docker.hosts import HostLacks, Hosts
+from providers.docker.engine import Connection, Engine, container_path
+from providers.docker.hosts import Hosts
 from providers.docker.leftovers import discarded, swept
 from providers.docker.logs import text_of
 from providers.docker.lookup import inspected, running_names, submission_of
 from providers.docker.marks import Mark, is_left, leave
 from providers.docker.pulls import Pulls
 from providers.docker.registries import Registries
-from providers.docker.request import PullPolicy, Request, docker_host_of, request_of
+from providers.docker.request import Place, PullPolicy, Request, docker_host_of, request_of
 from providers.docker.starting import ImageMissing, Starting
 from providers.docker.states import observation_of
 from providers.once import Once
+from providers.places import HostLacks, by_place
+from providers.sending import NeverSent
 
 NEVER_COMES = (
     *("unauthorized", "denied", "no basic auth credentials", "authentication required", "incorrect username or password"),
@@ -125,9 +127,9 @@ class DockerProvider:
     def observe(self, submissions: Sequence[Submission]) -> Mapping[str, Observation]:
         """One list of each engine, and a look at each container that does not run."""
         seen: dict[str, Observation] = {}
-        for docker_host, group in _by_host(submissions).items():
+        for place, group in by_place(Place, submissions).items():
             try:
-                engine = self._engine(docker_host)
+                engine = self._engine(place.docker_host)
                 running = running_names(engine)
             except (CallFailed, ConfigurationError) as problem:
                 seen |= unreadable(group, problem)
@@ -151,9 +153,9 @@ class DockerProvider:
     def discard(self, submissions: Sequence[Submission]) -> frozenset[str]:
         """Remove the containers and their marks. One that runs is never removed: the engine refuses."""
         gone: set[str] = set()
-        for docker_host, group in _by_host(submissions).items():
+        for place, group in by_place(Place, submissions).items():
             try:
-                gone |= discarded(self._engine(docker_host), [submission.name for submission in group])
+                gone |= discarded(self._engine(place.docker_host), [submission.name for submission in group])
             except (CallFailed, ConfigurationError):
                 continue
         return frozenset(gone)
@@ -247,14 +249,6 @@ class DockerProvider:
 def _image(request: Request) -> Hold:
     """The jobs that need the same image on the same engine."""
     return Hold(place=(request.docker_host, request.image))
-
-
-def _by_host(submissions: Sequence[Submission]) -> dict[str, list[Submission]]:
-    """Those of each engine; a handle of another provider names none, and is nobody's."""
-    hosts: dict[str, list[Submission]] = {}
-    for submission in submissions:
-        hosts.setdefault(str(submission.handle.get("docker_host", "")), []).append(submission)
-    return hosts
 
 
 def _looked_at(engine: Engine, submissions: Sequence[Submission]) -> dict[str, Observation]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from providers.docker.hosts import HostLacks
+from providers.places import HostLacks
 
 KEYS = frozenset({"username", "password_env", "registry_url"})
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, Self
 
 from providers.base import ConfigurationError, Finding, Job
 from providers.docker.keywords import flag, items, keyword_fields
@@ -37,6 +37,22 @@ class PullPolicy(StrEnum):
     IF_POSSIBLE = "IfPossible"
     """Pulled where the registry can be reached, else what the engine has."""
     NEVER = "Never"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """An engine, by its entry in the settings; empty for the one that the Docker CLI would use."""
+
+    docker_host: str
+
+    def handle(self) -> dict[str, str]:
+        """The place as a part of a submission's handle."""
+        return {"docker_host": self.docker_host}
+
+    @classmethod
+    def from_handle(cls, handle: Mapping[str, str]) -> Self:
+        """The place that a handle names. Raises `KeyError` for the handle of another provider."""
+        return cls(handle["docker_host"])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from providers.base import ConfigurationError, Job, Rejected
+from providers.deadlines import OutOfTime
 from providers.ecs.answers import definition_in, member, objects_of, optional
 from providers.ecs.blueprint import Blueprint, blueprint_for_existing, blueprint_of, check_existing
 from providers.ecs.clients import CONNECT_SHARE, READ_SHARE, Clients
@@ -24,10 +25,6 @@ from providers.ecs.request import run_task_request
 from providers.ecs.service import AwsService
 from providers.once import Once
 from providers.values import name_of
-
-
-class OutOfTime(Exception):
-    """What a submission needs first took so long that RunTask might end too late."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -42,7 +42,7 @@ from providers.ecs.outcomes import (
     says_inactive,
 )
 from providers.ecs.place import Place, place_of, submission_of
-from providers.ecs.preparation import OutOfTime, Preparation, Prepared
+from providers.ecs.preparation import Preparation, Prepared
 from providers.ecs.service import AwsService
 from providers.places import by_place
 from providers.values import name_of
@@ -118,7 +118,7 @@ class EcsProvider:
             return Rejected(reason=str(error))
         except AwsFailure as failure:
             return outcome_before_launch(failure, needs_of(job.configuration))
-        except (OutOfTime, ProviderError) as error:
+        except ProviderError as error:
             return Unreachable(cause=str(error))
         except UNFORESEEN as error:
             return Rejected(reason=misshapen(error))

@@ -20,8 +20,9 @@ from urllib.parse import urlencode
 from providers.base import CallFailed
 from providers.deadlines import NoAnswerInTime, within
 from providers.kubernetes.clusters import Cluster
-from providers.kubernetes.identities import ClusterLacks, Proof
-from providers.sending import never_sent
+from providers.kubernetes.identities import Proof
+from providers.places import HostLacks
+from providers.sending import NeverSent, never_sent
 
 if TYPE_CHECKING:
     from urllib3 import PoolManager
@@ -29,10 +30,6 @@ if TYPE_CHECKING:
 JSON = "application/json"
 MERGE_PATCH = "application/merge-patch+json"
 MAX_CONNECTIONS = 32
-
-
-class NeverSent(CallFailed):
-    """No connection could be made: the server has not received the call."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,7 +92,7 @@ class Connection:
         self._certificate = ""
 
     def pool(self, proof: Proof) -> PoolManager:
-        """Connections that show the proof's certificate. Raises `ClusterLacks`."""
+        """Connections that show the proof's certificate. Raises `HostLacks`."""
         with self._lock:
             if self._pool is None or self._certificate != proof.certificate:
                 self._pool, self._certificate = _pool(self.cluster, proof), proof.certificate
@@ -106,7 +103,7 @@ class Api:
     """One API server until a deadline (`time.monotonic`).
 
     Calls raise `NeverSent`, or `CallFailed` without a usable answer. If the host lacks a file or a variable, `post` raises
-    `ClusterLacks`, and the others `CallFailed`: then the state of every job is unknown.
+    `HostLacks`, and the others `CallFailed`: then the state of every job is unknown.
     """
 
     def __init__(self, connection: Connection, deadline: float) -> None:
@@ -141,7 +138,7 @@ class Api:
     def _known(self, method: str, path: str, query: Mapping[str, Any], body: Any = None, *, content_type: str = JSON) -> Answer:
         try:
             return self._call(method, path, query, body, content_type=content_type)
-        except ClusterLacks as problem:
+        except HostLacks as problem:
             raise CallFailed(str(problem)) from problem
 
     def _call(self, method: str, path: str, query: Mapping[str, Any], body: Any = None, *, content_type: str = JSON) -> Answer:
@@ -193,7 +190,7 @@ def _pool(cluster: Cluster, proof: Proof) -> PoolManager:
     try:
         return urllib3.ProxyManager(cluster.proxy, **options) if cluster.proxy else urllib3.PoolManager(**options)
     except (ValueError, urllib3.exceptions.HTTPError) as problem:
-        raise ClusterLacks(f"cluster_config: proxy-url: {problem}") from problem
+        raise HostLacks(f"cluster_config: proxy-url: {problem}") from problem
 
 
 def _context(cluster: Cluster, proof: Proof) -> ssl.SSLContext:
@@ -205,7 +202,7 @@ def _context(cluster: Cluster, proof: Proof) -> ssl.SSLContext:
         if proof.certificate:
             _show(context, proof)
     except (ssl.SSLError, ValueError, OSError) as problem:
-        raise ClusterLacks(f"cluster_config: {cluster.server}: its certificates cannot be used: {problem}") from problem
+        raise HostLacks(f"cluster_config: {cluster.server}: its certificates cannot be used: {problem}") from problem
     return context
 
 

@@ -22,7 +22,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from providers.kubernetes.identities import Certificate, ClusterLacks, Identity, TokenFile, TokenVariable
+from providers.kubernetes.identities import Certificate, Identity, TokenFile, TokenVariable
+from providers.places import HostLacks
 
 SERVICE_ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount"
 DEFAULT_NAMESPACE = "default"
@@ -55,12 +56,12 @@ class Clusters:
         self._entries, self._environment = entries, environment
 
     def cluster(self, name: str) -> Cluster:
-        """The cluster of an entry, or the host's for an empty name. Raises `ClusterLacks`."""
+        """The cluster of an entry, or the host's for an empty name. Raises `HostLacks`."""
         if not name:
             return default_cluster(self._environment)
         if name not in self._entries:
             names = ", ".join(sorted(self._entries)) or "none"
-            raise ClusterLacks(
+            raise HostLacks(
                 f"cluster_config: {name!r} is not among the dispatcher's DISPATCHER_KUBERNETES_CLUSTERS (known: {names})"
             )
         return cluster_of(f"kubernetes_clusters.{name}", self._entries[name], self._environment)
@@ -74,7 +75,7 @@ def default_cluster(environment: Mapping[str, str]) -> Cluster:
         return in_cluster(environment)
     file = Path(environment.get("HOME") or Path.home()) / ".kube" / "config"
     if not file.exists():
-        raise ClusterLacks(
+        raise HostLacks(
             "cluster_config: names no cluster, and this host knows none: set KUBECONFIG, run in a cluster, or add an entry"
             " to DISPATCHER_KUBERNETES_CLUSTERS"
         )
@@ -82,10 +83,10 @@ def default_cluster(environment: Mapping[str, str]) -> Cluster:
 
 
 def in_cluster(environment: Mapping[str, str], directory: str = SERVICE_ACCOUNT) -> Cluster:
-    """The cluster of this process's pod. Raises `ClusterLacks`."""
+    """The cluster of this process's pod. Raises `HostLacks`."""
     host, port = environment.get("KUBERNETES_SERVICE_HOST", ""), environment.get("KUBERNETES_SERVICE_PORT", "443")
     if not host:
-        raise ClusterLacks("cluster_config: in_cluster: this is no pod of a cluster: KUBERNETES_SERVICE_HOST is not set")
+        raise HostLacks("cluster_config: in_cluster: this is no pod of a cluster: KUBERNETES_SERVICE_HOST is not set")
     home = Path(directory)
     return Cluster(
         server=f"https://{f'[{host}]' if ':' in host else host}:{port}",
@@ -96,12 +97,12 @@ def in_cluster(environment: Mapping[str, str], directory: str = SERVICE_ACCOUNT)
 
 
 def cluster_of(path: str, entry: Mapping[str, Any], environment: Mapping[str, str]) -> Cluster:
-    """The cluster of an entry of the settings. Raises `ClusterLacks`."""
+    """The cluster of an entry of the settings. Raises `HostLacks`."""
     if surplus := sorted(entry.keys() - KEYS):
-        raise ClusterLacks(f"{path}: unknown {', '.join(surplus)}; there are {', '.join(sorted(KEYS))}")
+        raise HostLacks(f"{path}: unknown {', '.join(surplus)}; there are {', '.join(sorted(KEYS))}")
     texts = {key: str(value) for key, value in entry.items() if value}
     if len([way for way in WAYS if way in texts]) != 1:
-        raise ClusterLacks(f"{path}: give one of {', '.join(WAYS)}")
+        raise HostLacks(f"{path}: give one of {', '.join(WAYS)}")
     if "kubeconfig" in texts:
         cluster = _of_files([Path(texts["kubeconfig"]).expanduser()], texts.get("context", ""))
     elif "in_cluster" in texts:
@@ -137,27 +138,27 @@ def _identity(path: str, entry: Mapping[str, str], environment: Mapping[str, str
     if "cert_file" in entry and "key_file" in entry:
         cert, key = (_read(f"{path}.{name}", Path(entry[name])) for name in ("cert_file", "key_file"))
         return Certificate(cert, key)
-    raise ClusterLacks(f"{path}: give token_file, token_variable, or cert_file and key_file")
+    raise HostLacks(f"{path}: give token_file, token_variable, or cert_file and key_file")
 
 
 def usable_server(server: str, path: str) -> str:
-    """An address without a slash at its end. Raises `ClusterLacks`."""
+    """An address without a slash at its end. Raises `HostLacks`."""
     parts = urlsplit(server)
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.password:
-        raise ClusterLacks(f"{path}: give https://host:port, and no password")
+        raise HostLacks(f"{path}: give https://host:port, and no password")
     return server.rstrip("/")
 
 
 def decoded(data: str, path: str) -> str:
-    """The text that base64 encodes. Raises `ClusterLacks`."""
+    """The text that base64 encodes. Raises `HostLacks`."""
     try:
         return base64.b64decode(data, validate=True).decode()
     except ValueError:
-        raise ClusterLacks(f"{path}: is no base64 of a text") from None
+        raise HostLacks(f"{path}: is no base64 of a text") from None
 
 
 def _read(path: str, file: Path) -> str:
     try:
         return file.read_text(encoding="utf-8")
     except (OSError, ValueError) as problem:
-        raise ClusterLacks(f"{path}: cannot be read here: {problem}") from problem
+        raise HostLacks(f"{path}: cannot be read here: {problem}") from problem

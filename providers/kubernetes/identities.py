@@ -16,16 +16,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Protocol
 
-from providers.base import CallFailed, ConfigurationError
+from providers.base import CallFailed
+from providers.places import HostLacks
 
 EARLY = timedelta(minutes=1)
 """How long before its expiry a token is renewed."""
 
 PLUGIN_SECONDS = 8.0
-
-
-class ClusterLacks(ConfigurationError):
-    """An entry that a job names is missing or wrong on the dispatcher's host: the job itself is not at fault."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +38,7 @@ class Identity(Protocol):
     """The identity of a caller."""
 
     def proof(self) -> Proof:
-        """The proof for a call now. Raises `ClusterLacks`."""
+        """The proof for a call now. Raises `HostLacks`."""
         ...
 
     def renew(self) -> None:
@@ -94,9 +91,9 @@ class TokenFile(Nobody):
         try:
             token = Path(self.path).read_text(encoding="utf-8").strip()
         except (OSError, ValueError) as problem:
-            raise ClusterLacks(f"token_file: cannot be read here: {problem}") from problem
+            raise HostLacks(f"token_file: cannot be read here: {problem}") from problem
         if not token:
-            raise ClusterLacks(f"token_file: {self.path} is empty")
+            raise HostLacks(f"token_file: {self.path} is empty")
         return _bearer(token)
 
 
@@ -110,7 +107,7 @@ class TokenVariable(Nobody):
     def proof(self) -> Proof:
         """The value of the variable."""
         if not self.environment.get(self.name):
-            raise ClusterLacks(f"token_variable: {self.name} is not set in the dispatcher's environment")
+            raise HostLacks(f"token_variable: {self.name} is not set in the dispatcher's environment")
         return _bearer(self.environment[self.name])
 
 
@@ -152,12 +149,12 @@ class Plugin:
                 check=False,
             )
         except FileNotFoundError:
-            raise ClusterLacks(f"the plug-in {program!r} that the kubeconfig names is not installed here") from None
+            raise HostLacks(f"the plug-in {program!r} that the kubeconfig names is not installed here") from None
         except (OSError, subprocess.SubprocessError) as problem:
             raise CallFailed(f"the plug-in {program!r} gave no answer: {type(problem).__name__}") from problem
         if ran.returncode:
             words = ran.stderr.decode(errors="replace").strip().splitlines()[-1:] or ["it printed nothing"]
-            raise ClusterLacks(f"the plug-in {program!r} failed with exit code {ran.returncode}: {words[0]:.300}")
+            raise HostLacks(f"the plug-in {program!r} failed with exit code {ran.returncode}: {words[0]:.300}")
         return _credential(program, ran.stdout)
 
 
@@ -170,7 +167,7 @@ def _credential(program: str, output: bytes) -> tuple[Proof, datetime | None]:
     except (ValueError, KeyError, TypeError, AttributeError):
         proof, expiry = Proof(), None
     if proof == Proof():
-        raise ClusterLacks(f"the plug-in {program!r} printed no ExecCredential with a token or a certificate")
+        raise HostLacks(f"the plug-in {program!r} printed no ExecCredential with a token or a certificate")
     return proof, expiry
 
 

@@ -12,7 +12,8 @@ from typing import Any
 import yaml
 
 from providers.kubernetes.clusters import DEFAULT_NAMESPACE, Cluster, decoded, usable_server
-from providers.kubernetes.identities import Certificate, ClusterLacks, Identity, Nobody, Plugin, Token, TokenFile
+from providers.kubernetes.identities import Certificate, Identity, Nobody, Plugin, Token, TokenFile
+from providers.places import HostLacks
 
 REFUSED = {
     "auth-provider": "auth providers were removed from Kubernetes 1.26; use an exec plug-in",
@@ -24,12 +25,12 @@ REFUSED = {
 
 
 def cluster_in(files: Sequence[Path], context: str) -> Cluster:
-    """The cluster of a context, or of the current one. Raises `ClusterLacks`."""
+    """The cluster of a context, or of the current one. Raises `HostLacks`."""
     content = _merged(files)
     where = f"kubeconfig {files[0]}" if files else "kubeconfig"
     name = context or str(content.get("current-context") or "")
     if not name:
-        raise ClusterLacks(f"{where}: has no current context; name one as `context`")
+        raise HostLacks(f"{where}: has no current context; name one as `context`")
     chosen = _named(content, "contexts", name, where)
     cluster, cluster_home = _placed(content, "clusters", str(chosen.get("cluster") or ""), where)
     user, user_home = _placed(content, "users", str(chosen.get("user") or ""), where) if chosen.get("user") else ({}, Path())
@@ -63,9 +64,9 @@ def _loaded(file: Path) -> Mapping[str, Any]:
     try:
         content = yaml.safe_load(file.read_text(encoding="utf-8"))
     except (OSError, ValueError, yaml.YAMLError) as problem:
-        raise ClusterLacks(f"kubeconfig {file}: cannot be read here: {type(problem).__name__}") from problem
+        raise HostLacks(f"kubeconfig {file}: cannot be read here: {type(problem).__name__}") from problem
     if not isinstance(content, Mapping):
-        raise ClusterLacks(f"kubeconfig {file}: is no kubeconfig")
+        raise HostLacks(f"kubeconfig {file}: is no kubeconfig")
     return content
 
 
@@ -73,7 +74,7 @@ def _placed(content: Mapping[str, Any], kind: str, name: str, where: str) -> tup
     entries = content.get(kind) or {}
     if name not in entries or not isinstance(entries[name][0], Mapping):
         names = ", ".join(sorted(entries)) or "none"
-        raise ClusterLacks(f"{where}: there is no {kind[:-1]} {name!r}; known: {names}")
+        raise HostLacks(f"{where}: there is no {kind[:-1]} {name!r}; known: {names}")
     entry: tuple[Mapping[str, Any], Path] = entries[name]
     return entry
 
@@ -85,7 +86,7 @@ def _named(content: Mapping[str, Any], kind: str, name: str, where: str) -> Mapp
 def _identity(user: Mapping[str, Any], home: Path, where: str) -> Identity:
     for key, words in REFUSED.items():
         if user.get(key):
-            raise ClusterLacks(f"{where}: user.{key}: {words}")
+            raise HostLacks(f"{where}: user.{key}: {words}")
     if user.get("exec"):
         return _plugin(user["exec"], home, where)
     if user.get("tokenFile"):
@@ -98,7 +99,7 @@ def _identity(user: Mapping[str, Any], home: Path, where: str) -> Identity:
 
 def _plugin(entry: Any, home: Path, where: str) -> Plugin:
     if not isinstance(entry, Mapping) or not isinstance(entry.get("command"), str):
-        raise ClusterLacks(f"{where}: user.exec: names no command")
+        raise HostLacks(f"{where}: user.exec: names no command")
     command = entry["command"]
     program = str(home / command) if "/" in command else command
     arguments = [str(argument) for argument in entry.get("args") or ()]
@@ -118,4 +119,4 @@ def _text_of(entry: Mapping[str, Any], key: str, home: Path, where: str) -> str:
     try:
         return (home / str(entry[key])).read_text(encoding="utf-8")
     except (OSError, ValueError) as problem:
-        raise ClusterLacks(f"{where}: {key}: cannot be read here: {problem}") from problem
+        raise HostLacks(f"{where}: {key}: cannot be read here: {problem}") from problem

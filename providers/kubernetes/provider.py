@@ -26,10 +26,9 @@ from providers.base import (
     Unreachable,
     unreadable,
 )
-from providers.kubernetes.api import Api, Connection, NeverSent
+from providers.kubernetes.api import Api, Connection
 from providers.kubernetes.checking import needs_of
 from providers.kubernetes.clusters import Clusters
-from providers.kubernetes.identities import ClusterLacks
 from providers.kubernetes.leftovers import ours, remove, swept
 from providers.kubernetes.lookup import (
     checked_name,
@@ -49,7 +48,8 @@ from providers.kubernetes.pods import Pod
 from providers.kubernetes.rights import missing_rights
 from providers.kubernetes.states import CANCELLED_AT, BatchJob, observation_of
 from providers.once import Once
-from providers.places import filled
+from providers.places import HostLacks, by_place, filled
+from providers.sending import NeverSent
 
 NO_LABEL = "the Job of this name has no label push-dispatcher/name; put it back, or delete the Job if a stranger made it"
 
@@ -101,7 +101,7 @@ class KubernetesProvider:
             place = place_of(job.configuration)
             cluster = place.cluster
             return self._created(self._api(place), job, place)
-        except ClusterLacks as problem:
+        except HostLacks as problem:
             return Misconfigured(reason=str(problem), hold=Hold(place=(cluster,)))
         except ConfigurationError as problem:
             return Rejected(reason=str(problem))
@@ -147,7 +147,7 @@ class KubernetesProvider:
         """One list of Jobs for each namespace, and one of the pods of those that failed or do not run yet."""
         deadline = time.monotonic() + self._limits.call_timeout
         seen: dict[str, Observation] = {}
-        for place, group in _by_place(submissions).items():
+        for place, group in by_place(Place, submissions).items():
             try:
                 api = self._api(place, deadline)
                 seen |= self._seen(api, place.namespace, group)
@@ -264,11 +264,11 @@ class KubernetesProvider:
         """The server for a read. Raises `CallFailed` even for a missing entry: then the state of every job is unknown."""
         try:
             return self._api(place)
-        except ClusterLacks as problem:
+        except HostLacks as problem:
             raise CallFailed(str(problem)) from None
 
     def _api(self, place: Place, deadline: float | None = None) -> Api:
-        """The server, for as long as one call may take. Raises `ClusterLacks`."""
+        """The server, for as long as one call may take. Raises `HostLacks`."""
         timeout = self._limits.call_timeout
         connection = self._connections.get(place.cluster, lambda: Connection(self._clusters.cluster(place.cluster)))
         return Api(connection, time.monotonic() + timeout if deadline is None else deadline)
@@ -291,15 +291,6 @@ def _is_elsewhere(api: Api, submission: Submission) -> bool:
     """True when a host with another default cluster made the submission to its own default."""
     home = submission.handle.get("server")
     return not submission.handle.get("cluster") and bool(home) and home != api.cluster.server
-
-
-def _by_place(submissions: Sequence[Submission]) -> dict[Place, list[Submission]]:
-    """The submissions by namespace. A handle of another provider names none, and is left out."""
-    places: dict[Place, list[Submission]] = {}
-    for submission in submissions:
-        place = Place(cluster=submission.handle.get("cluster", ""), namespace=submission.handle.get("namespace", ""))
-        places.setdefault(place, []).append(submission)
-    return places
 
 
 def _missing(api: Api, namespace: str, submission: Submission) -> dict[str, Observation]:

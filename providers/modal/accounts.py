@@ -12,9 +12,9 @@ import os
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from providers.base import ConfigurationError
 from providers.modal import sdk
 from providers.modal.account import Account
+from providers.places import HostLacks
 
 OLDEST = 600.0
 """Seconds for which an account is kept: the objects that it looked up may have been replaced since."""
@@ -25,10 +25,6 @@ CLOSED_AFTER = 60.0
 
 Token = tuple[str, str]
 Key = tuple[str | None, int]
-
-
-class HostLacks(ConfigurationError):
-    """An entry that a job names is missing on the dispatcher's host: the job itself is not at fault."""
 
 
 class Accounts:

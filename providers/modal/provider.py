@@ -28,7 +28,7 @@ from providers.base import (
     Unreachable,
     unreadable,
 )
-from providers.modal.accounts import Accounts, HostLacks
+from providers.modal.accounts import Accounts
 from providers.modal.checking import faults
 from providers.modal.creation import Creation, CreationProgress
 from providers.modal.lookup import find, look, names_running_in, running_in, terminate
@@ -37,7 +37,7 @@ from providers.modal.needs import needs
 from providers.modal.outcomes import outcome_of
 from providers.modal.request import Place, SandboxSpec, place_of, read
 from providers.modal.sdk import MissingObject, ModalFailure
-from providers.places import by_place
+from providers.places import HostLacks, by_place
 from providers.remarks import reason_of
 
 T = TypeVar("T")

@@ -18,7 +18,7 @@ from providers.base import CallFailed
 from providers.deadlines import NoAnswerInTime, within
 from providers.google.accounts import AccountEntry, AccountLacks
 from providers.google.identity import NO_IDENTITY, anonymous, did_not_answer, identity
-from providers.sending import never_sent
+from providers.sending import NeverSent, never_sent
 from providers.values import compact
 from providers.vertex_ai.answers import Answer
 
@@ -30,10 +30,6 @@ OF_THE_WHOLE = 0.9
 
 LARGEST = 16
 """Connections that are kept open to one region."""
-
-
-class NeverSent(CallFailed):
-    """Nothing of the request left this host."""
 
 
 class Connection:

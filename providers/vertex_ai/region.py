@@ -22,8 +22,10 @@ from providers.base import (
     Unknown,
     Unreachable,
 )
+from providers.deadlines import OutOfTime
 from providers.google.accounts import AccountLacks
 from providers.google.labels import clean_value
+from providers.sending import NeverSent
 from providers.vertex_ai.answers import Answer, refusal, refusal_before
 from providers.vertex_ai.observation import CANCELLING, ENDED, LIVE, has_ended, observation_of
 from providers.vertex_ai.place import Place
@@ -44,10 +46,6 @@ LEAST_SECONDS = 0.05
 """A call that has less is not begun."""
 
 Row = Mapping[str, Any]
-
-
-class OutOfTime(CallFailed):
-    """Not asked: the time that one operation has is over."""
 
 
 class OddAnswer(CallFailed):
@@ -84,8 +82,6 @@ class Region:
         return Accepted(submission=self.submission(name, identifier)) if identifier else self._create(name, body, needs)
 
     def _create(self, name: str, body: Mapping[str, Any], needs: Needs) -> Outcome:
-        from providers.vertex_ai.connection import NeverSent  # noqa: PLC0415 - google-auth is imported on first use
-
         try:
             answer = self._ask("POST", self.place.jobs, body=body)
         except (NeverSent, OutOfTime) as problem:

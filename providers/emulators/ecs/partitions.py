@@ -16,7 +16,7 @@ class Unusual(Exception):
     """A query, or a table, that is left to moto alone."""
 
 
-class Keys(NamedTuple):
+class KeySchema(NamedTuple):
     """The attributes of a key schema with one sort key, and what breaks its ties; `kinds` are their declared types."""
 
     partition: str
@@ -40,7 +40,7 @@ def value_of(value: Any, kind: str | None) -> Any:
     return value.cast_value
 
 
-def keys_of(table: Any, index: str | None) -> Keys:
+def keys_of(table: Any, index: str | None) -> KeySchema:
     """The keys of a table or an index. Raises Unusual for one without a sort key, or with several."""
     schema = table.schema if index is None else next((known.schema for known in table.all_indexes() if known.name == index), [])
     if [key["KeyType"] for key in schema] != ["HASH", "RANGE"] or not table.has_range_key:
@@ -48,13 +48,13 @@ def keys_of(table: Any, index: str | None) -> Keys:
     partition, sort = (key["AttributeName"] for key in schema)
     names = (sort,) if index is None else (sort, table.hash_key_attr, table.range_key_attr)
     kinds = {attribute["AttributeName"]: attribute["AttributeType"] for attribute in table.attr}
-    return Keys(partition, names, tuple(kinds.get(name) for name in (partition, *names)))
+    return KeySchema(partition, names, tuple(kinds.get(name) for name in (partition, *names)))
 
 
 class Order:
     """The partitions of a table or of an index, each sorted as moto sorts it."""
 
-    def __init__(self, keys: Keys) -> None:
+    def __init__(self, keys: KeySchema) -> None:
         self.keys = keys
         self.unusual: set[Any] = set()
         """The items with a key of another type than the declared one. moto takes them, and sorts them in its own way."""
@@ -86,7 +86,7 @@ class Orders:
     """
 
     def __init__(self) -> None:
-        self._orders: dict[Keys, Order] = {}
+        self._orders: dict[KeySchema, Order] = {}
         self._touched: dict[Any, tuple[DynamoType, DynamoType]] = {}
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Orders:
@@ -98,7 +98,7 @@ class Orders:
         if self._orders:
             self._touched[partition.cast_value, sort.cast_value] = partition, sort
 
-    def order(self, table: Any, keys: Keys) -> Order:
+    def order(self, table: Any, keys: KeySchema) -> Order:
         """The order of a key schema, as the table is now."""
         for place, (partition, sort) in self._touched.items():
             item = table.items.get(partition, {}).get(sort)
@@ -110,7 +110,7 @@ class Orders:
         return self._orders[keys]
 
 
-def _order_of(table: Any, keys: Keys) -> Order:
+def _order_of(table: Any, keys: KeySchema) -> Order:
     order = Order(keys)
     for partition, items in table.items.items():
         for sort, item in items.items():

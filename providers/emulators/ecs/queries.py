@@ -18,7 +18,7 @@ from moto.dynamodb.models.dynamo_type import DynamoType, Item
 from sortedcontainers import SortedDict
 
 from providers.emulators.ecs.items import LARGEST
-from providers.emulators.ecs.partitions import Keys, Order, Orders, Position, Unusual, keys_of, value_of
+from providers.emulators.ecs.partitions import KeySchema, Order, Orders, Position, Unusual, keys_of, value_of
 
 
 class _Last:
@@ -76,7 +76,7 @@ class Question(NamedTuple):
             seen += _at(partition, rest if _may_be_full(seen) else rest[:1])
         return seen
 
-    def _places(self, keys: Keys, value: Any, partition: Any) -> tuple[range, range]:
+    def _places(self, keys: KeySchema, value: Any, partition: Any) -> tuple[range, range]:
         """The places in the partition that match, and those after them, for which moto may say that there is more."""
         allowed = self._allowed(keys.kinds[1])
         first, last = partition.bisect_left(allowed.first), partition.bisect_left(allowed.last)

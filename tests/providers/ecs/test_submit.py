@@ -10,9 +10,10 @@ import boto3
 import pytest
 
 from providers.base import Accepted, Hold, Rejected, Throttled, Unknown, Unreachable
+from providers.deadlines import OutOfTime
 from providers.ecs import EcsProvider
 from providers.ecs.clients import Clients
-from providers.ecs.preparation import OutOfTime, Preparation
+from providers.ecs.preparation import Preparation
 from tests.providers.ecs.builders import NAME, a_job, names
 
 

@@ -12,8 +12,9 @@ import yaml
 
 from providers.base import Accepted, JobState, Misconfigured
 from providers.kubernetes.clusters import Clusters, in_cluster
-from providers.kubernetes.identities import Certificate, ClusterLacks, Nobody, Plugin, Proof, Token, TokenFile
+from providers.kubernetes.identities import Certificate, Nobody, Plugin, Proof, Token, TokenFile
 from providers.kubernetes.kubeconfig import cluster_in
+from providers.places import HostLacks
 from tests.providers.kubernetes.builders import a_job, provider_for, seen, submitted
 
 CA = "-----BEGIN CERTIFICATE-----\nnone\n-----END CERTIFICATE-----\n"
@@ -90,7 +91,7 @@ def test_each_way_to_sign_in_that_a_kubeconfig_knows(tmp_path, user, identity):
     ],
 )
 def test_a_kubeconfig_that_cannot_be_used_says_why(tmp_path, fields, words):
-    with pytest.raises(ClusterLacks) as problem:
+    with pytest.raises(HostLacks) as problem:
         cluster_in([a_kubeconfig(tmp_path / "config", **fields)], "")
     assert words in str(problem.value)
     assert "hush" not in str(problem.value)
@@ -110,7 +111,7 @@ def test_a_kubeconfig_that_cannot_be_used_says_why(tmp_path, fields, words):
     ],
 )
 def test_an_entry_that_cannot_be_used_says_why(fields, words):
-    with pytest.raises(ClusterLacks) as problem:
+    with pytest.raises(HostLacks) as problem:
         entry(**fields)
     assert words in str(problem.value)
     assert "hush" not in str(problem.value)
@@ -141,11 +142,11 @@ def test_without_an_entry_it_is_kubeconfig_then_the_pods_own_cluster_then_the_ho
     environment = {"HOME": str(tmp_path / "home")}
     assert Clusters({}, environment).cluster("").server == "https://home.example.test"
     environment["KUBERNETES_SERVICE_HOST"] = "10.0.0.1"
-    with pytest.raises(ClusterLacks, match="in_cluster"):
+    with pytest.raises(HostLacks, match="in_cluster"):
         Clusters({}, environment).cluster("")
     environment["KUBECONFIG"] = str(first)
     assert Clusters({}, environment).cluster("").server == "https://first.example.test"
-    with pytest.raises(ClusterLacks, match="set KUBECONFIG, run in a cluster, or add an entry"):
+    with pytest.raises(HostLacks, match="set KUBECONFIG, run in a cluster, or add an entry"):
         Clusters({}, {"HOME": str(tmp_path / "nobody")}).cluster("")
 
 
@@ -184,13 +185,13 @@ def test_a_plugins_token_is_kept_until_a_minute_before_it_ends_or_the_server_ref
     ],
 )
 def test_a_plugin_that_gives_nothing_lets_the_run_wait_and_says_why(tmp_path, body, words):
-    with pytest.raises(ClusterLacks, match=words):
+    with pytest.raises(HostLacks, match=words):
         a_plugin(tmp_path, body).proof()
 
 
 def test_a_plugin_that_is_not_installed_is_named(tmp_path):
     file = a_kubeconfig(tmp_path / "config", user={"exec": {"command": "no-such-plugin", "apiVersion": "v1"}})
-    with pytest.raises(ClusterLacks, match="the plug-in 'no-such-plugin' that the kubeconfig names is not installed here"):
+    with pytest.raises(HostLacks, match="the plug-in 'no-such-plugin' that the kubeconfig names is not installed here"):
         cluster_in([file], "").identity.proof()
 
 
