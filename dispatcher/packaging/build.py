@@ -21,7 +21,7 @@ STAMP = f"dispatcher/{FILE.name}"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Order:
+class PackageRequest:
     """The order of a package."""
 
     target: BuildTarget
@@ -62,7 +62,7 @@ class Part:
 class Package:
     """The result of a build."""
 
-    order: Order
+    order: PackageRequest
     size: int
     """Bytes of the zip."""
     sha256: str
@@ -71,7 +71,7 @@ class Package:
     parts: tuple[Part, ...]
 
 
-def build(order: Order) -> Package:
+def build(order: PackageRequest) -> Package:
     """Build what is ordered. Raises `PackagingError`, or `OSError` where the output cannot be written."""
     lock, python = read(order.lock), _interpreter(order)
     without = frozenset() if order.whole else order.target.platform.brought
@@ -94,13 +94,13 @@ def build(order: Order) -> Package:
     return Package(order=order, size=order.output.stat().st_size, sha256=digest, interpreter=release, parts=parts)
 
 
-def _interpreter(order: Order) -> str | None:
+def _interpreter(order: PackageRequest) -> str | None:
     if not order.compiled or order.target.platform.installs:
         return None
     return bytecode.interpreter(order.target.python, order.compile_with)
 
 
-def _contents(order: Order, wheels: Sequence[Wheel], lock: Lock) -> Iterator[tuple[str, str, bytes]]:
+def _contents(order: PackageRequest, wheels: Sequence[Wheel], lock: Lock) -> Iterator[tuple[str, str, bytes]]:
     """For each file of the package: its owner, its path below the top, and its content."""
     target, platform = order.target, order.target.platform
     for name, words in {**platform.files, **(platform.api_files if order.api else {})}.items():

@@ -16,7 +16,7 @@ from cyclonedx.validation.json import JsonStrictValidator
 from dispatcher import __version__
 from dispatcher.errors import PackagingError
 from dispatcher.packaging.archive import digest
-from dispatcher.packaging.build import Order, build
+from dispatcher.packaging.build import PackageRequest, build
 from dispatcher.packaging.sources import LEFT_OUT, NEEDED, files
 from dispatcher.packaging.targets import target
 from tests.functions.lambda_platform.packages import PYTHON, here
@@ -26,7 +26,7 @@ ANNOTATED_TYPES = {"name": "annotated-types", "version": "0.8.0", "fields": ["Li
 
 
 def an_order_of(wheelhouse, output, **rest):
-    return Order(**{"target": here(), "extras": ("aws",), "lock": wheelhouse.lock, "output": output, **rest})
+    return PackageRequest(**{"target": here(), "extras": ("aws",), "lock": wheelhouse.lock, "output": output, **rest})
 
 
 ROOT = Path(__file__).parents[2]

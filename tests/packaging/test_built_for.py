@@ -11,7 +11,7 @@ from zipfile import ZipFile
 import pytest
 
 from dispatcher.built_for import WrongPlatform, check, content
-from dispatcher.packaging.build import Order, build
+from dispatcher.packaging.build import PackageRequest, build
 from dispatcher.packaging.targets import target
 from tests.packaging.test_build import ANNOTATED_TYPES
 
@@ -51,7 +51,9 @@ def test_the_handler_of_a_package_for_another_python_says_so_before_it_imports_a
     wheelhouse.add(**ANNOTATED_TYPES)
     other = "3.12" if sys.version_info[:2] != (3, 12) else "3.13"
     lambda_ = target("aws-lambda", arch="arm64", python=other)
-    order = Order(target=lambda_, extras=("aws",), lock=wheelhouse.lock, output=tmp_path / "function.zip", compiled=False)
+    order = PackageRequest(
+        target=lambda_, extras=("aws",), lock=wheelhouse.lock, output=tmp_path / "function.zip", compiled=False
+    )
     with ZipFile(build(order).order.output) as archive:
         assert json.loads(archive.read("dispatcher/built_for.json")) == {
             "target": "aws-lambda",
@@ -69,8 +71,8 @@ def test_a_second_build_needs_no_network(wheelhouse, tmp_path):
     wheelhouse.add(**ANNOTATED_TYPES)
     lambda_ = target("aws-lambda", arch="arm64", python="3.13")
     rest = {"target": lambda_, "extras": ("aws",), "lock": wheelhouse.lock, "compiled": False, "wheels": tmp_path / "kept"}
-    first = build(Order(output=tmp_path / "first.zip", **rest))
+    first = build(PackageRequest(output=tmp_path / "first.zip", **rest))
     for wheel in wheelhouse.directory.glob("*.whl"):
         os.unlink(wheel)  # the index is out of reach
-    second = build(Order(output=tmp_path / "second.zip", **rest))
+    second = build(PackageRequest(output=tmp_path / "second.zip", **rest))
     assert second.sha256 == first.sha256

@@ -10,7 +10,7 @@ from zipfile import ZipFile
 
 import pytest
 
-from dispatcher.packaging.build import Order, build
+from dispatcher.packaging.build import PackageRequest, build
 from dispatcher.packaging.platform_files import SITE_PACKAGES
 from dispatcher.packaging.targets import target
 from tests.functions.lambda_platform.packages import PYTHON
@@ -33,7 +33,9 @@ class Platform:
 
     def build(self, output):
         extras = self.target.platform.extras
-        return build(Order(target=self.target, extras=extras, lock=self.wheelhouse.lock, output=self.directory / output))
+        return build(
+            PackageRequest(target=self.target, extras=extras, lock=self.wheelhouse.lock, output=self.directory / output)
+        )
 
 
 @pytest.fixture(scope="module")

@@ -24,9 +24,7 @@ BROAD = {"Exception", "BaseException"}
 
 def measure(root: Path) -> dict[str, Any]:
     """Every figure of the sources below `root`, by name."""
-    sources = {
-        path: path.read_text(encoding="utf-8") for package in PACKAGES for path in sorted((root / package).rglob("*.py"))
-    }
+    sources = _sources(root)
     trees = {path: ast.parse(source) for path, source in sources.items()}
     rooms = {path: _room(path.relative_to(root)) for path in sources}
     arrows = _arrows(trees, rooms, root)
@@ -39,6 +37,7 @@ def measure(root: Path) -> dict[str, Any]:
         "arrows between rooms": sum(map(len, arrows.values())),
         "floors": _floors(arrows),
         "repeated lines": _repeated(map(_statements, sources.values())),
+        "class names with several definitions": len(shared_class_names(root)),
         "broad excepts": sum(1 for tree in trees.values() for _ in _broad(tree)),
         "function length: median, ninth of ten, longest": _spread(functions),
         "file length: median, ninth of ten, longest": _spread(files),
@@ -51,6 +50,20 @@ def measure_terraform(infra: Path) -> dict[str, Any]:
     paths = [path for path in sorted(infra.rglob("*.tf")) if path.name != "versions.tf" and ".terraform" not in path.parts]
     statements = [_arguments(path.read_text(encoding="utf-8")) for path in paths]
     return {"Terraform: lines": sum(map(len, statements)), "Terraform: repeated lines": _repeated(statements)}
+
+
+def shared_class_names(root: Path) -> dict[str, list[str]]:
+    """The rooms of each class name that is defined more than once, sorted."""
+    rooms: dict[str, list[str]] = defaultdict(list)
+    for path, source in _sources(root).items():
+        for node in ast.walk(ast.parse(source)):
+            if isinstance(node, ast.ClassDef):
+                rooms[node.name].append(".".join(path.relative_to(root).parent.parts))
+    return {name: sorted(places) for name, places in sorted(rooms.items()) if len(places) > 1}
+
+
+def _sources(root: Path) -> dict[Path, str]:
+    return {path: path.read_text(encoding="utf-8") for package in PACKAGES for path in sorted((root / package).rglob("*.py"))}
 
 
 def _room(path: Path) -> str:

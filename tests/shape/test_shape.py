@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.shape.measuring import measure, measure_terraform
+from tests.shape.measuring import measure, measure_terraform, shared_class_names
 
 HERE = Path(__file__).parents[2]
 
@@ -48,6 +48,46 @@ def test_a_repeated_line_of_terraform_is_one_of_six_that_stand_elsewhere_too(tmp
         (tmp_path / "infra" / module / "main.tf").write_text(text, encoding="utf-8")
     figures = measure_terraform(tmp_path / "infra")
     assert figures == {"Terraform: lines": 30, "Terraform: repeated lines": 18}
+
+
+SAME_ROLE = {
+    "Answer": {"providers.docker", "providers.kubernetes", "providers.vertex_ai"},
+    "Automations": {"dispatcher.client", "dispatcher.stores.dynamodb"},
+    "Call": {"providers.emulators.cloud_run", "providers.emulators.container_instance", "providers.emulators.kubernetes"},
+    "Connection": {"providers.cloud_run", "providers.docker", "providers.kubernetes", "providers.vertex_ai"},
+    "Connections": {"providers.container_instance", "providers.google"},
+    "Deployments": {"dispatcher.client", "dispatcher.stores.dynamodb"},
+    "OddAnswer": {"dispatcher.stores.dynamodb", "providers.cloud_run", "providers.vertex_ai"},
+    "Place": {"providers"}
+    | {
+        f"providers.{name}" for name in ("cloud_run", "container_instance", "docker", "ecs", "kubernetes", "modal", "vertex_ai")
+    },
+    "Refusal": {"providers.emulators", "providers.emulators.container_instance", "providers.emulators.kubernetes"},
+    "Region": {"providers.cloud_run", "providers.vertex_ai"},
+    "Regions": {"providers.cloud_run", "providers.vertex_ai"},
+    "Request": {"providers.docker", "providers.process"},
+    "Service": {
+        f"providers.emulators.{name}" for name in ("cloud_run", "container_instance", "kubernetes", "modal", "vertex_ai")
+    },
+}
+"""Class names with several definitions, and their rooms: each plays the same role in every one of them."""
+
+
+def test_a_class_name_means_one_thing():
+    unlisted = {
+        name: rooms
+        for name, rooms in shared_class_names(HERE).items()
+        if set(rooms) != SAME_ROLE.get(name) or len(set(rooms)) < len(rooms)
+    }
+    assert unlisted == {}, "name each class after its own thing, share one, or list the same role in `SAME_ROLE`"
+    assert shared_class_names(HERE).keys() == SAME_ROLE.keys(), "take names that are defined once out of `SAME_ROLE`"
+
+
+def test_a_class_name_with_two_definitions_is_listed_with_its_rooms(tmp_path):
+    for package in ("dispatcher", "providers"):
+        (tmp_path / package).mkdir()
+        (tmp_path / package / "room.py").write_text(f"class Step: ...\n\n\nclass {package.title()}: ...\n", encoding="utf-8")
+    assert shared_class_names(tmp_path) == {"Step": ["dispatcher", "providers"]}
 
 
 def test_a_circle_is_named(tmp_path):

@@ -56,7 +56,7 @@ def package(**chosen: Any) -> Output:
 
 def _order(
     *, target: str, arch: str | None, python: str, extras: str | None, with_sdk: bool, lock_file: Path | None, **rest: Any
-) -> build.Order:
+) -> build.PackageRequest:
     place = targets.target(target, arch=arch, python=python)
     chosen = place.platform.extras if extras is None else tuple(word.strip() for word in extras.split(",") if word.strip())
-    return build.Order(target=place, extras=chosen, whole=with_sdk, lock=lock_file or lock.default_path(), **rest)
+    return build.PackageRequest(target=place, extras=chosen, whole=with_sdk, lock=lock_file or lock.default_path(), **rest)

@@ -7,7 +7,7 @@ import platform
 import sys
 from pathlib import Path
 
-from dispatcher.packaging.build import Order, build
+from dispatcher.packaging.build import PackageRequest, build
 from dispatcher.packaging.lock import default_path
 from dispatcher.packaging.targets import MACHINES, BuildTarget, target
 
@@ -20,12 +20,12 @@ def here() -> BuildTarget:
     return target("aws-lambda", arch=ARCH, python=PYTHON)
 
 
-def order(output: Path, **rest: object) -> Order:
-    return Order(**{"target": here(), "extras": ("aws",), "lock": default_path(), "output": output, **rest})
+def order(output: Path, **rest: object) -> PackageRequest:
+    return PackageRequest(**{"target": here(), "extras": ("aws",), "lock": default_path(), "output": output, **rest})
 
 
 def built_once(shared: Path, name: str = "function.zip", **rest: object) -> Path:
-    """The package of that name in a directory that several processes share; `rest` is as in `Order`."""
+    """The package of that name in a directory that several processes share; `rest` is as in `PackageRequest`."""
     package = shared / name
     with (shared / f"{name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
