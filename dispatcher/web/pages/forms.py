@@ -74,6 +74,11 @@ class Field:
         return bool(self.text or self.is_null or self.more or any(inner.is_set for inner in self.fields))
 
     @property
+    def faulty(self) -> tuple[Field, ...]:
+        """The innermost fields that something is wrong with."""
+        return tuple(field for inner in self.fields for field in inner.faulty) or (self,) * bool(self.faults)
+
+    @property
     def is_open(self) -> bool:
         """Whether a group begins open: something is in it, or wrong with it."""
         return self.is_set or self.required or any(inner.faults or inner.is_open for inner in self.fields)
