@@ -48,7 +48,7 @@ class PackageRequest:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Part:
+class PackagePart:
     """One distribution; sizes in bytes, and 0 where the platform installs it."""
 
     name: str
@@ -68,7 +68,7 @@ class Package:
     sha256: str
     interpreter: str | None
     """The release of the Python that made the bytecode, as 3.13.1; None when there is none in the zip."""
-    parts: tuple[Part, ...]
+    parts: tuple[PackagePart, ...]
 
 
 def build(order: PackageRequest) -> Package:
@@ -137,7 +137,7 @@ def _files(root: Path) -> dict[str, bytes]:
     return {path.relative_to(root).as_posix(): path.read_bytes() for path in sorted(root.rglob("*")) if path.is_file()}
 
 
-def _parts(wheels: Iterable[Wheel], owners: Mapping[str, str], sizes: Mapping[str, tuple[int, int]]) -> tuple[Part, ...]:
+def _parts(wheels: Iterable[Wheel], owners: Mapping[str, str], sizes: Mapping[str, tuple[int, int]]) -> tuple[PackagePart, ...]:
     versions = {DISTRIBUTION: __version__, **{wheel.name: wheel.version for wheel in wheels}}
     of: dict[str, list[tuple[int, int]]] = {name: [] for name in versions}
     for place, size in sizes.items():
@@ -146,9 +146,9 @@ def _parts(wheels: Iterable[Wheel], owners: Mapping[str, str], sizes: Mapping[st
     return tuple(sorted(parts, key=lambda part: (-part.zipped, part.name)))
 
 
-def _part(name: str, version: str, sizes: Sequence[tuple[int, int]]) -> Part:
+def _part(name: str, version: str, sizes: Sequence[tuple[int, int]]) -> PackagePart:
     unpacked, zipped = [size[0] for size in sizes], [size[1] for size in sizes]
-    return Part(name=name, version=version, files=len(unpacked), unpacked=sum(unpacked), zipped=sum(zipped))
+    return PackagePart(name=name, version=version, files=len(unpacked), unpacked=sum(unpacked), zipped=sum(zipped))
 
 
 def _source(place: str) -> str:

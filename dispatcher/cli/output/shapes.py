@@ -100,7 +100,7 @@ from dispatcher.records import Decision
 from dispatcher.ticking.report import PoolReport, TickReport
 
 if TYPE_CHECKING:
-    from dispatcher.packaging.build import Package, Part
+    from dispatcher.packaging.build import Package, PackagePart
 
 __all__ = [
     "Shape",
@@ -175,7 +175,7 @@ def package(built: Package) -> Shape:
     }
 
 
-def _part(part: Part) -> Shape:
+def _part(part: PackagePart) -> Shape:
     return {
         "name": part.name,
         "version": part.version,

@@ -27,7 +27,7 @@ WORDS: Mapping[str, str] = {"early": "not due yet", "waiting": "waited", "starti
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Part:
+class BarPart:
     """One stretch of the bar."""
 
     kind: str
@@ -40,7 +40,7 @@ class Part:
 class Spent:
     """The bar, up to the last event that is known, and the sums of its kinds."""
 
-    parts: Sequence[Part]
+    parts: Sequence[BarPart]
     sums: Mapping[str, timedelta]
     width: int = WIDTH
 
@@ -53,10 +53,10 @@ def spent(entries: Sequence[TimelineEntry]) -> Spent:
         if after.wait
     ]
     total = sum((length for _, length, _ in stretches), timedelta())
-    parts, x, sums = list[Part](), 0.0, dict[str, timedelta]()
+    parts, x, sums = list[BarPart](), 0.0, dict[str, timedelta]()
     for kind, length, words in stretches:
         width = max(LEAST, (WIDTH - LEAST * len(stretches)) * (length / total))
-        parts.append(Part(kind=kind, x=round(x, 1), width=round(width, 1), words=words))
+        parts.append(BarPart(kind=kind, x=round(x, 1), width=round(width, 1), words=words))
         sums[kind] = sums.get(kind, timedelta()) + length
         x += width
     return Spent(parts=parts, sums={WORDS[kind]: sums[kind] for kind in WORDS if kind in sums})
