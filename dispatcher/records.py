@@ -19,7 +19,7 @@ PAGE = 500
 LOOKED_AT = 100_000
 """The most ended runs that `Store.ended` looks at in a store without an index of ends: the newest by creation."""
 
-SEARCHED_AT_ONCE = 30_000
+SEARCHED_AT_ONCE = 20_000
 """The most entries of an index, or runs, that are looked at for one page of runs (`Store.search`): tens of milliseconds."""
 
 FORGOTTEN_AT_ONCE = 20
