@@ -75,8 +75,8 @@ def page_by_reason(store: PeopleStore, where: RunFilter, words: str, cursor: str
 
     Upper and lower case are alike. Raises `WrongCursor`.
     """
-    among, wanted = page_of_runs(store, where, cursor, SEARCHED), words.casefold()
-    places = [place for place, run in enumerate(among.items) if wanted in run.reason.casefold()]
+    among, folded = page_of_runs(store, where, cursor, SEARCHED), words.casefold()
+    places = [place for place, run in enumerate(among.items) if folded in run.reason.casefold()]
     items = [among.items[place] for place in places[:limit]]
     if len(places) > limit:
         following, searched = cursor_at(where, (items[-1].created_at, items[-1].id)), places[limit - 1] + 1

@@ -107,8 +107,8 @@ def _ended(run: Run) -> Explanation:
 
 def _in_flight(run: Run, now: datetime) -> Explanation:
     if run.state is RunState.CANCELLING:
-        what = f"it ends as {run.ending or RunState.CANCELLED} once its job is seen to have ended"
-        return Explanation(reason=Reason.CANCELLING, text=f"being stopped; {what}", fix="")
+        end = f"it ends as {run.ending or RunState.CANCELLED} once its job is seen to have ended"
+        return Explanation(reason=Reason.CANCELLING, text=f"being stopped; {end}", fix="")
     if run.state is RunState.RUNNING:
         return Explanation(reason=Reason.RUNNING, text=f"running since {_time(run.started_at)}", fix="")
     if run.submission is not None:

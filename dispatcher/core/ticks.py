@@ -68,8 +68,8 @@ def place(now: datetime) -> tuple[int, int]:
 def noted(hours: Sequence[int], now: datetime) -> tuple[int, ...]:
     """`WorkPool.ticked_hours` after a tick."""
     hour, minute = place(now)
-    known = tuple(hours) or (NEVER,) * MINUTES
-    return (*known[:minute], hour, *known[minute + 1 :])
+    ticked = tuple(hours) or (NEVER,) * MINUTES
+    return (*ticked[:minute], hour, *ticked[minute + 1 :])
 
 
 def last_hour(pool: WorkPool, now: datetime, patience: timedelta) -> LastHour:
@@ -77,10 +77,10 @@ def last_hour(pool: WorkPool, now: datetime, patience: timedelta) -> LastHour:
     current = (now - _EPOCH) // _MINUTE
     first = current - MINUTES + 1
     ticked = [hour * MINUTES + minute for minute, hour in enumerate(pool.ticked_hours) if hour != NEVER]
-    known = max(first, min([*ticked, current]))
+    earliest = max(first, min([*ticked, current]))
     minutes = sorted(minute for minute in ticked if first <= minute <= current)
-    gaps = tuple((_begin(begin), _begin(end)) for begin, end in _gaps(minutes, known, current, patience))
-    return LastHour(_begin(known), now, tuple(map(_begin, minutes)), gaps)
+    gaps = tuple((_begin(begin), _begin(end)) for begin, end in _gaps(minutes, earliest, current, patience))
+    return LastHour(_begin(earliest), now, tuple(map(_begin, minutes)), gaps)
 
 
 def _gaps(minutes: Collection[int], first: int, current: int, patience: timedelta) -> Iterator[tuple[int, int]]:

@@ -45,11 +45,11 @@ def read_variables(text: str) -> dict[str, str]:
     return {name: _text(f"{VARIABLES}: {name}", arn).strip() for name, arn in arns.items()}
 
 
-def _text(what: str, arn: str) -> str:
+def _text(setting: str, arn: str) -> str:
     try:
         text: str = _client(arn).get_secret_value(SecretId=arn).get("SecretString", "")
     except (ClientError, BotoCoreError) as problem:
-        raise SettingsError(f"{what}: {arn} cannot be read: {problem}") from problem
+        raise SettingsError(f"{setting}: {arn} cannot be read: {problem}") from problem
     return text
 
 

@@ -43,18 +43,20 @@ def signature_of(function: Callable[..., Any]) -> Signature:
     except (TypeError, ValueError) as problem:
         raise SignatureError(f"its parameters are unknown: {problem}") from None
     parameters = signature.parameters.values()
-    annotations = {one.name: _annotation(function, one) for one in parameters if one.annotation is not EMPTY}
+    annotations = {
+        parameter.name: _annotation(function, parameter) for parameter in parameters if parameter.annotation is not EMPTY
+    }
     taken = [
         TakenParameter(
-            name=one.name,
-            annotation=annotations.get(one.name, EMPTY),
-            default=one.default,
-            by_position=one.kind is inspect.Parameter.POSITIONAL_ONLY,
+            name=parameter.name,
+            annotation=annotations.get(parameter.name, EMPTY),
+            default=parameter.default,
+            by_position=parameter.kind is inspect.Parameter.POSITIONAL_ONLY,
         )
-        for one in parameters
-        if one.kind not in _MANY
+        for parameter in parameters
+        if parameter.kind not in _MANY
     ]
-    return Signature(taken=taken, takes_others=any(one.kind is inspect.Parameter.VAR_KEYWORD for one in parameters))
+    return Signature(taken=taken, takes_others=any(parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in parameters))
 
 
 def _annotation(function: Callable[..., Any], parameter: inspect.Parameter) -> Any:

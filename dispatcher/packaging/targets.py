@@ -140,6 +140,6 @@ def target(name: str, *, arch: str | None = None, python: str) -> BuildTarget:
     return BuildTarget(name=name, arch=arch, python=python)
 
 
-def _known(what: str, word: str, words: Iterable[str]) -> None:
+def _known(noun: str, word: str, words: Iterable[str]) -> None:
     if word not in words:
-        raise PackagingError(f"{what}: {word!r} is not supported; it is one of {', '.join(words)}")
+        raise PackagingError(f"{noun}: {word!r} is not supported; it is one of {', '.join(words)}")

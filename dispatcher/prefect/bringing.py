@@ -77,17 +77,17 @@ class Bringing:
         self.job_variables.read(flow_runs)
         for flow_run in flow_runs:
             variables = self.job_variables.of(flow_run, self.pool)
-            known = waiting.get(flow_run.id)
-            if known is not None and known.job_variables == variables and known.queue == flow_run.queue:
+            stored = waiting.get(flow_run.id)
+            if stored is not None and stored.job_variables == variables and stored.queue == flow_run.queue:
                 continue
             last, following = latest(self.store, self.pool, flow_run)
-            if known is None and last is not None and not self._is_over(flow_run, last):
+            if stored is None and last is not None and not self._is_over(flow_run, last):
                 continue
             run = run_of(flow_run, variables, self.pool, following, self.now)
             if fault := unresolved_fault(variables):
                 self.crashed(flow_run, replace(run, reason=fault))
             else:
-                yield run, known
+                yield run, stored
 
     def _is_over(self, flow_run: FlowRun, last: Run) -> bool:
         """Whether the occasion of our last run of it is over, so that this is another one."""

@@ -120,7 +120,7 @@ def unresolved_fault(variables: Mapping[str, Any]) -> str:
 
 def _labels(flow_run: FlowRun, deployment: Mapping[str, Any] | None, pool: WorkPool, flow_name: str | None) -> dict[str, str]:
     """All that Prefect's workers set but `deployment-updated`, which every poll of the server changes."""
-    known = {
+    names = {
         "flow-run-id": flow_run.id,
         "flow-run-name": flow_run.name,
         "flow-id": flow_run.flow_id,
@@ -130,18 +130,18 @@ def _labels(flow_run: FlowRun, deployment: Mapping[str, Any] | None, pool: WorkP
         "work-pool-id": flow_run.pool_id,
         "work-pool-name": pool.name,
     }
-    return {f"prefect.io/{name}": value for name, value in known.items() if isinstance(value, str)}
+    return {f"prefect.io/{name}": value for name, value in names.items() if isinstance(value, str)}
 
 
 def _environment(flow_run: FlowRun, deployment: Mapping[str, Any] | None, flow_name: str | None) -> dict[str, str]:
-    known = {
+    values = {
         "PREFECT__FLOW_RUN_ID": flow_run.id,
         "PREFECT__FLOW_ID": flow_run.flow_id,
         "PREFECT__FLOW_NAME": flow_name,
         "PREFECT__DEPLOYMENT_ID": flow_run.deployment_id,
         "PREFECT__DEPLOYMENT_NAME": deployment.get("name") if deployment else None,
     }
-    return {name: value for name, value in known.items() if isinstance(value, str)}
+    return {name: value for name, value in values.items() if isinstance(value, str)}
 
 
 def _variables(deployment: Mapping[str, Any] | None) -> Mapping[str, Any]:

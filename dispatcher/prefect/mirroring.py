@@ -73,22 +73,22 @@ class Mirroring:
         self._fill = fill
 
     def mirror(
-        self, there: Mapping[str, Any], queues: Sequence[Mapping[str, Any]], now: datetime
+        self, record: Mapping[str, Any], queues: Sequence[Mapping[str, Any]], now: datetime
     ) -> tuple[WorkPool | None, str]:
         """Our pool for one of the server's, and why it is not exactly that. Raises `StoreError` or `Conflict`."""
-        name = str(there.get("name"))
+        name = str(record.get("name"))
         stored = self._store.pool(name)
         if stored is not None and (stored.mirror is None or stored.mirror.source != NAME):
             return None, f"work pool {name!r}: a pool of our own has this name; rename one of the two"
-        wanted, revision = self._wanted(there, queues, now)
+        pool, revision = self._wanted(record, queues, now)
         if stored is not None and stored.mirror is not None and stored.mirror.revision == revision:
             return stored, stored.mirror.problem
-        if stored is not None and stored.type != wanted.type:
-            return None, f"work pool {name!r} was {stored.type} and is {wanted.type} in Prefect: give it another name there"
-        problem = self._template_problem(stored, wanted)
+        if stored is not None and stored.type != pool.type:
+            return None, f"work pool {name!r} was {stored.type} and is {pool.type} in Prefect: give it another name there"
+        problem = self._template_problem(stored, pool)
         if problem and stored is None:
             return None, f"work pool {name!r} is not served: {problem}"
-        return self._saved(stored, wanted, Mirror(source=NAME, revision=revision, problem=problem), now), problem
+        return self._saved(stored, pool, Mirror(source=NAME, revision=revision, problem=problem), now), problem
 
     def gone(self, names: Sequence[str]) -> Sequence[str]:
         """Pause the mirrored pools that the server does not have any more; `names` are those that it has."""
@@ -99,32 +99,32 @@ class Mirroring:
                 self._store.save_pool(replace(pool, paused=True, mirror=mirror), expected_version=pool.version)
         return [f"Prefect: work pool {pool.name!r} is paused: {GONE}" for pool in left]
 
-    def _wanted(self, there: Mapping[str, Any], queues: Sequence[Mapping[str, Any]], now: datetime) -> tuple[WorkPool, str]:
-        template = self._fill(there.get("base_job_template")) or _default_template(str(there.get("type")))
+    def _wanted(self, record: Mapping[str, Any], queues: Sequence[Mapping[str, Any]], now: datetime) -> tuple[WorkPool, str]:
+        template = self._fill(record.get("base_job_template")) or _default_template(str(record.get("type")))
         pool = WorkPool(
             id=self._new_id(),  # the same pool in another store has another
-            name=str(there.get("name")),
-            type=str(there.get("type")),
-            base_job_template=adapted(template, self._jobs, str(there.get("type"))),
+            name=str(record.get("name")),
+            type=str(record.get("type")),
+            base_job_template=adapted(template, self._jobs, str(record.get("type"))),
             queues=_queues(queues),
-            concurrency_limit=there.get("concurrency_limit"),
-            paused=bool(there.get("is_paused")),
-            description=str(there.get("description") or ""),
+            concurrency_limit=record.get("concurrency_limit"),
+            paused=bool(record.get("is_paused")),
+            description=str(record.get("description") or ""),
             created_at=now,
         )
         return pool, _revision(pool)
 
-    def _template_problem(self, stored: WorkPool | None, wanted: WorkPool) -> str:
+    def _template_problem(self, stored: WorkPool | None, pool: WorkPool) -> str:
         """A template that is in use is not checked again: a pause gets through when checks have become stricter meanwhile."""
-        in_use = stored is not None and stored.base_job_template == wanted.base_job_template
-        return "" if in_use else self._problem_of(wanted)
+        in_use = stored is not None and stored.base_job_template == pool.base_job_template
+        return "" if in_use else self._problem_of(pool)
 
-    def _saved(self, stored: WorkPool | None, wanted: WorkPool, mirror: Mirror, now: datetime) -> WorkPool:
+    def _saved(self, stored: WorkPool | None, pool: WorkPool, mirror: Mirror, now: datetime) -> WorkPool:
         if stored is None:
-            return self._store.save_pool(replace(wanted, mirror=mirror), expected_version=None)
-        self._withdraw(stored, {queue.name for queue in wanted.queues}, now)
-        template = stored.base_job_template if mirror.problem else wanted.base_job_template
-        whole = replace(wanted, id=stored.id, created_at=stored.created_at, base_job_template=template, mirror=mirror)
+            return self._store.save_pool(replace(pool, mirror=mirror), expected_version=None)
+        self._withdraw(stored, {queue.name for queue in pool.queues}, now)
+        template = stored.base_job_template if mirror.problem else pool.base_job_template
+        whole = replace(pool, id=stored.id, created_at=stored.created_at, base_job_template=template, mirror=mirror)
         return self._store.save_pool(whole, expected_version=stored.version)
 
     def _withdraw(self, stored: WorkPool, queues: set[str], now: datetime) -> None:

@@ -123,9 +123,11 @@ class Reporting:
         for some in pages(iter(old)):
             if self.is_over():
                 return
-            there = {flow_run.id: flow_run for flow_run in self.server.flow_runs_by_id([str(run.source_id) for run in some])}
+            flow_runs = {
+                flow_run.id: flow_run for flow_run in self.server.flow_runs_by_id([str(run.source_id) for run in some])
+            }
             for run in some:
-                if unseen(run, there.get(str(run.source_id))):
+                if unseen(run, flow_runs.get(str(run.source_id))):
                     self._cancel(run)
 
     def _cancel(self, run: Run) -> None:

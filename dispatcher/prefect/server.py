@@ -123,8 +123,8 @@ class PrefectServer:
         """The deployments that exist, by id."""
         if not ids:
             return {}
-        found = self._pages("deployments/filter", {"deployments": {"id": {"any_": sorted(ids)}}})
-        return {str(deployment.get("id")): deployment for deployment in found}
+        records = self._pages("deployments/filter", {"deployments": {"id": {"any_": sorted(ids)}}})
+        return {str(deployment.get("id")): deployment for deployment in records}
 
     def flow_names(self, ids: Sequence[str]) -> Mapping[str, str]:
         """The names of the flows that exist, by id."""

@@ -68,8 +68,8 @@ class PrefectSource:
         self._pools, self._job_variables = {}, JobVariables(self.server, ServerVariables(self.server))
         problems = list[str]()
         listed = self.server.pools(self.served.types, self.served.names)
-        there = [pool for pool in listed if pools is None or pool.get("name") in pools]
-        for pool in there:
+        records = [pool for pool in listed if pools is None or pool.get("name") in pools]
+        for pool in records:
             if self.clock.now() >= deadline:
                 problems.append("Prefect: this tick had no time left for all work pools")
                 break
@@ -109,10 +109,10 @@ class PrefectSource:
         """See `Source.close`."""
         self.server.close()
 
-    def _bring(self, there: Mapping[str, Any], deadline: datetime) -> Sequence[str]:
+    def _bring(self, record: Mapping[str, Any], deadline: datetime) -> Sequence[str]:
         """Mirror one pool and bring its runs."""
-        name, now = str(there.get("name")), self.clock.now()
-        pool, problem = self._mirroring().mirror(there, self.server.queues(name), now)
+        name, now = str(record.get("name")), self.clock.now()
+        pool, problem = self._mirroring().mirror(record, self.server.queues(name), now)
         if pool is None:
             return [f"Prefect: {problem}"]
         self._pools[name] = pool

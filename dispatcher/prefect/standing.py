@@ -89,8 +89,8 @@ class MirrorStatus:
 def standing(source: PrefectSource) -> MirrorStatus:
     """Ask the server. Raises `SourceError` or `StoreError`."""
     version = source.server.version()
-    there = source.server.pools(source.served.types, source.served.names)
-    pools = [_pool(source, pool) for pool in there]
+    records = source.server.pools(source.served.types, source.served.names)
+    pools = [_pool(source, pool) for pool in records]
     names = {pool.name for pool in pools}
     gone = [pool for pool in mirrored(source.store) if pool.name not in names]
     left = [PoolStanding(name=pool.name, type=pool.type, mirrored=True, problem=_problem(pool)) for pool in gone]
@@ -109,15 +109,15 @@ def mirrored(store: Store) -> list[WorkPool]:
     return [pool for pool in store.pools() if pool.mirror is not None and pool.mirror.source == NAME]
 
 
-def _pool(source: PrefectSource, there: Mapping[str, Any]) -> PoolStanding:
-    name = str(there.get("name"))
+def _pool(source: PrefectSource, record: Mapping[str, Any]) -> PoolStanding:
+    name = str(record.get("name"))
     stored = source.store.pool(name)
     own = stored is not None and stored.mirror is None
     problem = "a pool of our own has this name; rename one of the two" if own else _problem(stored)
     online = [str(worker.get("name")) for worker in source.server.workers(name) if worker.get("status") == "ONLINE"]
     return PoolStanding(
         name=name,
-        type=str(there.get("type")),
+        type=str(record.get("type")),
         mirrored=stored is not None and not own,
         problem=problem,
         workers=tuple(sorted(set(online) - {OUR_NAME})),

@@ -44,13 +44,13 @@ def wake_on_events(server: PrefectServer, pools: Sequence[str], url: str, header
     """Make the automations of these pools call the address; others of ours are removed. Raises `SourceError`."""
     block = _block(server, {"method": "POST", "url": url, "headers": {"Content-Type": "application/json", **headers}})
     existing = {str(automation["name"]): str(automation["id"]) for automation in _automations(server)}
-    wanted = {f"{NAME}{pool}": _automation(pool, block) for pool in pools}
-    for name, body in wanted.items():
+    automations = {f"{NAME}{pool}": _automation(pool, block) for pool in pools}
+    for name, body in automations.items():
         if name in existing:
             server.send("PUT", f"automations/{existing[name]}", body)
         else:
             server.send("POST", "automations/", body)
-    for name in existing.keys() - wanted.keys():
+    for name in existing.keys() - automations.keys():
         server.send("DELETE", f"automations/{existing[name]}")
 
 

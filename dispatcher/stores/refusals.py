@@ -59,9 +59,9 @@ def deployment_changed(name: str, expected: int, stored: int) -> Conflict:
     )
 
 
-def configuration_changed(what: str = "") -> Conflict:
+def configuration_changed(subject: str = "") -> Conflict:
     """Somebody else changed something after it was read for a change of many nouns."""
-    detail = f" ({what})" if what else ""
+    detail = f" ({subject})" if subject else ""
     return Conflict(f"the stored configuration was changed in between{detail}: plan again, and apply the new plan")
 
 

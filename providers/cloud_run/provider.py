@@ -134,7 +134,7 @@ class CloudRunProvider:
 
     def _observe(self, place: Place, group: Sequence[Submission]) -> dict[str, Observation]:
         try:
-            return self._regions.at(place).observe({one.name: one.handle["execution"] for one in group})
+            return self._regions.at(place).observe({submission.name: submission.handle["execution"] for submission in group})
         except CallFailed as problem:
             return unreadable(group, problem)
 

@@ -47,9 +47,9 @@ class Answer:
         words = self.value.get("message") if isinstance(self.value, Mapping) else None
         return words.strip() if isinstance(words, str) else ""
 
-    def unexpected(self, what: str) -> CallFailed:
+    def unexpected(self, action: str) -> CallFailed:
         """The error for an answer that says nothing of use."""
-        return CallFailed(f"{what}: status {self.status}: {self.message or 'no words that can be understood'}")
+        return CallFailed(f"{action}: status {self.status}: {self.message or 'no words that can be understood'}")
 
 
 class Connection:
@@ -172,9 +172,9 @@ class Engine:
         return str(self._connection.session().base_url)
 
 
-def container_path(name: str, what: str = "") -> str:
+def container_path(name: str, part: str = "") -> str:
     """The path of a container, or of something of it."""
-    return f"/containers/{quote(name, safe='')}{what}"
+    return f"/containers/{quote(name, safe='')}{part}"
 
 
 def _session(host: Host, timeout: float) -> APIClient:

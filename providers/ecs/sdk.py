@@ -121,18 +121,18 @@ class SdkService:
         return answer
 
 
-def bounded(seconds: float, what: str, call: Callable[[], Result]) -> Result:
+def bounded(seconds: float, operation: str, call: Callable[[], Result]) -> Result:
     """What `call` gives within `seconds`. Raises `AwsFailure`, `NoAnswerInTime` and `Garbled`."""
-    return translated(what, lambda: within(seconds, call))
+    return translated(operation, lambda: within(seconds, call))
 
 
-def translated(what: str, call: Callable[[], Result]) -> Result:
+def translated(operation: str, call: Callable[[], Result]) -> Result:
     """What `call` gives. Raises `AwsFailure` for an error of AWS, the SDK or the system, and `Garbled` for an odd answer."""
     try:
         return call()
     except AWS_FAILURES as error:
         raise AwsFailure(fault_of(error)) from error
     except (*_ODD, ResponseParserError) as error:
-        raise Garbled(f"{what}: the answer cannot be read: {type(error).__name__}: {error}") from error
+        raise Garbled(f"{operation}: the answer cannot be read: {type(error).__name__}: {error}") from error
     except (OSError, RuntimeError) as error:
         raise AwsFailure(fault_of(error)) from error

@@ -100,17 +100,17 @@ class Remote:
     def __init__(self, control_url: str, *, timeout: float = 30.0) -> None:
         self._url, self._timeout = control_url.rstrip("/") + PREFIX, timeout
 
-    def get(self, what: str = "", **query: str) -> Any:
+    def get(self, path: str = "", **query: str) -> Any:
         """Read the emulator itself (`about` is empty), or its jobs, calls or events."""
-        return self._ask("GET", what + (f"?{urllib.parse.urlencode(query)}" if query else ""), None)
+        return self._ask("GET", path + (f"?{urllib.parse.urlencode(query)}" if query else ""), None)
 
-    def post(self, what: str, **body: Any) -> Any:
+    def post(self, path: str, **body: Any) -> Any:
         """One of finish, faults, advance, settings, reset."""
-        return self._ask("POST", what, json.dumps(body).encode())
+        return self._ask("POST", path, json.dumps(body).encode())
 
-    def _ask(self, method: str, what: str, data: bytes | None) -> Any:
+    def _ask(self, method: str, path: str, data: bytes | None) -> Any:
         request = urllib.request.Request(  # noqa: S310 - the caller's own emulator
-            f"{self._url}/{what}", data=data, method=method, headers={"Content-Type": "application/json"}
+            f"{self._url}/{path}", data=data, method=method, headers={"Content-Type": "application/json"}
         )
         with urllib.request.urlopen(request, timeout=self._timeout) as reply:  # noqa: S310 - as above
             return json.load(reply)

@@ -77,9 +77,9 @@ class Answer:
         """True when the answer is that there is no object of this name."""
         return self.status == 404 and self.reason == "NotFound" and self.details.get("name") == name
 
-    def unexpected(self, what: str) -> CallFailed:
+    def unexpected(self, action: str) -> CallFailed:
         """The error for an unusable answer."""
-        return CallFailed(f"{what}: status {self.status}: {self.message or 'no words that can be understood'}")
+        return CallFailed(f"{action}: status {self.status}: {self.message or 'no words that can be understood'}")
 
 
 class Connection:

@@ -21,9 +21,9 @@ def jobs_path(namespace: str, name: str = "") -> str:
     return f"/apis/batch/v1/namespaces/{namespace}/jobs" + (f"/{name}" if name else "")
 
 
-def pods_path(namespace: str, name: str = "", what: str = "") -> str:
+def pods_path(namespace: str, name: str = "", part: str = "") -> str:
     """The path of all pods, of one, or of a subresource of it."""
-    return f"/api/v1/namespaces/{namespace}/pods" + (f"/{name}{what}" if name else "")
+    return f"/api/v1/namespaces/{namespace}/pods" + (f"/{name}{part}" if name else "")
 
 
 def job_in(answer: Answer, name: str) -> Mapping[str, Any]:

@@ -200,12 +200,12 @@ class ModalProvider:
     async def _names(self, place: Place) -> frozenset[str]:
         return await names_running_in(await self._accounts.get(place.credentials), place)
 
-    def _ask(self, what: str, place: Place, work: Coroutine[Any, Any, T], seconds: float) -> T:
+    def _ask(self, action: str, place: Place, work: Coroutine[Any, Any, T], seconds: float) -> T:
         """The answer to a read or a cancel; any failure becomes `CallFailed`."""
         try:
             return self._loop.run(work, seconds)
         except Overdue as problem:
             self._accounts.distrust(place.credentials)
-            raise CallFailed(f"could not {what}: Modal: {problem}") from None
+            raise CallFailed(f"could not {action}: Modal: {problem}") from None
         except ProviderError as problem:
-            raise CallFailed(f"could not {what}: {problem}") from problem
+            raise CallFailed(f"could not {action}: {problem}") from problem

@@ -125,7 +125,7 @@ class VertexAiProvider:
         seen: dict[str, Observation] = {}
         for place, group in by_place(Place, submissions).items():
             try:
-                seen |= self._regions.at(place).observe({one.name: one.handle["job_id"] for one in group})
+                seen |= self._regions.at(place).observe({submission.name: submission.handle["job_id"] for submission in group})
             except CallFailed as problem:
                 seen |= unreadable(group, problem)
         return seen
@@ -142,7 +142,7 @@ class VertexAiProvider:
         for place, group in by_place(Place, submissions[: self._deletes]).items():
             with suppress(CallFailed):  # what is not named as gone is asked for again
                 region = self._regions.at(place)
-                gone |= {one.name for one in group if region.delete(one.handle["job_id"])}
+                gone |= {job.name for job in group if region.delete(job.handle["job_id"])}
         return frozenset(gone)
 
     def sweep(self, configuration: Mapping[str, Any], keep: frozenset[str]) -> tuple[str, ...]:

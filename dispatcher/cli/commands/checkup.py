@@ -227,7 +227,11 @@ def _late(context: Context, view: PoolView, now: datetime) -> CheckResult:
 def _windows(pool: WorkPool, deployments: Sequence[Deployment], heartbeat: timedelta) -> CheckResult:
     """Whether ticks have time for schedules: what they leave stays near, and is late when its time has come."""
     ticked = pool.last_tick_at
-    near = sorted((one.windows_at, one.name) for one in deployments if one.pool == pool.name and one.windows_at)
+    near = sorted(
+        (deployment.windows_at, deployment.name)
+        for deployment in deployments
+        if deployment.pool == pool.name and deployment.windows_at
+    )
     left = [(since, name) for since, name in near if ticked and ticked - since > heartbeat]
     if not left:
         return CheckResult(check="windows", subject=pool.name, level=Level.OK, text="the last tick left no windows behind")

@@ -22,14 +22,14 @@ def yes_option(function: Function) -> Function:
     return click.option("-y", "--yes", is_flag=True, help=words)(function)
 
 
-def consent(what: str, *, yes: bool) -> None:
-    """Ask for consent to `what`, such as "delete work pool 'nightly'", and return only with it.
+def consent(action: str, *, yes: bool) -> None:
+    """Ask for consent to `action`, such as "delete work pool 'nightly'", and return only with it.
 
     Raises `InvalidInput` without a terminal, and `click.Abort` if the person says no.
     """
     if yes:
         return
     if not sys.stdin.isatty():
-        words = f"needed to {what}: there is no terminal to ask at; nothing was changed"
+        words = f"needed to {action}: there is no terminal to ask at; nothing was changed"
         raise InvalidInput("request", [Fault("--yes", words)])
-    click.confirm(f"{what[:1].upper()}{what[1:]}?", abort=True, err=True)
+    click.confirm(f"{action[:1].upper()}{action[1:]}?", abort=True, err=True)

@@ -36,8 +36,8 @@ class Changing:
     def restore(self, runs: Sequence[Run]) -> None:
         """See `Store.restore`."""
         self._open_lanes(run.pool for run in runs if run.lane is not None)
-        there = self._writer.read([run.id for run in runs])
-        self._add({run.id: as_read(run) for run in runs if run.id not in there})
+        stored = self._writer.read([run.id for run in runs])
+        self._add({run.id: as_read(run) for run in runs if run.id not in stored})
 
     def requeue(self, requeues: Sequence[Requeue], entry: LogEntry | None) -> frozenset[UUID]:
         """See `DynamoStore.requeue`."""
@@ -72,8 +72,8 @@ class Changing:
     def _open_lanes(self, pools: Iterable[str]) -> None:
         """Note that runs of these pools may wait in lanes, before the first run does. The note stays even if no run follows."""
         needed = sorted(set(pools))
-        there = self._table.items([keys.lanes(pool) for pool in needed]) if needed else {}
-        for pool in [name for name in needed if keys.lanes(name) not in there]:
+        stored = self._table.items([keys.lanes(pool) for pool in needed]) if needed else {}
+        for pool in [name for name in needed if keys.lanes(name) not in stored]:
             self._table.transact({keys.lanes(pool): ("Put", {"Item": {}})}, self._table.new_token())
 
     def _add(self, runs: Mapping[UUID, Run], entry: LogEntry | None = None) -> frozenset[UUID]:

@@ -81,13 +81,13 @@ def typed(value: Any) -> Mapping[str, Any]:
 
 
 @contextmanager
-def readable(what: str) -> Iterator[None]:
+def readable(subject: str) -> Iterator[None]:
     """Raise `StoreUnavailable` for an item without the expected attribute, or with another kind of value in it."""
     try:
         yield
     except ODD as problem:
         words = f"{type(problem).__name__}: {problem}"
-        raise StoreUnavailable(f"DynamoDB: an item cannot be read: {what}: {words}: try again") from problem
+        raise StoreUnavailable(f"DynamoDB: an item cannot be read: {subject}: {words}: try again") from problem
 
 
 def plain(attribute: Mapping[str, Any]) -> Any:
@@ -147,8 +147,8 @@ def size(item: Item) -> int:
 
 def unknown(item: Item | None, names: Iterable[str]) -> Item:
     """The attributes besides these: newer code has written them, and whoever writes the item anew keeps them."""
-    known = {*names, "pk", "sk"}
-    return {name: value for name, value in (item or {}).items() if name not in known}
+    own = {*names, "pk", "sk"}
+    return {name: value for name, value in (item or {}).items() if name not in own}
 
 
 def pool_item(pool: WorkPool, before: Item | None = None) -> Item:

@@ -34,11 +34,11 @@ class Materialiser:
             item = self._windows(pool)
         names = windows.due_in(item, now)[: max(limit, 0)]
         items = self._table.items([keys.deployment(name) for name in names])
-        there = filter(None, (deployment_in(items.get(keys.deployment(name))) for name in names))
+        deployments = filter(None, (deployment_in(items.get(keys.deployment(name))) for name in names))
         # A deployment may have changed since its pool's windows were read.
         due = {
             (deployment.windows_at, deployment.name): deployment
-            for deployment in there
+            for deployment in deployments
             if deployment.windows_at and deployment.windows_at <= now and deployment.pool == pool
         }
         return [due[position] for position in sorted(due)]

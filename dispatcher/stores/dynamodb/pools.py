@@ -178,8 +178,8 @@ class Pools:
         return {name: pools[name] for name in names if name in pools}, watches
 
     def _create(self, pool: WorkPool, token: str) -> tuple[WorkPool, Actions]:
-        there, watches = self._read([pool.name])
-        if there:
+        stored, watches = self._read([pool.name])
+        if stored:
             raise refusals.pool_exists(pool.name)
         clear(self._table, pool.name)
         saved = _saved(pool, 1, holds=(), last_tick_at=None, ticked_hours=(), automated=_is_looked_at(pool.name, watches))

@@ -152,7 +152,7 @@ class Table:
             return frozenset(key for number, key in enumerate(actions) if number in failed.items)
         return frozenset()
 
-    def rounds(self, what: str) -> Iterator[int]:
+    def rounds(self, action: str) -> Iterator[int]:
         """Rounds of reading, deciding and writing, as long as other writers come first. Raises `StoreUnavailable` after the
         last.
         """
@@ -162,7 +162,7 @@ class Table:
                 self.clock.sleep(delay(past, name, first=0.01, cap=0.5))
             yield past
         raise StoreUnavailable(
-            f"DynamoDB table {self.name!r}: {what}: other writers came first {ROUNDS} times in a row; try again"
+            f"DynamoDB table {self.name!r}: {action}: other writers came first {ROUNDS} times in a row; try again"
         )
 
     # The table itself

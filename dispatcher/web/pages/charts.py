@@ -86,9 +86,9 @@ def _few(queues: Mapping[str, Sequence[float]]) -> Mapping[str, Sequence[float]]
 def _path(base: Sequence[float], upper: Sequence[float], scale: float) -> str:
     """The outline of one lane: along the top from left to right, and back along its base."""
     width = (WIDTH - LEFT) / len(upper)
-    there = [(part, _down(slots, scale)) for part, slots in enumerate(upper)]
+    heights = [(part, _down(slots, scale)) for part, slots in enumerate(upper)]
     back = [(part, _down(slots, scale)) for part, slots in reversed(list(enumerate(base)))]
-    steps = [f"{LEFT + part * width:.1f},{y:.1f} {LEFT + (part + 1) * width:.1f},{y:.1f}" for part, y in there]
+    steps = [f"{LEFT + part * width:.1f},{y:.1f} {LEFT + (part + 1) * width:.1f},{y:.1f}" for part, y in heights]
     steps += [f"{LEFT + (part + 1) * width:.1f},{y:.1f} {LEFT + part * width:.1f},{y:.1f}" for part, y in back]
     return f"M{' '.join(steps)}Z"
 

@@ -48,9 +48,9 @@ def _variables(kind: str) -> EditedVariables:
 
 def _form(visit: Visit, fields: dict[str, str], faults: Sequence[Fault] = ()) -> Response:
     status = HTTPStatus.UNPROCESSABLE_ENTITY if faults else HTTPStatus.OK
-    known = registry.types()
+    kinds = registry.types()
     drawn = (
-        _variables(fields["type"]).drawn(visit.form or None, faults) if fields["type"] in known else {"form": None, "json": ""}
+        _variables(fields["type"]).drawn(visit.form or None, faults) if fields["type"] in kinds else {"form": None, "json": ""}
     )
-    types = [(name, registry.provider_type(name).description) for name in known]
+    types = [(name, registry.provider_type(name).description) for name in kinds]
     return visit.render("new_pool.html", status=status, fields=fields, faults=faults, types=types, **drawn)

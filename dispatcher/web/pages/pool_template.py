@@ -35,14 +35,14 @@ def save_template(visit: Visit) -> Response:
     typed: Template = _shown(record)
     try:
         typed = _typed(visit, record)
-        wanted = with_secrets(typed, record.base_job_template, _shown(record))
+        template = with_secrets(typed, record.base_job_template, _shown(record))
         version = visit.sent("version")
         client = visit.client.only_at(pool=int(version) if version.isdecimal() and len(version) < 12 else None)
-        plan = client.plan_pool(record.name, base_job_template=wanted)
+        plan = client.plan_pool(record.name, base_job_template=template)
     except InvalidInput as problem:
         return _page(visit, record, typed, problem.faults)
     if visit.sent("confirmed") != "yes":
-        return _page(visit, record, typed, plan=plan, preview=_preview(visit, record, wanted))
+        return _page(visit, record, typed, plan=plan, preview=_preview(visit, record, template))
     visit.client.apply_pool(plan)
     return gone_back(visit, url("pools", record.name))
 
@@ -91,14 +91,14 @@ def _typed(visit: Visit, record: WorkPool) -> Template:
     return with_defaults(shown, coerced_variables({"variables": form.schema}, form.read(visit.form)))
 
 
-def _preview(visit: Visit, record: WorkPool, wanted: Template) -> JobPreview | Sequence[Fault]:
+def _preview(visit: Visit, record: WorkPool, template: Template) -> JobPreview | Sequence[Fault]:
     """The job that the new template makes of the variables to try; what is wrong with them."""
     try:
         tried = json_object(visit.sent("try"), "try")
-        made = visit.client.preview_job(pool=record.name, base_job_template=wanted, job_variables=tried)
+        made = visit.client.preview_job(pool=record.name, base_job_template=template, job_variables=tried)
     except InvalidInput as problem:
         return problem.faults
-    secrets = of_pools([record, replace(record, base_job_template=wanted)]) | secret_texts(wanted, tried)
+    secrets = of_pools([record, replace(record, base_job_template=template)]) | secret_texts(template, tried)
     return JobPreview(pool=made.pool, configuration=hide(secrets, made.configuration), warnings=made.warnings)
 
 

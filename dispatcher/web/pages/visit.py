@@ -72,13 +72,13 @@ class Pages:
         """A page as an answer."""
         state = request.scope.get("state", {})
         theme = request.cookies.get(THEME, "auto")
-        known = {
+        common = {
             "theme": theme if theme in THEMES else "auto",
             "actor": state.get("actor"),
             "may_change": state.get("may_change", False),
             "path": request.url.path,
         }
-        return HTMLResponse(self.templates.get_template(template).render(**known, **values), status_code=status)
+        return HTMLResponse(self.templates.get_template(template).render(**common, **values), status_code=status)
 
     def problem(self, request: Request, error: Exception) -> Response:
         """The page of an error of the client, or of a refused request. One that may pass loads itself again."""

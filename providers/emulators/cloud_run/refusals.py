@@ -49,9 +49,9 @@ def over_rate(*, metric: str, limit: str, region: str, project: str, allowed: in
     return Refusal("RESOURCE_EXHAUSTED", message, info, *wait)
 
 
-def over_quota(what: str, allowed: int) -> Refusal:
+def over_quota(quota: str, allowed: int) -> Refusal:
     """A quota that time alone does not refill; how the real service words it is not known here."""
-    return Refusal("RESOURCE_EXHAUSTED", f"Quota exceeded: {what}, limit {allowed}. See https://cloud.google.com/run/quotas")
+    return Refusal("RESOURCE_EXHAUSTED", f"Quota exceeded: {quota}, limit {allowed}. See https://cloud.google.com/run/quotas")
 
 
 def _kind(name: str) -> str:

@@ -42,7 +42,7 @@ def value_of(value: Any, kind: str | None) -> Any:
 
 def keys_of(table: Any, index: str | None) -> KeySchema:
     """The keys of a table or an index. Raises Unusual for one without a sort key, or with several."""
-    schema = table.schema if index is None else next((known.schema for known in table.all_indexes() if known.name == index), [])
+    schema = table.schema if index is None else next((other.schema for other in table.all_indexes() if other.name == index), [])
     if [key["KeyType"] for key in schema] != ["HASH", "RANGE"] or not table.has_range_key:
         raise Unusual
     partition, sort = (key["AttributeName"] for key in schema)

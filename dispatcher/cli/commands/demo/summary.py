@@ -96,8 +96,8 @@ def _limits(pool: WorkPool, runs: Sequence[Run], evidence: Evidence, highest: Ma
             yield _limit(f"queue {queue.name}", queue.concurrency_limit, used)
 
 
-def _limit(what: str, limit: int | None, used: int) -> Shape:
-    name = f"never over the limit of {what}"
+def _limit(subject: str, limit: int | None, used: int) -> Shape:
+    name = f"never over the limit of {subject}"
     return {"name": name, "ok": limit is None or used <= limit, "found": f"highest use seen: {used} of {limit}"}
 
 

@@ -50,8 +50,8 @@ def demo_picture(title: str, picture: Picture) -> Group:
 
 def demo_summary(shape: Shape) -> None:
     """The summary of the demo, and what to try next."""
-    what = f"{shape['runs']} runs on {shape['stage']} in {shape['seconds']} s: {_ends(shape)}"
-    say(f"\n{what}. At most {shape['limit']} at once.\n")
+    title = f"{shape['runs']} runs on {shape['stage']} in {shape['seconds']} s: {_ends(shape)}"
+    say(f"\n{title}. At most {shape['limit']} at once.\n")
     out = table("Priority", "Queue", "Limit", "Runs", "Median wait", "Longest", "Ended", "Admitted as", right=(0, 2, 3, 4, 5))
     for queue in shape["queues"]:
         waits = queue["wait_seconds"] or {"median": 0, "longest": 0}
