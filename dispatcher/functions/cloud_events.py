@@ -25,7 +25,7 @@ Invoke = Callable[[Any], dict[str, Any]]
 
 
 def handled(headers: Mapping[str, str], body: bytes, invoke: Invoke) -> dict[str, Any]:
-    """The report of `invoke`, which is called with the event in a request's body; of a delivery, with an event of a job only.
+    """Call `invoke` with the event in a request's body and return its report. A delivery may only carry an event about a job.
 
     Raises what `invoke` raises, and `InvalidInput` for a request that is no delivery.
     """

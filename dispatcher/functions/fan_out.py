@@ -31,7 +31,7 @@ class Start(Protocol):
 
 
 def fan_out(dispatch: Dispatch, deadline: datetime, start: Start) -> dict[str, Any]:
-    """Tick all pools, those with something to do in invocations of their own; the report of what was ticked here.
+    """Tick all pools, each that has something to do in an invocation of its own. Returns the report of what was ticked here.
 
     The report is that of a tick with one more field, `invoked`: the pools for which an invocation was started. A
     single pool with something to do keeps no other waiting, and is ticked here.

@@ -23,7 +23,7 @@ from dispatcher.settings import Settings
 ISSUERS = frozenset({"accounts.google.com", "https://accounts.google.com"})
 REMOVED = ".SIGNATURE_REMOVED_BY_GOOGLE"
 SECONDS = 5.0
-"""To connect, and to answer, when certificates are fetched."""
+"""Seconds to connect, and to answer, when certificates are fetched."""
 LEAST_KEPT = timedelta(minutes=1)
 """Certificates are fetched at most this often, whatever key ids callers name."""
 _UNKNOWN_KEY = re.compile(r"[Cc]ertificate for key id .* not found")
@@ -35,7 +35,7 @@ _MAX_AGE = re.compile(r"\bmax-age=(\d{1,9})\b")
 
 
 class Unauthorized(Exception):
-    """The caller is not let in. The text says why; it goes to the log, not to the caller."""
+    """The caller is refused. The text says why; it goes to the log, not to the caller."""
 
 
 class CannotCheck(Exception):
@@ -145,7 +145,7 @@ class CallerTokens:
 
 
 def fetch(url: str) -> Any:
-    """An answer over HTTP. A connection of its own: one kept for hours would not have lived through a freeze."""
+    """An answer over HTTP, on a connection of its own: one that was kept for hours would be dead after a freeze."""
     from google.auth.transport.requests import Request  # noqa: PLC0415 - only where signatures are verified here
 
     request = Request()

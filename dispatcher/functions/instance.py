@@ -66,7 +66,7 @@ class Instance:
 
 
 def log_unknown_settings(environment: Mapping[str, str]) -> None:
-    """One line for each variable that looks like a setting and is none: a misspelt one would have no effect, unseen."""
+    """One line for each variable that looks like a setting and is none: a misspelt one would silently have no effect."""
     for line in unknown_settings(environment):
         log_event("setting.unknown", warning=line)
 

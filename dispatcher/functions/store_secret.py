@@ -22,7 +22,7 @@ from providers.aws import new_session
 NAME = "DISPATCHER_STORE_SECRET"
 VARIABLES = "DISPATCHER_SECRET_ENVIRONMENT"
 SECONDS = 3.0
-"""To connect, and to answer; once more after a failure, since nothing is done without it."""
+"""Seconds to connect, and to answer. A failed call is repeated once, since nothing can be done without the secret."""
 
 
 def read_store(arn: str) -> str:

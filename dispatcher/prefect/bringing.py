@@ -116,13 +116,13 @@ def waiting_runs(store: Store, pool: WorkPool, now: datetime) -> dict[str, Run]:
 
 
 def latest(store: Store, pool: WorkPool, flow_run: FlowRun) -> tuple[Run | None, UUID]:
-    """The last of our runs of a flow run, and the id of the next."""
+    """Our last run of a flow run, and the id of the next."""
     runs, following = _kept(store, pool, flow_run)
     return (runs[-1] if runs else None), following
 
 
 def earlier_runs(store: Store, pool: WorkPool, flow_run: FlowRun) -> Sequence[Run]:
-    """Those of our runs of a flow run that were not pruned, oldest first."""
+    """Our runs of a flow run that were not pruned, oldest first."""
     return _kept(store, pool, flow_run)[0]
 
 

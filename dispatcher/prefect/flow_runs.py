@@ -119,7 +119,7 @@ def unresolved_fault(variables: Mapping[str, Any]) -> str:
 
 
 def _labels(flow_run: FlowRun, deployment: Mapping[str, Any] | None, pool: WorkPool, flow_name: str | None) -> dict[str, str]:
-    """All that Prefect's workers set but `deployment-updated`, which every poll of the server changes."""
+    """Every label that Prefect's workers set, except `deployment-updated`, which every poll of the server changes."""
     names = {
         "flow-run-id": flow_run.id,
         "flow-run-name": flow_run.name,
@@ -150,7 +150,7 @@ def _variables(deployment: Mapping[str, Any] | None) -> Mapping[str, Any]:
 
 
 def _nested(variables: Mapping[str, Any]) -> Mapping[str, Any]:
-    """With dotted names put into place; as they are where that is impossible, so that rendering names the fault."""
+    """The variables with dotted names resolved; unchanged where that is impossible, so that rendering names the fault."""
     try:
         return nest(variables)
     except RenderError:

@@ -28,7 +28,7 @@ NAME = "prefect"
 """What mirrored pools carry as their source."""
 
 COMMAND = "prefect flow-run execute"
-"""What Prefect's workers run where a job variable says nothing else."""
+"""The command that Prefect's workers run, unless a job variable names another."""
 
 WITHOUT_PREFECT = frozenset({"python:3.12-slim"})
 """The images that our default templates start from: no flow can run in them."""
@@ -45,12 +45,12 @@ SECRETS: Mapping[str, Any] = {
 GONE = "Prefect does not have it any more, or its type is not served"
 
 MOST = 1000
-"""Runs of a queue that is gone which one tick withdraws."""
+"""How many runs of a deleted queue one tick withdraws."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ForJobs:
-    """What every job of a flow run has to know, where its template leaves it open."""
+    """What every job of a flow run needs, unless its template sets it."""
 
     api_url: str
     """The server, as jobs reach it."""
@@ -58,7 +58,7 @@ class ForJobs:
 
 
 class Mirroring:
-    """Makes pools of ours what the server's pools are."""
+    """Brings our pools in line with the server's."""
 
     def __init__(
         self,
@@ -115,7 +115,7 @@ class Mirroring:
         return pool, _revision(pool)
 
     def _template_problem(self, stored: WorkPool | None, pool: WorkPool) -> str:
-        """A template that is in use is not checked again: a pause gets through when checks have become stricter meanwhile."""
+        """A template in use is not checked again, so that a pause comes through even if checks have become stricter since."""
         in_use = stored is not None and stored.base_job_template == pool.base_job_template
         return "" if in_use else self._problem_of(pool)
 
@@ -128,7 +128,7 @@ class Mirroring:
         return self._store.save_pool(whole, expected_version=stored.version)
 
     def _withdraw(self, stored: WorkPool, queues: set[str], now: datetime) -> None:
-        """End what waits in queues that are gone: its flow runs are in another queue now, or in none."""
+        """End the runs that wait in deleted queues: their flow runs are in another queue now, or in none."""
         for queue in stored.queues:
             if queue.name not in queues:
                 where = RunFilter(pool=stored.name, queue=queue.name, states=frozenset({RunState.SCHEDULED}))
@@ -222,7 +222,7 @@ def problem_in(pool: WorkPool) -> str:
 
 
 def warnings_in(pool: WorkPool) -> Sequence[str]:
-    """What whoever saves the pool here would be warned of: credentials blocks, what has no effect. Raises `InvalidInput`."""
+    """The warnings that saving the pool here would show: credentials blocks, fields without effect. Raises `InvalidInput`."""
     from dispatcher.client.jobs import Jobs  # noqa: PLC0415 - likewise
 
     warnings = list[str]()

@@ -48,7 +48,7 @@ Owed = Ended | Back | Started | Cancel
 
 
 def owed(flow_run: FlowRun, run: Run, now: datetime, *, pid: str, shows_ours: bool) -> Owed | None:
-    """What follows from a flow run that is PENDING, RUNNING or CANCELLING there, and the last run that we made of it.
+    """What follows from a flow run that is PENDING, RUNNING or CANCELLING at the server, and from our last run of it.
 
     `pid`: what the flow run has to show once the job of the run was submitted.
     `shows_ours`: whether its infrastructure is a job of ours, or nothing yet.
@@ -65,7 +65,7 @@ def owed(flow_run: FlowRun, run: Run, now: datetime, *, pid: str, shows_ours: bo
 
 
 def unseen(run: Run, flow_run: FlowRun | None) -> Cancel | None:
-    """What follows for a live run whose flow run holds no slot there: None where it does not exist any more."""
+    """What follows for a live run whose flow run holds no slot at the server, or was deleted there (None)."""
     if run.state is RunState.CANCELLING:
         return None
     if flow_run is None:

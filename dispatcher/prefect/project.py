@@ -149,7 +149,7 @@ def _deployments(project: Any) -> Sequence[Mapping[str, Any]]:
 
 
 def _names(deployments: Sequence[Mapping[str, Any]]) -> list[str]:
-    """A name for each. Prefect's are unique for one flow only: where two are the same, the flow's name comes first."""
+    """A unique name for each. Prefect's are unique within a flow: where two are equal, the flow's name is put first."""
     counts = Counter(str(deployment.get("name")) for deployment in deployments)
     names: list[str] = []
     for deployment in deployments:

@@ -38,7 +38,7 @@ class Reporting:
     now: datetime
     is_over: Callable[[], bool]
     is_last: bool = False
-    """Nobody will report after this: the claims of all runs that wait are given back."""
+    """This is the last report: the claims of all waiting runs are given back."""
     _open_ends: int = field(default=0, init=False)
     """Flow runs that hold a slot for a job of ours that has ended, and may still report this itself."""
     _waiting_runs: Mapping[str, Run] | None = field(default=None, init=False)
@@ -64,7 +64,7 @@ class Reporting:
         return len(seen) < MOST and not (self.is_last and self._open_ends)
 
     def _waiting(self, flow_run_id: str) -> Run | None:
-        """For flow runs of which our first runs were pruned: an id does not lead to the run that waits now.
+        """For flow runs whose first runs here were pruned: no id leads to the run that waits now.
 
         Read once, but not by `cached_property`, whose lock is that of all instances: one pool's read would hold up another's.
         """
@@ -111,7 +111,7 @@ class Reporting:
         return owed(flow_run, run, self.now, pid=pid, shows_ours=shows_ours)
 
     def _shows_ours(self, flow_run: FlowRun, run: Run) -> bool:
-        """Whether its infrastructure is nothing yet or a job of ours, of an earlier occasion too: the server keeps it."""
+        """Whether it shows no infrastructure yet, or a job of ours. The server keeps showing that of an earlier occasion."""
         pid = flow_run.infrastructure_pid
         if pid is None or pid == pid_of(run, self.pool.type) or run_in(pid) == run.id:
             return True

@@ -22,7 +22,7 @@ SECONDS = 8.0
 TRY_SECONDS = 4.0
 """For one try."""
 AGAIN = frozenset({408, 429, 502, 503})
-"""What a server answers that is busy: one on SQLite answers 503 to plain writes of a single client."""
+"""The answers of a busy server: on SQLite, it answers 503 even to plain writes of a single client."""
 BUSY = " (a server on SQLite does under little load; use PostgreSQL)"
 WHO = "; set PREFECT_API_KEY or PREFECT_API_AUTH_STRING to what the server accepts"
 PAUSES = (0.1, 0.4, 1.0)
@@ -33,7 +33,7 @@ PAGE = 200
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PrefectAnswer:
-    """An answer that came, whatever it says."""
+    """An answer of the server, whatever it says."""
 
     code: int
     body: Any
@@ -165,12 +165,12 @@ class PrefectServer:
     # Anything else
 
     def read(self, path: str) -> Any:
-        """What is there; None where there is nothing."""
+        """The object; None where there is none."""
         answer = self._call("GET", path, None)
         return None if answer.code == 404 else _body(answer)
 
     def send(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
-        """One call of another kind; what it was answered."""
+        """One call of another kind, and its answer."""
         return _body(self._call(method, path, body))
 
     # Calls

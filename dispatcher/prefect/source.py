@@ -55,7 +55,7 @@ class PrefectSource:
     served: Served = Served()
     name: str = NAME
     _reported: set[str] = field(default_factory=set)
-    """The pools of which the last report has left nothing out."""
+    """The pools about which the last report was complete."""
     problem_of: ProblemOf | None = None
     """Why a pool of the server cannot be used; None: what is checked when a pool is saved here."""
     _pools: dict[str, WorkPool] = field(default_factory=dict)
@@ -79,7 +79,7 @@ class PrefectSource:
         return problems
 
     def may_start(self, run: Run) -> Withdrawn | NotConfirmed | None:
-        """See `Source.may_start`: the guarded claim, and that nothing its job was made from has changed before it."""
+        """See `Source.may_start`: makes the guarded claim, and checks that what the job was made from has not changed."""
         if run.source_id is None:
             return Withdrawn("it is no flow run of the Prefect server that its pool mirrors")
         answer = self.server.set_state(run.source_id, claim_state(run))

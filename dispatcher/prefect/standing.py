@@ -36,7 +36,7 @@ class PoolStanding:
     workers: tuple[str, ...] = ()
     """Others that serve it now."""
     warnings: tuple[str, ...] = ()
-    """What its template holds that is not used, or not as with a worker: credentials blocks above all."""
+    """What its template holds that has no effect here, or another one than with a worker: credentials blocks above all."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,7 +126,7 @@ def _pool(source: PrefectSource, record: Mapping[str, Any]) -> PoolStanding:
 
 
 def _warnings(pool: WorkPool) -> tuple[str, ...]:
-    """None of a template that is not used: its problem says why."""
+    """A template that is not used has none: its problem says why."""
     try:
         return tuple(warnings_in(pool))
     except InvalidInput:

@@ -28,7 +28,7 @@ DOCUMENT = f"{WEBHOOK}/block_documents/name/{BLOCK}"
 
 
 def unsigned_fault(url: str, headers: Mapping[str, str]) -> str:
-    """Why calls of the server would be refused at this address; empty where they may come through.
+    """Why this address would refuse the server's calls; empty where it may accept them.
 
     With a header of its own there is something before the function that looks at it.
     """
@@ -65,7 +65,7 @@ def wake_no_more(server: PrefectServer) -> Sequence[str]:
 
 
 def _automations(server: PrefectServer) -> list[Mapping[str, Any]]:
-    """Those of ours, by their names: several dispatchers at one server would share them."""
+    """Our automations, by name. Several dispatchers at one server would share them."""
     automations: list[Mapping[str, Any]] = []
     while page := server.send("POST", "automations/filter", {"limit": PAGE, "offset": len(automations)}):
         automations += page

@@ -26,7 +26,7 @@ AT_ONCE = 100
 LOOKING_AT_ONE = 20
 """Automations that look at one end: what they do fits into one transaction of every store."""
 REPEATS = 3
-"""How often one end is looked at in a tick where somebody else changes what was read."""
+"""How often a tick looks at one end anew because somebody else has changed what it read."""
 LANES = 20
 """Lanes of a queue in which one tick looks for late runs."""
 PRUNED = 100
@@ -81,7 +81,7 @@ class _Automating:
             self._read_again()
 
     def _looked(self, automation: Automation, run: Run) -> Look | None:
-        """What one automation makes of an end; None if nothing."""
+        """What one automation does about an end; None: nothing."""
         look = attempted(partial(at_end, automation, run), partial(self._failed, automation))
         return look if look is not None and (look.progressed or look.because) else None
 

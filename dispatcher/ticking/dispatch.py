@@ -77,7 +77,7 @@ class Dispatch:
     deliver: Deliver | None = None
     """How notifications reach hooks; None: none are delivered."""
     source: Source | None = None
-    """Where runs come from that are kept somewhere else; None: there is nothing of the kind, and nothing is asked."""
+    """The source of runs that are kept elsewhere; None: there is none, and nothing is asked."""
     is_stopped: Callable[[], bool] = never
     """Whether the process is about to end. Then a tick begins no more calls, as after its deadline, and records the answers of
     those under way. Called from several threads."""

@@ -21,7 +21,7 @@ from dispatcher.ticking.run_events import log_move
 EXPIRED_AT_ONCE = 500
 """Expired runs that one tick ends."""
 LIVE_AT_ONCE = 1000
-"""Live runs of one deployment that are looked through for those that are replaced."""
+"""How many live runs of one deployment are searched for those to replace."""
 
 
 @timed("expire")
@@ -33,7 +33,7 @@ def expire(tick: PoolTick) -> None:
 
 
 def collide(tick: PoolTick, full: Sequence[str]) -> int:
-    """Skip the due runs of full deployments, or cancel live runs for them, as these say. Returns how many runs were moved."""
+    """Where a deployment is full, skip its due runs or cancel live ones for them. Returns how many runs were moved."""
     now = tick.clock.now()
     due = tick.store.look(tick.pool.name, now, lambda snapshot: (snapshot.pool, colliding(snapshot, full)))
     if due is None:

@@ -63,7 +63,7 @@ def tick_all(dispatch: Dispatch, names: Sequence[str], deadline: datetime, repor
 
 
 def _automate(dispatch: Dispatch, pool: WorkPool, deadline: datetime, report: PoolReport) -> None:
-    """Let automations act. Who has none does without their code, a tenth of what a tick imports."""
+    """Let automations act. Their code, a tenth of what a tick imports, is loaded only where there are some."""
     from dispatcher.ticking.automating import automate  # noqa: PLC0415 - see above
 
     automate(dispatch, pool, deadline=deadline, report=report)
@@ -140,7 +140,7 @@ def _reported(dispatch: Dispatch, report: PoolReport) -> Iterator[None]:
 
 
 def _ended_by(dispatch: Dispatch, report: PoolReport, problem: Exception) -> None:
-    """Note the heartbeat of a pool whose tick was ended by a problem: it was ticked as well."""
+    """Note the heartbeat of a pool whose tick ended with a problem: it was ticked all the same."""
     report.problem = words(problem)
     dispatch.events("pool.problem", pool=report.pool, problem=report.problem)
     attempted(lambda: dispatch.store.heartbeat(report.pool, dispatch.clock.now()), lambda _problem: None)

@@ -84,7 +84,7 @@ class PoolReport:
     missed: int = 0
     """Runs that were due in a pause and are not started any more, as their schedules say."""
     skipped: int = 0
-    """Due runs that ended because as many of their deployment are live as its limit allows."""
+    """Due runs that ended because their deployment was at its limit."""
     replaced: int = 0
     """Live runs that are cancelled because a newer run of their deployment is due."""
     windows_left_out: int = 0

@@ -1,4 +1,4 @@
-"""One run settled by itself, because its platform reports that something became of its job.
+"""Settles one run by itself, when its platform reports a change of the run's job.
 
 What an event proves is settled as it is. A hint may come before the provider itself shows the change, twice, late, or from
 somebody who made it up: it causes a look-up of that one job, and the provider's answer is what counts.
@@ -18,7 +18,7 @@ from providers.base import JobState, Observation, Submission
 Seen = tuple[Submission, Observation]
 
 PROVES_NOTHING = frozenset({JobState.MISSING, JobState.UNREADABLE})
-"""What one look alone leaves open: a tick, which knows how long a job may stay hidden, draws the conclusion."""
+"""What one look cannot decide: a tick decides it, since it knows how long a job may stay hidden."""
 
 
 def settle_event(dispatch: Dispatch, run: Run, observation: Observation, submission: Submission) -> bool:

@@ -42,7 +42,7 @@ def bring(dispatch: Dispatch, pools: Sequence[str] | None, deadline: datetime, r
 
 
 def report_back(dispatch: Dispatch, pools: Sequence[str] | None, deadline: datetime, report: TickReport) -> None:
-    """Let the source report what became of its runs, and prune old history of the pools of which it has reported all."""
+    """Let the source report what became of its runs, and prune old history of the pools whose ends it has all reported."""
     source = dispatch.source
     if source is None or dispatch.is_over(deadline):
         return

@@ -22,7 +22,7 @@ from providers import registry
 from providers.base import ConfigurationError
 
 ENDED_RUNS = 100
-"""How many of the pool's newest ended runs name places to sweep."""
+"""How many of the pool's newest ended runs are read for places to sweep."""
 LINGERING = 10_000
 """Of each pool. More need no protection: their ends are recorded, and a tick finds them gone."""
 PAGE = 1000

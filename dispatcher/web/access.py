@@ -59,7 +59,7 @@ class Identify(Protocol):
 
 @dataclass
 class Sessions:
-    """A token that is used up by its first use, and the sessions that came of it. They end with the process."""
+    """A token that works once, and the sessions that it has opened. They end with the process."""
 
     name: str
     """The name under which changes are made."""

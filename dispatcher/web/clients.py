@@ -54,7 +54,7 @@ class ClientLender:
 
 
 def clients_of(wiring: Wiring) -> ClientLender:
-    """Clients with a store of their own each; a store in memory is one for all."""
+    """Clients, each with a store of its own; they share a store in memory."""
     is_shared = scheme_of(wiring.settings.store) == "memory"
 
     def make() -> Dispatcher:
