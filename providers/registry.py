@@ -18,7 +18,7 @@ from providers.base import Checked, Finding, Needs, Provider, ProviderUnavailabl
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlatformEvents:
-    """How the events of a platform are known, and what reads them."""
+    """How the events of a platform are recognised, and what reads them."""
 
     key: str
     """A member of the event, or of an object in it (`resource.type`)."""
@@ -266,7 +266,7 @@ def check(type_name: str, configuration: Mapping[str, Any]) -> Checked:
 
 
 def check_environment(type_name: str, configuration: Mapping[str, Any], environment: Mapping[str, str]) -> tuple[Finding, ...]:
-    """Why a job that its own check lets through has no room for these environment variables. Raises `ProviderUnavailable`."""
+    """Why a job that passes its own check has no room for these environment variables. Raises `ProviderUnavailable`."""
     function = provider_type(type_name).check_environment
     findings: tuple[Finding, ...] = _attribute(function)(configuration, environment) if function else ()
     return findings

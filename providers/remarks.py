@@ -78,7 +78,7 @@ class Notes:
             raise Unusable(self.faults)
 
     def attempt(self, act: Callable[[], Any]) -> Any:
-        """What `act` gives, or None; the `ConfigurationError` that it raises becomes faults."""
+        """The result of `act`, or None; a `ConfigurationError` that it raises becomes faults."""
         try:
             return act()
         except ConfigurationError as error:

@@ -1,4 +1,4 @@
-"""What the number of a signal says of a job that it ended.
+"""What the signal that ended a job says of the job.
 
 A signal that the system raises for what a program itself did (a bad address, an abort) is the program's failure. SIGKILL,
 SIGTERM and their like come from outside: somebody, or the kernel that is short of memory, ended the job, which has crashed.

@@ -18,7 +18,7 @@ ALGORITHM = "AWS4-HMAC-SHA256"
 
 @dataclass(frozen=True, slots=True)
 class Keys:
-    """Whose signature it is; short-lived keys come with a token."""
+    """The keys that sign; short-lived ones come with a token."""
 
     access: str
     secret: str

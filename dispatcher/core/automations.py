@@ -43,13 +43,13 @@ class Watch:
     pool: str | None
     """The pool that it names."""
     elsewhere: bool
-    """The ticks of all other pools look at it, in place of that pool's own."""
+    """The ticks of all other pools look at the automation, instead of that pool's own."""
     deployment: str | None
     """The deployment whose ends it looks at; None: any."""
     end_states: frozenset[RunState]
     """The ends it looks at; none if it is paused, or looks at something else."""
     looks: bool
-    """Every tick of the pools that it concerns looks at it, whether anything else is to be done or not."""
+    """Every tick of the pools that it concerns looks at it, even if there is nothing else to do."""
 
     def concerns(self, pool: str) -> bool:
         """Whether ticks of this pool look at it."""
@@ -105,7 +105,7 @@ def owed_since(run: Run, state: RunState, ended_at: datetime | None, watches: It
 
 
 def _end_states(ended: RunEnded) -> frozenset[RunState]:
-    """The ends that an automation looks at: where it counts, also those that count as none."""
+    """The ends that an automation looks at; one that counts also looks at the ends that break a row."""
     return ended.states | COUNTED if _is_counting(ended) else ended.states
 
 
@@ -166,7 +166,7 @@ def _is_of(condition: RunEnded | RunLate, run: Run) -> bool:
 
 
 def _is_after(run: Run, automation: Automation) -> bool:
-    """Whether the run ended in the time of the automation: it does not make up for what was before."""
+    """Whether the run ended after the automation was made: it does not act on earlier ends."""
     return run.ended_at is None or run.ended_at >= automation.created_at
 
 
@@ -191,7 +191,7 @@ def _what_ended_often(ended: RunEnded, run: Run, hits: int, seen: int) -> str:
 
 
 def subject(condition: RunEnded | RunLate) -> str:
-    """Whose runs it is about: ` of deployment 'etl'`; empty for those of all."""
+    """Whose runs it is about, as ` of deployment 'etl'`; empty if it is about all runs."""
     named = {
         "deployment": condition.deployment,
         "queue": condition.queue,
@@ -224,7 +224,7 @@ LOOKED_AT = 100
 
 
 def at_look(automation: Automation, seen: PoolFacts) -> Look:
-    """What an automation makes of what lasts in a pool."""
+    """What an automation does about a condition that lasts in a pool."""
     because, patience, runs = _condition(automation, seen)
     episode = automation.progress.episodes.get(seen.pool.name)
     if because is None:
@@ -239,7 +239,7 @@ def at_look(automation: Automation, seen: PoolFacts) -> Look:
 
 
 def _cancels(automation: Automation) -> bool:
-    """Whether it cancels the late runs that it sees: then it acts on those that come after them too."""
+    """Whether it cancels late runs: then it also acts on runs that become late afterwards."""
     return any(then.cancel for then in automation.then)
 
 

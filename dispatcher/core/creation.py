@@ -1,4 +1,4 @@
-"""What a run copies from its deployment where no person names anything else: runs of schedules and of automations. Pure."""
+"""What the runs of schedules and of automations copy from their deployment. Pure."""
 
 from __future__ import annotations
 

@@ -52,7 +52,7 @@ TIME_OF_RUN = "scheduled_at"
 """The one of them that is a time, in UTC."""
 
 FROM_PARTS = ("job_variables", "parameters")
-"""What it can take a value of: `job_variables.NAME`."""
+"""The mappings of a run from which it can take a value: `job_variables.NAME`."""
 
 
 MISFITS_SAID = 5
@@ -65,7 +65,7 @@ class NotDone(Exception):
 
 @dataclass(slots=True)
 class Deeds:
-    """What the automations that act on one occasion do, one after the other: each sees what those before it have done."""
+    """What the automations do that act on one occasion: each sees what those before it have done."""
 
     pool: str
     """The pool whose tick it is."""
@@ -107,7 +107,7 @@ class Deeds:
         return firing
 
     def copy(self) -> Deeds:
-        """The same up to now, for another automation to try: what it leaves half done goes no further."""
+        """A copy for another automation to try: what that one leaves half done is lost with the copy."""
         return replace(
             self,
             pools=dict(self.pools),
@@ -243,7 +243,7 @@ class Deeds:
         return f"cancelled {len(runs)} runs: {', '.join(repr(run.name) for run in runs[:10])}"
 
     def _refuse_mirrored(self, runs: Sequence[Run], verb: str) -> None:
-        """Its source decides what runs in a mirrored pool: it brings a cancelled run again, and knows of no retry."""
+        """The source decides what runs in a mirrored pool: it brings a cancelled run again, and knows no retries of ours."""
         if any(run.source_id is not None for run in runs):
             pool = self._pool(runs[0].pool)
             if pool.mirror is not None:

@@ -48,13 +48,13 @@ class _Look:
     left: int
     """How many eligible runs are still to be found."""
     after: dict[str, Position] = field(default_factory=dict)
-    """By `holds.line`: the last position of the pages that were read."""
+    """By `holds.line`: the last position that was read."""
     passed: int = 0
     """Runs that were passed over."""
     cleared: int = 0
     """Those of them that are out of the way of the next claim: missed runs end, and others are moved to lanes."""
     is_cut: bool = False
-    """Whether the runs without a deployment were not read as far as they are needed, because too many others come first."""
+    """Whether too few runs without a deployment were read, because too many others come first."""
     pages: Mapping[str, int] = field(default_factory=dict)
     """By deployment, in a queue that is shared: how many runs of it are read at first."""
     taken: Counter[str] = field(default_factory=Counter)
@@ -77,7 +77,7 @@ class _Crowd:
             pass
 
     def of(self, deployment: str) -> Iterator[Run]:
-        """The runs of a deployment that were read, and those without one as far as they go."""
+        """The runs of one deployment that were read, followed by runs without a deployment."""
         runs = self.by_deployment.get(deployment, deque())
         while runs or (not deployment and self._read_on()):
             if runs:
@@ -118,7 +118,7 @@ class Line:
         self.crowded: set[str] = set()
         """The queues in which runs of full deployments were passed over."""
         self.cut: set[str] = set()
-        """The queues whose rest was not read, because too many runs come first that the next claim does not meet."""
+        """The queues that were not read to their end: too many runs came first. The next claim does not meet those."""
         self.passed: dict[str, Position] = {}
         self.full: set[str] = set()
         self.astray: dict[UUID, Run] = {}
@@ -127,7 +127,7 @@ class Line:
         """By queue: the runs that were eligible when it was last read."""
 
     def barrier(self, queue: str) -> Barrier | None:
-        """What keeps back the rest of a queue of which all eligible runs that were read are admitted."""
+        """What keeps back the rest of a queue when all eligible runs that were read are admitted."""
         if queue in self.held:
             return Barrier.PLACE_HELD
         if queue in self.crowded:
@@ -190,7 +190,7 @@ class Line:
     # The order of a queue
 
     def _in_order(self, queue: str, look: _Look) -> Iterator[Run]:
-        """The due runs of a queue and its open lanes in order. Those of a priority are read once all before it are used up."""
+        """The due runs of a queue and its open lanes in order. Runs of a lower priority are read once all above are used up."""
         lines: dict[int, list[str | None]] = {0: [None]}
         for lane in self._open_lanes(queue):
             lines.setdefault(priority_of(lane), []).append(lane)
@@ -249,7 +249,7 @@ class Line:
         return self._limits.weight(deployment) if deployment else 1
 
     def _runs(self, queue: str, look: _Look, lane: str | None) -> Iterator[Run]:
-        """The due runs of a queue or a lane, page by page, each longer than the one before, as long as it makes sense.
+        """The due runs of a queue or a lane, in pages that grow, until nothing more can be admitted.
 
         Of a lane the first run without room is read as well: it says that more of them wait.
         """

@@ -51,7 +51,7 @@ def parameters_of(run: Run, deployment: Deployment | None) -> Mapping[str, Any]:
 
 
 def misfits(deployment: Deployment, values: Mapping[str, Any]) -> Iterator[str]:
-    """How all parameters of a run do not fit its deployment's schema, one line each, without a library.
+    """Why parameters of a run do not fit its deployment's schema, one line for each, without a library.
 
     What a tick cannot decide (`core.plain_schemas.OPEN`: patterns and other rare keywords) is left to the job.
     """

@@ -21,7 +21,7 @@ from dispatcher.models import CatchUp, Deployment, Run, RunState, Schedule, Work
 from dispatcher.records import Snapshot
 
 CONTINUED_WITHIN = timedelta(hours=1)
-"""A pause that begins so soon after the last one continues it: runs of that one may still wait."""
+"""A pause that begins this soon after the last one continues it: runs that were due in that one may still wait."""
 
 LOOKED_AT = 24
 """The most windows of one schedule whose runs one claim reads to find its newest run."""

@@ -32,7 +32,7 @@ class Pinning:
         self._grants: dict[UUID, Grant] = {}
 
     def needs(self, run: Run) -> Needs:
-        """What the run's job needs of its provider. No hold keeps back a run that cannot be rendered, so that it can crash."""
+        """What the job needs of its provider. Nothing for a run that cannot be rendered, so that no hold keeps it back."""
         try:
             return self._needs(self._grant(run).job.configuration)
         except DispatcherError:

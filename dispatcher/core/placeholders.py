@@ -117,7 +117,7 @@ def fill(template: Any, values: Mapping[str, Any]) -> Any:
 
 
 def replaced(value: Any, value_of: Callable[[str], Any]) -> Any:
-    """A copy of `value` whose placeholders are what `value_of` their names is; one that is `MISSING` stays as it is written.
+    """A copy of `value` with each placeholder replaced by `value_of(name)`; one that is `MISSING` stays as it is written.
 
     Texts are read in one pass, as in `fill`. Inside text an object or list appears as JSON.
     """

@@ -42,7 +42,7 @@ LONGEST_DELAY = timedelta(days=1)
 """Between two attempts."""
 
 LOOKED_UP_AGAIN = timedelta(seconds=5)
-"""The delay until a claim for which nothing was sent may be taken over: a short network failure does not cost a whole lease."""
+"""The delay until a claim may be taken over if nothing was sent for it: a short network failure costs no whole lease."""
 
 BELIEVED_AFTER = 2
 """How many of the longest leases after a claim absence proves, once a repeat was refused, that nothing was started. A claim's
@@ -211,7 +211,7 @@ def is_retried(run: Run, end: RunState) -> bool:
 
 
 def retry_delay(run: Run) -> timedelta:
-    """The time from the end of this attempt to the next: the policy's delay, which its back-off multiplies, at most a day."""
+    """The time from the end of this attempt to the next: the policy's delay, multiplied by its back-off, at most a day."""
     if run.retry is None:
         return timedelta(0)
     return min(run.retry.delay * min(run.retry.backoff**run.ended_attempts, 1e6), LONGEST_DELAY)

@@ -33,7 +33,7 @@ class Party(Protocol):
 
     @property
     def priority(self) -> int:
-        """Which of two goes first when it is the turn of both."""
+        """Which of two parties goes first when it is the turn of both."""
         ...
 
 
@@ -58,19 +58,19 @@ class Claimant:
 
 
 def turn(party: Party, held: int) -> Turn:
-    """The order of fair shares: when one that holds so many slots gets its next one. Total among queues, whose priorities are
+    """The order of fair shares: when a party with so many slots gets its next one. Total among queues, whose priorities are
     unique.
     """
     return level(party.weight, held), party.priority
 
 
 def level(weight: int, held: int) -> Fraction:
-    """What one that holds so many slots would hold for a weight of 1 with one more."""
+    """What a party with so many slots would hold for a weight of 1 if it got one more."""
     return Fraction(held + 1, weight)
 
 
 def dealt(slots: int, claimants: Sequence[Claimant]) -> Mapping[str, int]:
-    """How many of the free slots each one gets, by name: the result of dealing them one after the other by `turn`.
+    """How many of the free slots each party gets, by name: the result of dealing them one after the other by `turn`.
 
     Found by bisection, so that it costs the same however many slots are free.
     """
@@ -91,5 +91,5 @@ def dealt(slots: int, claimants: Sequence[Claimant]) -> Mapping[str, int]:
 
 
 def _up_to(level: int, unit: int, claimants: Sequence[Claimant]) -> Sequence[int]:
-    """How many slots each one gets until every next one would come after `level / unit` slots for a weight of 1."""
+    """How many slots each party gets before each one's next slot would exceed `level / unit` slots for a weight of 1."""
     return [min(max(level * claimant.party.weight // unit - claimant.held, 0), claimant.most) for claimant in claimants]

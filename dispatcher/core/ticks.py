@@ -31,12 +31,12 @@ class LastHour:
     """The ticks of a pool in the hour up to a moment."""
 
     since: datetime
-    """From when on ticks were noted; where that is longer ago than the hour, its beginning."""
+    """Since when ticks were noted, at the earliest the beginning of the hour."""
     until: datetime
     minutes: tuple[datetime, ...]
     """The minutes that had a tick, by their beginning, in order."""
     gaps: tuple[tuple[datetime, datetime], ...]
-    """From when until when there was none, where that was too long."""
+    """The gaps between ticks that were too long: from when until when."""
 
     @property
     def length(self) -> int:
@@ -84,7 +84,7 @@ def last_hour(pool: WorkPool, now: datetime, patience: timedelta) -> LastHour:
 
 
 def _gaps(minutes: Collection[int], first: int, current: int, patience: timedelta) -> Iterator[tuple[int, int]]:
-    """Whole minutes without a tick, from when until when: as many as a tick may be late, or more."""
+    """Whole minutes without a tick, from when until when, where they are at least `patience`."""
     for before, after in zip([first - 1, *minutes], [*minutes, current], strict=True):
         if (after - before - 1) * _MINUTE >= patience:
             yield before + 1, after

@@ -41,10 +41,10 @@ MAX_REASON = 2000
 """Characters of a provider's words that a run keeps."""
 
 REPLACED = "replaced by run "
-"""How the reason of a run begins that is cancelled for a newer run of its deployment. It stays until the end."""
+"""How the reason begins when a run is cancelled for a newer run of its deployment. It stays until the run's end."""
 
 UNCLAIMED: Mapping[str, Any] = {"job": None, "start_within": None, "claimed_at": None, "lease_until": None}
-"""What giving a run back clears; `attempt` decides whether its old name may be used again."""
+"""The fields that giving a run back clears; `attempt` decides whether its old name may be used again."""
 
 
 def check(moves: Iterable[Move]) -> None:
@@ -57,7 +57,7 @@ def check(moves: Iterable[Move]) -> None:
 
 
 def check_requeues(requeues: Iterable[Requeue]) -> None:
-    """Raise ValueError for a change of what no `Requeue` may change."""
+    """Raise ValueError for a field that no `Requeue` may change."""
     for requeue in requeues:
         if others := set(requeue.changes) - REQUEUED:
             raise ValueError(f"run {requeue.run_id}: moving it in its queue cannot change {', '.join(sorted(others))}")
@@ -211,7 +211,7 @@ def end(
 
 
 def cancelled(run: Run, now: datetime) -> Move | None:
-    """What people's cancelling makes of a run: an end at once where it has no job; None where nothing is left to do."""
+    """The move of a run that people cancel: an end at once if it has no job. None: nothing is left to do."""
     if run.state.is_terminal or (run.state is RunState.CANCELLING and run.ending is RunState.CANCELLED):
         return None
     if run.state is RunState.SCHEDULED:

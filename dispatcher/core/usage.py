@@ -27,7 +27,7 @@ def usage(holds: Iterable[Hold], begin: datetime, end: datetime, *, parts: int) 
 
 
 def _step(lane: list[float], moment: float, height: int) -> None:
-    """One slot more, or less, from a moment on: the part that holds the moment gets its share of the change."""
+    """Add the change of the used slots from a moment on; the part that holds the moment gets its share of it."""
     part, rest = int(moment), moment % 1
     lane[part] += height * (1 - rest)
     lane[part + 1] += height * rest

@@ -44,7 +44,7 @@ class WindowLimits:
     most: int = 100
     """Windows of one schedule that are runs before their time."""
     grace: timedelta = timedelta(minutes=3)
-    """A window that is over for longer when it is found was missed: `catch_up` says what becomes of it."""
+    """A window that has been over for longer than this was missed: `catch_up` says what becomes of it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +59,7 @@ class Saving:
 
 @dataclass(frozen=True, slots=True)
 class _Reach:
-    """What one schedule has to be made runs, and how far it has come with all of that."""
+    """The windows of one schedule that become runs now, and how far the schedule has come with them."""
 
     windows: Sequence[datetime]
     until: datetime
@@ -123,7 +123,7 @@ def materialisation(
 
 
 def _limits(deployment: Deployment, schedule: Schedule, limits: WindowLimits) -> WindowLimits:
-    """With `max_waiting`, a window becomes a run when that is due: only then is it known whether there is a place for it."""
+    """With `max_waiting`, a window becomes a run only when the run is due: earlier, nobody knows whether there is room."""
     if deployment.max_waiting is None:
         return limits
     later = delay(deployment, schedule)

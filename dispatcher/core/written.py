@@ -63,7 +63,7 @@ def from_json(text: str) -> Any:
 
 
 def holds_words(value: Any) -> bool:
-    """Whether anything in a value is still undecided. What is too deep or too large to be kept is passed over."""
+    """Whether the type of any part of a value is still undecided. Parts that are too deep or too large to keep are skipped."""
     waiting, left, undecided = [(value, 0)], MAX_VALUES, False
     while waiting:
         inner, depth = waiting.pop()

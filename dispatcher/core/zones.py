@@ -1,4 +1,4 @@
-"""How far the clocks of a zone are from UTC, as stretches of time in which they are not moved.
+"""How far the clocks of a zone are from UTC: stretches of time in which nobody moves them.
 
 The zone's rules give an offset for an instant and no list of changes, so the changes of a year are looked for once and kept.
 Since 1970 no zone had two changes within six days; the offset is asked every third day, and a change found to the second.

@@ -1,4 +1,4 @@
-"""What can be said of a rendered configuration before the engine is asked; without the SDK."""
+"""Checks of a rendered configuration before the engine is asked; without the SDK."""
 
 from __future__ import annotations
 

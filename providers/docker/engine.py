@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from docker import APIClient
 
 NEWEST = (1, 44)
-"""The newest version of the API that is spoken here; Engine 29 serves none below it. An older engine is spoken to in its."""
+"""The newest version of the API that is used; Engine 29 serves none below it. An older engine is called in its own version."""
 
 OLDEST = (1, 40)
 """Of Docker 19.03."""
@@ -107,7 +107,7 @@ class Engine:
         return self._call("DELETE", path, query)
 
     def identity(self, *, afresh: bool = False) -> str:
-        """What the engine calls itself; it keeps that over restarts. Empty when it says nothing of the kind."""
+        """The engine's id, which survives restarts. Empty when the engine does not name one."""
         remembered = self._connection.identity
         if remembered is not None and not afresh:
             return remembered

@@ -30,7 +30,7 @@ def discarded(engine: Engine, names: Sequence[str]) -> frozenset[str]:
 
 
 def swept(engine: Engine, keep: frozenset[str], now: datetime) -> tuple[str, ...]:
-    """Remove what nobody remembers and is settled; the names removed. Raises `CallFailed` when nothing can be listed."""
+    """Remove settled containers that no store knows; the names removed. Raises `CallFailed` when nothing can be listed."""
     listed = dict(rows(engine))
     idle = sorted(name for name, row in listed.items() if row.get("State") not in RUNNING)
     forgotten = [name for name in idle if name not in keep and JOB_NAME.fullmatch(name)][:SWEPT_AT_ONCE]

@@ -165,7 +165,7 @@ class DockerProvider:
         return swept(self._asked(docker_host_of(configuration)), keep, self._now())
 
     def strays(self, configuration: Mapping[str, Any], known_names: frozenset[str]) -> tuple[str, ...]:
-        """The running containers of ours that are not known_names."""
+        """The names of our running containers, without `known_names`."""
         names = running_names(self._asked(docker_host_of(configuration)))
         return tuple(sorted(name for name in names if JOB_NAME.fullmatch(name) and name not in known_names))
 

@@ -36,7 +36,7 @@ POLL_SECONDS = 0.05
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pull:
-    """What is known of the pull of one image. Without `ended` it is under way; `error` is empty when the image has come."""
+    """The state of the pull of one image. Until `ended` it is under way; `error` is empty when the image has come."""
 
     ended: bool
     error: str = ""

@@ -152,7 +152,7 @@ def _environment(value: Any) -> dict[str, str]:
 
 
 def _host_fields(configuration: Mapping[str, Any], network: tuple[str, ...]) -> dict[str, Any]:
-    """Those of the variables; `AutoRemove` and `RestartPolicy` are ours whatever a template says."""
+    """The host configuration of the variables; `AutoRemove` and `RestartPolicy` are ours whatever a template says."""
     fields: dict[str, Any] = {"AutoRemove": False, "RestartPolicy": {"Name": "no"}}
     mode = name_of(configuration.get("network_mode"), "network_mode")
     if mode and network:

@@ -63,7 +63,7 @@ class Container:
 
     @property
     def stop_signal(self) -> str:
-        """What its image, or its configuration, wants to be stopped by."""
+        """The signal that stops it, from its configuration or its image."""
         return str(self._configuration.get("StopSignal") or "SIGTERM")
 
     @property
