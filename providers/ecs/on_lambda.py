@@ -35,7 +35,7 @@ def lambda_service(host: LambdaHost, seconds: float, connect_seconds: float, con
 
 
 class LambdaService(ABC):
-    """A service as the function's own role sees it (see `Service`)."""
+    """A service as the function's own role sees it (see `AwsService`)."""
 
     def __init__(self, caller: LambdaCaller, seconds: float) -> None:
         self._caller, self._seconds = caller, seconds

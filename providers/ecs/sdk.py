@@ -98,7 +98,7 @@ _ODD = (ArithmeticError, AssertionError, AttributeError, LookupError, RecursionE
 
 
 class SdkService:
-    """A service through the SDK's own client (see `Service`)."""
+    """A service through the SDK's own client (see `AwsService`)."""
 
     def __init__(self, client: Any, seconds: float) -> None:
         self._client, self._seconds = client, seconds

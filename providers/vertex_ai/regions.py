@@ -33,7 +33,7 @@ class Regions:
     def of(self, configuration: Mapping[str, Any]) -> Region:
         """Where a configuration puts jobs.
 
-        Raises `ConfigurationError`, `HostLacks`, or another `CallFailed` when the host's identity could not be had.
+        Raises `ConfigurationError`, `AccountLacks`, or another `CallFailed` when the host's identity could not be had.
         """
         end = time.monotonic() + self._seconds
         names = place_names(configuration)

@@ -21,7 +21,7 @@ LIVE = set(RunState) - TERMINAL_STATES
 
 
 def the_package(tmp_path_factory, name="function.zip", **rest):
-    """The zip, built once for all processes of a test run; `rest` is as in `Order`."""
+    """The zip, built once for all processes of a test run; `rest` is as in `PackageRequest`."""
     own = tmp_path_factory.getbasetemp()
     return built_once(own.parent if own.name.startswith("popen-") else own, name, **rest)
 

@@ -21,7 +21,7 @@ HERE = Path(__file__).parent
 def unpacked(shared: Path, name: str = "azure", **rest: object) -> tuple[Path, Path]:
     """The app and what Azure brings, in a directory that all processes of a test run share.
 
-    `rest` is as in `Order`; another package has another name.
+    `rest` is as in `PackageRequest`; another package has another name.
     """
     where = target("azure-functions", python=PYTHON)
     package = built_once(shared, f"{name}.zip", target=where, extras=where.platform.extras, **rest)

@@ -15,7 +15,7 @@ from tests.functions.lambda_platform.packages import PYTHON, built_once
 def built(shared: Path, name: str = "google", **rest: object) -> tuple[Path, Path]:
     """The unpacked source and what is installed for it, in a directory that all processes of a test run share.
 
-    `rest` is as in `Order`; another package has another name.
+    `rest` is as in `PackageRequest`; another package has another name.
     """
     where = target("google-cloud-function", python=PYTHON)
     package = built_once(shared, f"{name}.zip", target=where, extras=where.platform.extras, **rest)
