@@ -139,7 +139,7 @@ class Engine:
         """The thread that waits for a silent engine stays behind; the call that it made may act later."""
         seconds = self._deadline - time.monotonic()
         if seconds <= 0:
-            raise CallFailed(f"{self.host.url}: the engine took all the time that there was")
+            raise CallFailed(f"{self.host.url}: the engine used up the time of the call")
 
         def send() -> Answer:
             with _errors():

@@ -44,7 +44,7 @@ def identity(account: AccountEntry) -> tuple[Any, str | None]:
             credentials, project = google.auth.default(scopes=SCOPES)
     except auth.GoogleAuthError as problem:
         if did_not_answer(problem):
-            raise CallFailed(f"credentials: who the dispatcher's host is could not be asked: {problem}") from problem
+            raise CallFailed(f"credentials: the identity of the dispatcher's host could not be read: {problem}") from problem
         raise AccountLacks(f"{NO_IDENTITY}: {problem}") from problem
     if account.service_account:
         credentials = impersonated_credentials.Credentials(

@@ -145,7 +145,7 @@ class Api:
         """The thread that waits for a silent server stays behind; its call may take effect later."""
         seconds = self._deadline - time.monotonic()
         if seconds <= 0:
-            raise CallFailed(f"{self.cluster.server}: the cluster took all the time that there was")
+            raise CallFailed(f"{self.cluster.server}: the cluster used up the time of the call")
         url = f"{self.cluster.server}{path}" + (f"?{urlencode(query)}" if query else "")
 
         def send() -> Answer:

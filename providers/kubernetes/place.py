@@ -37,7 +37,7 @@ def place_of(configuration: Mapping[str, Any]) -> Place:
     outer = optional_text(configuration.get("namespace"), "namespace")
     inner = optional_text(metadata.get("namespace"), "job_manifest.metadata.namespace")
     if outer and inner and outer != inner:
-        raise ConfigurationError("job_manifest.metadata.namespace: is another one than `namespace`; give the same, or only one")
+        raise ConfigurationError("job_manifest.metadata.namespace: differs from `namespace`; give the same, or only one")
     namespace = outer or inner
     if namespace and not _NAMESPACE.fullmatch(namespace):
         raise ConfigurationError("namespace: give a name of small letters, digits and hyphens, at most 63")

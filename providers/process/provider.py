@@ -162,7 +162,7 @@ class ProcessProvider:
 
     def _job_directory(self, name: str) -> JobDirectory:
         if not NAMES.fullmatch(name):
-            raise ConfigurationError(f"{name!r} cannot be the name of a job; use a-z, 0-9 and hyphens, a letter first")
+            raise ConfigurationError(f"{name!r} cannot be the name of a job; use a-z, 0-9 and hyphens, beginning with a letter")
         return JobDirectory(self._directory / name)
 
     def _submit_once(self, job: Job, directory: JobDirectory, request: Request) -> Outcome:

@@ -60,7 +60,7 @@ def test_work_on_all_that_match_is_not_offered_and_refused_with_a_reason(site, e
     assert "/runs/bulk" not in listed.every("form", "action")
     assert "tick runs, or leave the reason out" in listed.words
     answer = site.browser.get("/runs/bulk", params={"action": "retry", "reason": "exit"})
-    assert (answer.status_code, "knows no reason" in answer.text) == (422, True)
+    assert (answer.status_code, "a reason cannot select all" in answer.text) == (422, True)
 
 
 def test_a_list_without_a_reason_says_what_one_is(site, ended):

@@ -51,7 +51,7 @@ TICKS = 3
     "--healthy-within",
     type=Length(1, 86400),
     metavar="LENGTH",
-    help="/healthz answers 200 for so long after a tick that succeeded.  [default: three ticks and the longest one]",
+    help="/healthz answers 200 for this long after a tick that succeeded.  [default: three ticks and the longest one]",
 )
 @click.option("--ui", "has_page", is_flag=True, help="Serve the page and the HTTP API too, behind a proxy that says who asks.")
 @click.option(

@@ -304,10 +304,12 @@ def get_default_base_job_template(pool_type: str, target: str | None, variables:
     "provision-infrastructure", example="dispatcher work-pool provision-infrastructure nightly --output nightly-infrastructure"
 )
 @click.argument("name", shell_complete=completion.pools)
-@click.option("-t", "--type", "pool_type", metavar="TYPE", help="Of a pool that is not there yet, which is then not looked up.")
+@click.option(
+    "-t", "--type", "pool_type", metavar="TYPE", help="The type of a pool that does not exist yet. The store is then not read."
+)
 @click.option("-o", "--output", metavar="DIR", type=A_DIRECTORY, help="Where to write it; without it NAME-infrastructure.")
 @click.option("--pool-only", is_flag=True, help="Without the dispatcher itself, where there is one already.")
-@click.option("--force", is_flag=True, help="Write over files that exist and say something else.")
+@click.option("--force", is_flag=True, help="Overwrite existing files that differ.")
 @pass_context
 def provision_infrastructure(
     context: Context, /, name: str, *, pool_type: str | None, output: Path | None, pool_only: bool, force: bool

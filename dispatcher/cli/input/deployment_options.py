@@ -60,7 +60,7 @@ def schedule_options(function: Function) -> Function:
             help="What happens to windows that were missed while nothing ticked, or in a pause.",
         ),
         click.option(
-            "--spread", metavar="SECONDS", help="Runs are due up to so much later than their windows: always as much."
+            "--spread", metavar="SECONDS", help="Delay every run of the schedule by the same time, chosen between 0 and this."
         ),
         click.option(
             "--when-repeated",
@@ -119,7 +119,7 @@ def limit_options(function: Function) -> Function:
         click.option(
             "--expires-after",
             metavar="LENGTH",
-            help="Runs that have not started so long after their due time end CANCELLED: seconds, or 2h; or none.",
+            help="Runs that have not started this long after their due time end CANCELLED: seconds, or 2h; or none.",
         ),
         click.option(
             "--max-waiting",
@@ -165,7 +165,9 @@ def priority_options(function: Function) -> Function:
 
 def expiry_option(function: Function) -> Function:
     """`--expires-after` of a run."""
-    words = "If it has not started so long after its due time it ends CANCELLED: seconds, or 2h; by default as its deployment."
+    words = (
+        "If it has not started this long after its due time, it ends CANCELLED: seconds, or 2h; by default as its deployment."
+    )
     return click.option("--expires-after", metavar="LENGTH", help=words)(function)
 
 

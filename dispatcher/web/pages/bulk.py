@@ -47,7 +47,7 @@ def confirm(visit: Visit) -> Response:
         raise InvalidInput("runs", [Fault("priority", words)])
     if visit.query("reason"):
         raise InvalidInput(
-            "runs", [Fault("reason", "work on all that match knows no reason: leave it out, or tick runs in the list")]
+            "runs", [Fault("reason", "a reason cannot select all runs that match: leave it out, or tick runs in the list")]
         )
     work = visit.client.bulk(visit.query("action"), filter_in(visit), queue=visit.query("to") or None)
     count = visit.client.bulk_count(work)
