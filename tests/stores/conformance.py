@@ -7,6 +7,7 @@ from tests.stores.conformance_automations import Automating, Automations
 from tests.stores.conformance_claims import Grants, Snapshots, Takeovers, WholeTicks
 from tests.stores.conformance_deployment_shares import DeploymentShares
 from tests.stores.conformance_lanes import Expiry, Lanes
+from tests.stores.conformance_listing import Listing
 from tests.stores.conformance_log import Log
 from tests.stores.conformance_looks import Looks
 from tests.stores.conformance_moving import Moving
@@ -15,7 +16,7 @@ from tests.stores.conformance_pools import Deployments, Pools, QueuesAndDeletion
 from tests.stores.conformance_priorities import Priorities
 from tests.stores.conformance_reconfiguration import Reconfigurations
 from tests.stores.conformance_requeue import Requeues
-from tests.stores.conformance_runs import Listing, LiveAndLingering, Moves, Runs
+from tests.stores.conformance_runs import LiveAndLingering, Moves, Runs
 from tests.stores.conformance_schedules import Attempts, Pruning, Schedules
 from tests.stores.conformance_shares import FairShares
 from tests.stores.conformance_ticks import TicksOfTheHour
