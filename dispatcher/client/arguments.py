@@ -63,7 +63,7 @@ def missing(kind: str, name: str, names: Iterable[str], *, of: str | None = None
 
 @contextmanager
 def naming(subject: str) -> Iterator[None]:
-    """Say in the error about job variables whose variables they are."""
+    """Name in the error whose job variables they are."""
     try:
         yield
     except InvalidVariables as problem:

@@ -27,7 +27,7 @@ Deployments = Mapping[str, Deployment]
 
 
 def automation_faults(automation: Automation, pools: Pools, deployments: Deployments) -> Iterator[Fault]:
-    """Every name that does not exist, and job variables that do not fit. The automation has been validated."""
+    """The faults of an automation: names that do not exist, job variables that do not fit. It has been validated before."""
     when = automation.when
     for field in CONDITIONS:
         condition = getattr(when, field)
@@ -106,7 +106,7 @@ def _variable_faults(action: RunOf, pool: WorkPool, deployment: Deployment) -> I
 def _parameter_faults(
     action: RunOf, when: When, pool: WorkPool, deployment: Deployment, deployments: Deployments
 ) -> Iterator[Fault]:
-    """Fixed values are checked in full, those of the run that ended by their types; a tick checks all before it makes a run."""
+    """Fixed values are checked in full, those of the ended run by their types; a tick checks all before it makes a run."""
     try:
         check_parameter_schema(deployment.parameter_openapi_schema)
     except InvalidVariables:

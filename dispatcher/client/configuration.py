@@ -52,7 +52,7 @@ class Plan:
     """The configuration after the plan is applied, including what the file does not name."""
     changes: tuple[Change, ...]
     unnamed: tuple[Key, ...]
-    """Kind and name of what the owner has stored, that the file does not name and that stays."""
+    """Kind and name of what the owner has in the store and the file does not name; it stays."""
     owner: str = ""
     """Whose configuration it is; empty: nobody's."""
     named: frozenset[Key] = frozenset()

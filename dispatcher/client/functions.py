@@ -31,7 +31,7 @@ DEFAULTS: Mapping[str, Any] = {
     "priority": 0,
     "weight": 1,
 }
-"""The further fields of a deployment that `deploy` states, with what they are where they are left out."""
+"""Further fields of a deployment that `deploy` sets, with their values where they are left out."""
 
 
 class Functions(Simulations):
@@ -55,7 +55,7 @@ class Functions(Simulations):
         description: str | None = None,
         **more: Any,
     ) -> Deployment:
-        """Create the deployment of a function, or make an existing one what is stated here; its pause stays as it is.
+        """Create the deployment of a function, or change an existing one to what is passed; its pause stays as it is.
 
         `target` is `etl:main` (imported here, and in the job), or the function itself. Its runs take the parameters of its
         signature. The job's command is `python -m dispatcher.job etl:main`, unless `job_variables` have one; `image` is where

@@ -63,7 +63,7 @@ class PoolPicture:
     lanes: tuple[Lane, ...]
     at: datetime
     late_after: timedelta
-    """A run that has been due for so long is late: the time after which a pool that nothing ticks is NOT_READY, and after which
+    """A run that has been due for this long is late: the time after which a pool without ticks is NOT_READY, and after which
     `dispatcher doctor` warns of a due run."""
     last_hour: LastHour
     """When the pool was ticked."""

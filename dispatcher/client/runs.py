@@ -39,7 +39,7 @@ MAX_PAGE = 1000
 MAX_HOLDERS = 100
 MAX_PASSED_BY = 10_000
 FIRINGS_SEARCHED = 1000
-"""Firings among which `explain`, and the drift of a plan, look for the one that paused something."""
+"""How many firings `explain` and the drift of a plan search for the one that paused something."""
 
 
 class Runs(Schedules):

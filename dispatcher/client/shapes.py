@@ -98,7 +98,7 @@ def whole_pool(view: PoolView) -> Shape:
 
 
 def ticks(hour: LastHour) -> Shape:
-    """In how many minutes of the last hour, from when on they were noted, there was a tick, and from when until when none."""
+    """How many minutes of the last hour had a tick, since when ticks are noted, and the gaps between them."""
     gaps = [{"since": time(begin), "until": time(end)} for begin, end in hour.gaps]
     return {"since": time(hour.since), "minutes": hour.length, "ticked_minutes": len(hour.minutes), "gaps": gaps}
 

@@ -37,7 +37,7 @@ _STATUS: Mapping[type[DispatcherError], tuple[HTTPStatus, str]] = {
     StoreUnavailable: (HTTPStatus.SERVICE_UNAVAILABLE, "store-unavailable"),
     DispatcherError: (HTTPStatus.INTERNAL_SERVER_ERROR, "not-possible"),
 }
-"""By error. Of a class that is not named here, the first of its bases counts."""
+"""By error. For a class that is not named here, its first named base counts."""
 
 
 class Refused(Exception):

@@ -1,4 +1,4 @@
-"""Simulations that a server makes for who asks: one at a time, of so many runs, so that they never take it for themselves."""
+"""Simulations for the page and the API: one at a time, of a bounded number of runs, so that they never occupy the server."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ class Spent:
 
 
 def spent(entries: Sequence[TimelineEntry]) -> Spent:
-    """The bar of a timeline. Nothing is drawn of a run to which nothing has happened yet."""
+    """The bar of a timeline. A run to which nothing has happened yet has none."""
     stretches = [
         (KINDS[before.event], after.wait, f"{before.event} to {after.event}")
         for before, after in pairwise(entries)

@@ -188,7 +188,7 @@ def gone_to(*parts: str, **query: Any) -> Response:
 
 
 def gone_back(visit: Visit, address: str) -> Response:
-    """Lead the browser to the page that asked for a change; without one to this address."""
+    """Redirect the browser to the page that asked for a change, or to this address if none did."""
     return RedirectResponse(back_of(visit) or address, status_code=HTTPStatus.SEE_OTHER)
 
 
