@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from playwright.sync_api import expect
 
 from dispatcher.models import RunState
+from dispatcher.records import LogFilter, RunFilter
 from dispatcher.settings import Settings
 from dispatcher.wiring import wire
 from tests.builders import a_run
@@ -24,9 +27,13 @@ def wiring(tmp_path):
     made = wire(Settings.from_environment({"HOME": str(tmp_path), "DISPATCHER_STORE": "memory://"}))
     made.client.create_work_pool("nightly", type="process", job_variables={"command": "true"})
     now = made.client.clock.now()
-    made.store.restore(runs=[a_run(pool="nightly", due_at=now, scheduled_at=now, created_at=now) for _ in range(MANY)])
+    made.store.restore(runs=waiting_runs(MANY, now))
     yield made
     made.close()
+
+
+def waiting_runs(number, now):
+    return [a_run(pool="nightly", due_at=now, scheduled_at=now, created_at=now) for _ in range(number)]
 
 
 @pytest.fixture
@@ -83,3 +90,28 @@ def test_work_is_stopped_between_two_steps_and_goes_on(page, wiring):
     page.get_by_role("button", name="Continue").click()
     expect(page.get_by_text("That was all.")).to_be_visible(timeout=SOON)
     assert waiting(wiring) == 0
+
+
+def test_ten_thousand_are_cancelled_though_the_page_is_closed_in_the_middle(page, wiring):
+    steps, store, whole = [], wiring.store, 10_000
+    store.restore(runs=waiting_runs(whole - MANY, wiring.client.clock.now()))
+
+    def hold_the_middle(route):
+        steps.append(route)
+        if len(steps) != 26:
+            route.continue_()
+
+    page.context.route("**/runs/bulk", hold_the_middle)
+    page.goto("/runs/bulk?action=cancel&pool=nightly")
+    page.get_by_role("button", name=re.compile("^Cancel .* runs$")).click()
+    expect(page.get_by_text("5,000 of 10,000 done")).to_be_visible(timeout=10 * SOON)
+    page.close()
+    cancelled = RunFilter(pool="nightly", states=frozenset({RunState.CANCELLED}))
+    assert whole // 2 <= store.count(cancelled, limit=whole) <= whole // 2 + 200  # the step that was held may be done yet
+
+    again = page.context.new_page()
+    again.goto("/runs/bulk?action=cancel&pool=nightly")
+    again.get_by_role("button", name=re.compile("^Cancel .* runs$")).click()
+    expect(again.get_by_text("That was all.")).to_be_visible(timeout=10 * SOON)
+    assert store.count(cancelled, limit=whole + 1) == whole
+    assert sum(entry.runs for entry in store.log(LogFilter(noun="runs"), limit=10)) == whole  # none twice
