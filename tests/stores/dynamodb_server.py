@@ -26,7 +26,7 @@ ACCOUNT = "400000000004"
 ENDPOINT = os.environ.get("TEST_DYNAMODB_ENDPOINT")
 
 PATIENCE = 300.0
-"""Seconds for an answer of a server of one's own, which may have a large backlog to look through."""
+"""Seconds for an answer that may take long: of a server of one's own with a large backlog, or a copy of a table."""
 
 _numbers = count(1)
 _PREFIX = f"dispatcher-{uuid.uuid4().hex[:8]}" if ENDPOINT else "dispatcher"
@@ -63,6 +63,12 @@ def connect() -> Any:
 def new_client() -> Any:
     """A client of the kind that the store makes."""
     return connect_to(REGION, url(), session(), read_seconds=READ_SECONDS if ENDPOINT is None else PATIENCE)
+
+
+@cache
+def patient_client() -> Any:
+    """A client that waits for what takes long."""
+    return connect_to(REGION, url(), session(), read_seconds=PATIENCE)
 
 
 def fresh_table() -> str:

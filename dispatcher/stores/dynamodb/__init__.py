@@ -77,10 +77,17 @@ What it costs, in write units (WRU: a transaction takes 2 for each kB of each it
       other states                                                                               are passed over
       of a tag or a name          1 for each 100            0                                    1 for each that is passed over
         in a search               11 at most                0                                    1,000 at most
+    cancel n that wait (`bulk`)   13 for each 200           5 a run (run 2, index 1, entry 2),   2 a run, and 1 for each 30
+                                                            2 for each 49 (the log)              that the index reads too far
+      the count before it         1 for each MB and state   0                                    n / 30
+      of a tag or a name          16 for each 200           the same                             3 a run, and 1 in the count
     save_pool, n queues changed   2 to 4                    6 + 2 n and the template             3
     save_deployment               2                         6 (it, gate, `changed`); 2 for the   1
                                                             windows, when it is due otherwise
     with n runs that go           5 + n / 24 and 4 a queue  5 a run, and 4 for each 24           3 + 1 a run, entries / 30 twice
+
+To cancel 10,000 waiting runs by a tag takes 875 requests, 50,500 WRU and 42,000 RRU, 10,600 of these for the count before it:
+4 cents (`tests/stores/dynamodb/test_bulk.py`).
 
 In a pool whose runs may wait in lanes, a claim makes two more requests for each queue and each lane in which runs are
 due, and one that reads the entries of the pool's live runs (6 of them for one RRU). An entry of a run that expires takes 2 WRU.
