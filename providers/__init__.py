@@ -1,1 +1,1 @@
-"""Providers: each carries rendered jobs to one kind of infrastructure. They know nothing of the dispatcher."""
+"""Providers: each carries rendered jobs to one kind of infrastructure. Providers do not know the dispatcher."""

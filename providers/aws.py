@@ -1,4 +1,6 @@
-"""What all sessions of the AWS SDK in a process share: the SDK's own data, read once. Importing this module loads botocore."""
+"""The data files of the AWS SDK, read once and shared by all of its sessions in a process. Importing this module loads
+botocore.
+"""
 
 from __future__ import annotations
 
@@ -15,17 +17,17 @@ from botocore.session import Session
 from providers.aws_data import content, exists
 
 AWS_FAILURES = (BotoCoreError, ClientError)
-"""What calls of the SDK raise."""
+"""The exceptions that calls of the SDK raise."""
 TOKEN_SECONDS = 300
-"""How long somebody else may believe who we are. It is asked for anew for each of their tokens."""
+"""How long an identity token is valid. A new one is requested for each token of the other cloud."""
 _MODELS = Path(__file__).parent / "ecs" / "models"
-"""Models in place of the SDK's: that of EC2 with no more than what is asked of it. The SDK's takes 24 MB and 100 ms of CPU."""
+"""Models that replace the SDK's: EC2's holds only the operations that are used. The SDK's own takes 24 MB and 100 ms of CPU."""
 
 
 def new_session(profile: str | None = None) -> Session:
-    """A session with credentials and settings of its own, and the data of the services in common.
+    """A session with its own credentials and settings. It shares the service data with all other sessions.
 
-    The second of two clients would otherwise read the same megabytes of JSON again: 50 ms of a cold start.
+    Otherwise a second client would read the same megabytes of JSON again, which takes 50 ms of a cold start.
     """
     session = Session(profile=profile)
     session.register_component("data_loader", _loader(session.get_config_variable("data_path")))
@@ -33,7 +35,7 @@ def new_session(profile: str | None = None) -> Session:
 
 
 def region_of(session: Session) -> str:
-    """The region that the host is set to. Raises `NoRegionError`."""
+    """The region that is configured on the host. Raises `NoRegionError`."""
     region = session.get_config_variable("region") or os.environ.get("AWS_REGION")
     if not region:
         raise NoRegionError
@@ -41,7 +43,7 @@ def region_of(session: Session) -> str:
 
 
 def web_identity_token(audience: str) -> str:
-    """A token in which AWS says who the host's role is. Raises what is in `AWS_FAILURES`.
+    """A token in which AWS states the host's role. Raises the exceptions in `AWS_FAILURES`.
 
     The role needs `sts:GetWebIdentityToken`, and the account outbound identity federation, which is off by default.
     """
@@ -52,7 +54,7 @@ def web_identity_token(audience: str) -> str:
 
 
 class _File(JSONFileLoader):
-    """A file that is read once for all."""
+    """A file that is read only once."""
 
     def exists(self, file_path: str) -> bool:
         """See `JSONFileLoader.exists`."""
@@ -67,7 +69,7 @@ class _Loader(Loader):
     """Finds a service's data with less reading than the SDK's own."""
 
     def list_available_services(self, type_name: str) -> list[str]:  # noqa: ARG002 - as below
-        """The folders. To ask each of 400 for a file of this type would take 12 ms of CPU, and again for the next type."""
+        """The names of the folders. Searching each of the 400 for a file of this type would take 12 ms of CPU per type."""
         folders = [path for path in self.search_paths if os.path.isdir(path)]
         return sorted({name for path in folders for name in os.listdir(path)})
 

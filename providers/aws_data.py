@@ -1,6 +1,6 @@
-"""The data files that the AWS SDK comes with (models, endpoints), each read once in a process. The SDK is not imported.
+"""The AWS SDK's data files (models, endpoints), each read once in a process. The SDK is not imported.
 
-The SDK reads JSON into `OrderedDict`, which takes twice the time and the memory of a dictionary, whose order is the same.
+The SDK reads JSON into `OrderedDict`, which takes twice the time and memory of a dictionary and has the same order.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ _read: Once[str, Any] = Once()
 
 
 def exists(path: str) -> bool:
-    """Whether there is a file of this path, which is without its suffix."""
+    """Whether a file exists at this path, which has no suffix."""
     return any(os.path.isfile(path + suffix) for suffix in _OPENERS)
 
 
 def content(path: str) -> Any:
-    """The content of a file, by its path without a suffix; None where there is none. It is everybody's: nobody changes it."""
+    """The content of the file at this path without a suffix; None if there is none. Callers share it and must not change it."""
     return _read.get(path, lambda: _content(path)) if exists(path) else None
 
 

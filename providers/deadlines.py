@@ -1,8 +1,8 @@
 """One deadline around a whole call.
 
-The timeouts of HTTP clients count from one read to the next, so an answer that arrives a byte at a time has no end. Here a
-call is made on a thread of its own and is waited for no longer than the caller says. A call that is given up may still act
-at its far side: whoever gives it up must treat that as no answer.
+The timeouts of HTTP clients count from one read to the next, so an answer that arrives a byte at a time has no end. Here a call
+runs on its own thread, and the caller waits no longer than it asked to. An abandoned call may still take effect on the server,
+so the caller must treat it as a call without an answer.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ Result = TypeVar("Result")
 
 
 class NoAnswerInTime(CallFailed):
-    """The call as a whole took longer than it may."""
+    """The call as a whole took longer than allowed."""
 
 
 class OutOfTime(CallFailed):
-    """Not asked: the time that one operation of a provider has is over."""
+    """The call was not made: the provider's operation has used up its time."""
 
 
 class _Call:
@@ -44,7 +44,7 @@ class _Call:
 
 
 class _Threads:
-    """Daemon threads that are used again: one that hangs is left behind and does not keep the process from ending."""
+    """Reusable daemon threads: a hanging one is left behind and does not keep the process from ending."""
 
     def __init__(self) -> None:
         self._idle: SimpleQueue[SimpleQueue[_Call]] = SimpleQueue()
@@ -77,7 +77,7 @@ os.register_at_fork(after_in_child=_forget_threads)
 
 
 def within(seconds: float, function: Callable[[], Result]) -> Result:
-    """The result of `function()`, or what it raised.
+    """The result of `function()`; raises what the function raises.
 
     Raises `NoAnswerInTime` after `seconds`; the function then goes on by itself, and its result is dropped.
     """

@@ -2,10 +2,10 @@
 
 `http.client` and urllib3 take 0.6 ms of CPU for a small exchange, and a thread that bounds it takes more. Here urllib3 makes
 the connection, with its addresses, certificates and timeouts, and keeps it. An exchange is then one write and the reads that
-the answer needs, each of which waits for no longer than what is left of the time. So only connecting needs a thread.
+the answer needs, and each read waits no longer than the remaining time. So only connecting needs a thread.
 
-What it reads is HTTP/1.1 as servers of APIs speak it (RFC 9112): a length, chunks, or the end of the connection. Whatever else
-comes is no answer.
+It reads HTTP/1.1 as API servers speak it (RFC 9112): a length, chunks, or the end of the connection. Anything else is no
+answer.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Answered:
 def exchange(pool: Any, target: str, headers: Mapping[str, str], body: bytes, seconds: float) -> Answered:
     """POST over a connection of a urllib3 pool to one host, without a proxy in between.
 
-    Raises `NoAnswerInTime` after `seconds`, and what is in `urllib3.exceptions` as `urlopen` would.
+    Raises `NoAnswerInTime` after `seconds`, and the same `urllib3.exceptions` as `urlopen`.
     """
     until = time.monotonic() + seconds
     message = _message(pool, target, headers, body)
@@ -143,7 +143,7 @@ def _chunks(incoming: _Incoming) -> bytes:
 
 
 class _Incoming:
-    """What comes over a connection, until a time."""
+    """The incoming bytes of a connection, until a deadline."""
 
     def __init__(self, sock: Any, until: float) -> None:
         self._sock, self._until = sock, until
@@ -151,11 +151,11 @@ class _Incoming:
 
     @property
     def is_read(self) -> bool:
-        """Whether nothing came that was not asked for."""
+        """Whether all received bytes have been consumed."""
         return not self._bytes
 
     def through(self, mark: bytes, most: int) -> bytes:
-        """What comes before the mark, which is read too."""
+        """The bytes before the mark. The mark is read too."""
         while (end := self._bytes.find(mark)) < 0 and len(self._bytes) <= most:
             self._bytes += self._more()
         if not 0 <= end <= most:
@@ -164,7 +164,7 @@ class _Incoming:
         return part
 
     def exactly(self, count: int) -> bytes:
-        """So many bytes."""
+        """Exactly this many bytes."""
         parts, left = [self._bytes], count - len(self._bytes)
         while left > 0:
             parts.append(self._more())

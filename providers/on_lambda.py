@@ -1,8 +1,8 @@
-"""AWS from within AWS Lambda, without the SDK: a cold function pays a fifth of what botocore costs to load.
+"""Calls to AWS from within AWS Lambda, without the SDK: on a cold start this takes a fifth of the time of loading botocore.
 
-Lambda puts the keys of the function's role into its environment. Where nothing else is asked for (`lambda_host` says when), the
-address and the signature follow from the region and these keys alone, and all that is left is a POST. Whatever this module does
-not know about leads to the SDK: another partition, FIPS, dual stack, a proxy, a profile, a role to assume.
+Lambda puts the keys of the function's role into its environment. If the configuration needs nothing else (see `lambda_host`),
+the address and the signature follow from the region and these keys, and a call is one POST. Everything else goes through the
+SDK: another partition, FIPS, dual stack, a proxy, a profile, a role to assume.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ ASKS_FOR_MORE = re.compile(
     r"|(HTTPS?|ALL)_PROXY",
     re.IGNORECASE,
 )
-"""Variables that ask for something that only the SDK knows how to do."""
+"""Variables that request something only the SDK can do."""
 REGION = re.compile(r"(?!us-gov-|us-iso)(us|eu|ap|sa|ca|me|af|il|mx)-[a-z]+-\d")
 """Regions of the partition `aws`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LambdaHost:
-    """Where the calls of a function to one service go."""
+    """The address of one service, for the calls of a function."""
 
     service: str
     region: str
@@ -44,7 +44,7 @@ class LambdaHost:
 
 
 def lambda_host(environment: Mapping[str, str], service: str, region: str | None) -> LambdaHost | None:
-    """The host that this is, where it is Lambda and asks for nothing else; None leaves the calls to the SDK."""
+    """This host, if it is a Lambda function that needs nothing else; None: the calls go through the SDK."""
     if "AWS_LAMBDA_FUNCTION_NAME" not in environment or not all(environment.get(key) for key in KEYS):
         return None
     if region is None or not REGION.fullmatch(region):
@@ -69,7 +69,7 @@ class LambdaCaller:
         self._pool = self._manager.connection_from_url(host.url)
 
     def post(self, headers: Mapping[str, str], body: bytes, seconds: float) -> Answered:
-        """Raises `NoAnswerInTime` after `seconds`, and what is in `urllib3.exceptions`."""
+        """Make a POST. Raises `NoAnswerInTime` after `seconds`, and the exceptions of `urllib3.exceptions`."""
         all_headers = signed_headers(self.host, headers, body, os.environ, datetime.now(UTC))
         return exchange(self._pool, "/", all_headers, body, seconds)
 
@@ -81,7 +81,7 @@ class LambdaCaller:
 def signed_headers(
     host: LambdaHost, headers: Mapping[str, str], body: bytes, environment: Mapping[str, str], now: datetime
 ) -> Mapping[str, str]:
-    """All headers of a request, with the signature over those that are given."""
+    """All headers of a request: these, and a signature that covers them."""
     addressee = Addressee(host=urlsplit(host.url).netloc, region=host.region, service=host.service)
     trace = environment.get("_X_AMZN_TRACE_ID")
     return {

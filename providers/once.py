@@ -11,11 +11,11 @@ Value = TypeVar("Value")
 
 
 MAX_REMEMBERED = 1000
-"""Values kept; when there are more, all are made anew."""
+"""The most values that are kept; beyond that, all are made anew."""
 
 
 class Once(Generic[Key, Value]):
-    """Remembers what `get` made, which is never None. A failure is not remembered: the next caller that waited tries again."""
+    """Remembers the values that `get` made, which are never None. After a failure the next waiting caller tries again."""
 
     def __init__(self) -> None:
         self._values: dict[Key, Value] = {}
@@ -23,7 +23,7 @@ class Once(Generic[Key, Value]):
         self._guard = threading.Lock()
 
     def get(self, key: Key, make: Callable[[], Value]) -> Value:
-        """The value for `key`, made by `make` where there is none yet. Raises what `make` raises."""
+        """The value for `key`; `make` makes it if there is none yet. Raises what `make` raises."""
         if (value := self._values.get(key)) is not None:
             return value
         with self._guard:
@@ -35,11 +35,11 @@ class Once(Generic[Key, Value]):
             return value
 
     def peek(self, key: Key) -> Value | None:
-        """The value for `key` where there is one; nothing is made, and nobody waits."""
+        """The value for `key` if there is one. It makes nothing and does not wait."""
         return self._values.get(key)
 
     def forget(self, key: Key) -> None:
-        """Make it anew next time."""
+        """Make the value anew next time."""
         self._values.pop(key, None)
 
     def _keep(self, key: Key, value: Value) -> None:

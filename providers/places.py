@@ -1,7 +1,7 @@
-"""Where jobs are put: what the place of every provider offers, and what is done with all places alike.
+"""Where jobs are put: the protocol of every provider's place, and the functions that work on any place.
 
-A place is a frozen dataclass of the provider's own: whose credentials, which project or region, which cluster. Its parts stand
-in the handle of each submission, so that any later invocation can address the job.
+A place is a frozen dataclass of the provider's own: whose credentials, which project or region, which cluster. The handle of
+each submission contains its parts, so any later invocation can address the job.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ class Place(Hashable, Protocol):
 
 
 class HostLacks(ConfigurationError):
-    """What a job names is missing on the dispatcher's host, or is wrong there: the job itself is not at fault."""
+    """Something that a job names is missing or wrong on the dispatcher's host. The job itself is not at fault."""
 
 
 AnyPlace = TypeVar("AnyPlace", bound=Place)
 
 
 def by_place(kind: type[AnyPlace], submissions: Iterable[Submission]) -> dict[AnyPlace, list[Submission]]:
-    """Submissions by where they live, in their order."""
+    """Submissions by their place, in their order."""
     places: dict[AnyPlace, list[Submission]] = {}
     for submission in submissions:
         places.setdefault(kind.from_handle(submission.handle), []).append(submission)
@@ -42,14 +42,14 @@ def by_place(kind: type[AnyPlace], submissions: Iterable[Submission]) -> dict[An
 
 
 def filled(handle: Mapping[str, str | None]) -> dict[str, str]:
-    """A handle without the parts that are not known, or that are left to the host."""
+    """A handle without the parts that are unknown or left to the host."""
     return {key: value for key, value in handle.items() if value}
 
 
 def credentials_name(value: Any, variable: str, *others: str) -> str | None:
     """The name that a credentials variable gives: a text, `{"name": ...}`, or an exported Prefect block reference (by its id).
 
-    `others` are keys that may stand beside the name. Raises `ConfigurationError` for more than a name.
+    `others` are the keys that may accompany the name. Raises `ConfigurationError` for more than a name.
     """
     if value is None or isinstance(value, str):
         return value or None

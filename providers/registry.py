@@ -1,4 +1,4 @@
-"""Every provider type by its name: where it is, what it needs, the base job template it starts from.
+"""Every provider type by its name: its module, its extra, and its default base job template.
 
 Nothing is imported before it is used, so a pool of one type does not pay for the SDKs of the others, and a missing SDK
 disables that one provider. The names are Prefect's.
@@ -18,7 +18,7 @@ from providers.base import Checked, Finding, Needs, Provider, ProviderUnavailabl
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlatformEvents:
-    """How the events of a platform are recognised, and what reads them."""
+    """How to recognise and read the events of a platform."""
 
     key: str
     """A member of the event, or of an object in it (`resource.type`)."""
@@ -33,29 +33,29 @@ class ProviderType:
     """One entry of the registry."""
 
     name: str
-    """What a pool's `type` says, as `ecs:push`."""
+    """The `type` of its pools, such as `ecs:push`."""
     factory: str
-    """`module:attribute` of what makes the provider; called with `credentials=` and the options of that provider."""
+    """`module:attribute` of the callable that makes the provider from `credentials=` and the provider's options."""
     template: str
     """The file of the default base job template, in `providers/templates`."""
     extra: str | None = None
-    """The extra of push-dispatcher that brings the SDK; None when nothing is needed."""
+    """The extra of push-dispatcher that installs the SDK; None when nothing is needed."""
     sdk: str | None = None
     """The module of that SDK."""
     credential_variable: str | None = None
-    """The template variable that names an entry of the credentials; None when there is nothing to sign in to."""
+    """The template variable that names an entry of the credentials; None when the type needs no credentials."""
     needs: str | None = None
-    """`module:function` that reads what a job needs out of its configuration, without the SDK (`Provider.needs`)."""
+    """`module:function` that reads a job's needs from its configuration, without the SDK (`Provider.needs`)."""
     check: str | None = None
     """`module:function` that checks a rendered configuration without a call, and without the SDK where it is missing."""
     check_environment: str | None = None
     """`module:function` that checks the environment variables that are added to a job; None where the platform takes any."""
     events: PlatformEvents | None = None
-    """The events in which the platform reports what becomes of a job; None when it reports nothing by itself."""
+    """The events in which the platform reports the progress of a job; None when it sends none."""
     holder: str | None = None
-    """The key of a handle that names the type whose provider has the job; None where that is always this type."""
+    """The key of a handle that names the provider type that runs the job; None when that is always this type."""
     place: tuple[str, ...] = ()
-    """The parts of a job configuration (dotted paths) that say where its job is put, and so what a sweep looks through."""
+    """The parts of a job configuration (dotted paths) that determine the job's place, and so where a sweep looks."""
     description: str
 
 
@@ -202,7 +202,7 @@ _TYPES: Mapping[str, ProviderType] = {
         _VERTEX_AI,
         _managed("managed"),
         _managed("prefect:managed"),
-        # The worker types: pools moved here with the template they had.
+        # The worker types: for pools that were moved here together with their templates.
         _ecs("ecs"),
         _cloud_run("cloud-run-v2"),
         _cloud_run("cloud-run"),
@@ -259,27 +259,27 @@ def needs(type_name: str, configuration: Mapping[str, Any]) -> Needs:
 
 
 def check(type_name: str, configuration: Mapping[str, Any]) -> Checked:
-    """What the provider of that type says of a rendered configuration, without a call. Raises `ProviderUnavailable`."""
+    """The result of that type's check of a rendered configuration, without a call. Raises `ProviderUnavailable`."""
     function = provider_type(type_name).check
     checked: Checked = _attribute(function)(configuration) if function else Checked()
     return checked
 
 
 def check_environment(type_name: str, configuration: Mapping[str, Any], environment: Mapping[str, str]) -> tuple[Finding, ...]:
-    """Why a job that passes its own check has no room for these environment variables. Raises `ProviderUnavailable`."""
+    """The reason why a valid job has no room for these environment variables. Raises `ProviderUnavailable`."""
     function = provider_type(type_name).check_environment
     findings: tuple[Finding, ...] = _attribute(function)(configuration, environment) if function else ()
     return findings
 
 
 def events_of(event: Mapping[str, Any]) -> PlatformEvents | None:
-    """The entry that an event belongs to; None for an event of no platform."""
+    """The entry that an event belongs to; None if no platform matches."""
     entries = {kind.events for kind in _TYPES.values() if kind.events}
     return next((events for events in entries if _member(event, events.key) == events.kind), None)
 
 
 def holder_of(type_name: str, handle: Mapping[str, str] | None) -> str | None:
-    """The type whose provider has a job of a pool of this type; None where only a handle says so, and there is none yet.
+    """The provider type that runs the jobs of a pool of this type; None if only a handle names it and there is none yet.
 
     Raises `ProviderUnavailable` for an unknown type.
     """
@@ -288,7 +288,7 @@ def holder_of(type_name: str, handle: Mapping[str, str] | None) -> str | None:
 
 
 def _member(event: Mapping[str, Any], path: str) -> Any:
-    """What an event holds under a dotted path; None where there is nothing, or something else on the way."""
+    """The value in an event at a dotted path; None if the path leads nowhere."""
     value: Any = event
     for key in path.split("."):
         value = value.get(key) if isinstance(value, Mapping) else None
@@ -296,7 +296,7 @@ def _member(event: Mapping[str, Any], path: str) -> Any:
 
 
 def event_reader(events: PlatformEvents) -> ReadsEvents:
-    """What reads these events."""
+    """The reader of these events."""
     reader: ReadsEvents = _attribute(events.reader)
     return reader
 

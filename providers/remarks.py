@@ -1,4 +1,4 @@
-"""Remarks on job configurations, in one form for every provider that makes them."""
+"""Remarks on job configurations, in one form for all providers."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from providers.base import ConfigurationError, Finding
 
 
 def unknown_key(path: str, key: str, keys: Collection[str]) -> Finding:
-    """The remark on a key that is not read, with the nearest one that is."""
+    """The remark on an unknown key, with the nearest known one."""
     from difflib import get_close_matches  # noqa: PLC0415 - only a mistake needs it
 
     near = get_close_matches(key, keys, n=1, cutoff=0.6) or get_close_matches(key.lower(), keys, n=1, cutoff=0.6)
@@ -19,16 +19,16 @@ def unknown_key(path: str, key: str, keys: Collection[str]) -> Finding:
 
 
 def unknown_keys(content: Mapping[str, Any], keys: Collection[str], path: str = "") -> Iterable[Finding]:
-    """A remark on every key of an object that is not read."""
+    """A remark on every unknown key of an object."""
     return (unknown_key(path, str(key), keys) for key in content if key not in keys)
 
 
 START_TIMEOUT = "task_start_timeout_seconds"
-"""The key that the dispatcher itself reads, whatever the type: how long a job may take to start."""
+"""The key that the dispatcher itself reads for every type: how long a job may take to start."""
 
 
 def start_timeout_faults(configuration: Mapping[str, Any]) -> Iterable[Finding]:
-    """A remark on a time to start that is no number; it would be no bound at all."""
+    """A remark on a start timeout that is not a number, which would limit nothing."""
     seconds = configuration.get(START_TIMEOUT)
     if seconds is not None and (isinstance(seconds, bool) or not isinstance(seconds, int | float) or not seconds > 0):
         yield Finding(path=START_TIMEOUT, message=f"give seconds, a number above 0, not {seconds!r:.80}")
@@ -46,11 +46,11 @@ def reason_of(findings: Iterable[Finding]) -> str:
 
 
 SHOWN = 12
-"""Known names that are listed where none of them is near."""
+"""The most known names to list if none of them is near."""
 
 
 class Unusable(ConfigurationError):
-    """Several findings at once; as text, one after the other."""
+    """Several findings at once. Its text lists them one after the other."""
 
     def __init__(self, findings: Iterable[Finding]) -> None:
         self.findings = tuple(dict.fromkeys(findings))
@@ -59,17 +59,17 @@ class Unusable(ConfigurationError):
 
 @dataclass(slots=True)
 class Notes:
-    """Where faults and warnings are collected."""
+    """A collector of faults and warnings."""
 
     faults: list[Finding] = field(default_factory=list)
     warnings: list[Finding] = field(default_factory=list)
 
     def fault(self, path: str, message: str) -> None:
-        """Note what cannot be used."""
+        """Note a fault: a value that cannot be used."""
         self.faults.append(Finding(path=path, message=message))
 
     def warn(self, path: str, message: str) -> None:
-        """Note what is accepted and has no effect, or another than one would think."""
+        """Note a warning: a value that is accepted but has no effect or a surprising effect."""
         self.warnings.append(Finding(path=path, message=message))
 
     def refuse(self) -> None:
@@ -95,7 +95,7 @@ def findings_of(error: ConfigurationError) -> tuple[Finding, ...]:
 
 
 def nearest(name: str, candidates: Iterable[str]) -> str:
-    """The end of a sentence about an unknown name: the one that was probably meant, or those that there are."""
+    """The end of a sentence about an unknown name: the name that was probably meant, or the known names."""
     from difflib import get_close_matches  # noqa: PLC0415 - only a typing error needs it
 
     names = sorted(candidates)
@@ -107,5 +107,5 @@ def nearest(name: str, candidates: Iterable[str]) -> str:
 
 
 def _plain(name: str) -> str:
-    """A name as it is in any spelling: CloudFormation's, Python's, the API's."""
+    """A name without the differences between the spellings of CloudFormation, Python and the API."""
     return name.replace("_", "").replace("-", "").lower()

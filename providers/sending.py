@@ -1,7 +1,7 @@
 """Distinguishes a request that was never sent from one that got no answer.
 
-A connection that was refused, a name that does not resolve, a proxy that lets nobody through and a TLS handshake that failed
-prove that the far side did not see the request. Everything later proves nothing.
+A refused connection, a name that does not resolve, a proxy that denies the connection and a failed TLS handshake prove that the
+server did not see the request. Any later failure proves nothing.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ CONNECTING = (
     ("asyncio/base_events.py", "create_connection"),
     ("providers/docker/dialling.py", "connect"),
 )
-"""Files and functions of urllib3, of asyncio and of our own in which a connection is made and nothing of a request is sent."""
+"""Files and functions (of urllib3, asyncio and our own) that make a connection and send no part of a request."""
 
 
 class NeverSent(CallFailed):
-    """Nothing of the request has left this host."""
+    """No part of the request has left this host."""
 
 
 def never_sent(error: BaseException) -> bool:
-    """True when `error` was raised while the connection was being made: nothing of the request has left this host."""
+    """True when `error` was raised while the connection was being made, so no part of the request has left this host."""
     return any(_was_connecting(link.__traceback__) for link in _chain(error))
 
 
@@ -38,7 +38,7 @@ def _was_connecting(trace: TracebackType | None) -> bool:
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
-    """The error and those it was made of; the Azure SDK keeps the first of them in an attribute of its own."""
+    """The error and its causes; the Azure SDK keeps the first cause in its own attribute."""
     seen: set[int] = set()
     waiting: list[BaseException | None] = [error]
     while waiting:

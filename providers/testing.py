@@ -1,4 +1,4 @@
-"""A provider without a cloud, for tests: jobs live in memory, and faults come as scripted.
+"""A provider without a cloud, for tests: jobs live in memory, and a script decides the faults.
 
     provider = FakeProvider()
     provider.script("submit", Throttled(reason="slow down"), LOST_ANSWER)
@@ -6,7 +6,7 @@
     provider.finish("r0123-1", exit_code=3)
     assert provider.starts == {"r0123-1": 1} and provider.peak_live == 1
 
-`Remembers` picks how it treats a name that it has seen before; the four ways are those of the four clouds.
+`Remembers` selects how it treats a used name; each of the four ways is that of one cloud.
 """
 
 from __future__ import annotations
@@ -37,16 +37,16 @@ HOUR, DAY = 3_600.0, 86_400.0
 
 
 class Remembers(StrEnum):
-    """What a submission under a name that was used before meets."""
+    """What happens when a submission repeats a name."""
 
     TOKEN = "token"  # noqa: S105 - a client token, not a secret
-    """The first job, for a day from its start, ended or changed; ended jobs can be seen for an hour. As ECS."""
+    """As ECS: the first job is returned for a day from its start, ended or changed; ended jobs stay visible for an hour."""
     OBJECT = "object"
-    """The first job, until it is discarded. As Cloud Run."""
+    """As Cloud Run: the first job is returned until it is discarded."""
     LIVE = "live"
-    """The first job while it runs; after its end a repeat runs again, in its place. As Container Instances."""
+    """As Container Instances: the first job is returned while it runs; after its end a repeat replaces it and runs again."""
     RUNNING = "running"
-    """The first job while it runs; after its end the name is free; ended jobs can be seen for a day. As Modal."""
+    """As Modal: the first job is returned while it runs; after its end the name is free. Ended jobs stay visible for a day."""
 
 
 class Lost(Enum):
@@ -64,7 +64,7 @@ LIMITS: Mapping[Remembers, ProviderLimits] = dict(zip(Remembers, (_HOUR, _LINGER
 
 @dataclass(slots=True)
 class FakeJob:
-    """One job that was started, and what `observe` says of it. A name that was started twice is two of these."""
+    """One started job, and what `observe` reports of it. A name that was started twice has two of these."""
 
     job: Job
     started_at: datetime
@@ -80,7 +80,7 @@ class FakeProvider:
     """A provider in memory. Safe to use from several threads.
 
     `jobs` holds every job that was ever started, in order; `calls` every call, as (operation, name). Jobs run at once, until
-    `finish`, `crash` or a cancel ends them. `limits` are those of the way it remembers, unless given.
+    `finish`, `crash` or a cancel ends them. `limits` default to those of its `Remembers`.
     """
 
     def __init__(
@@ -101,9 +101,9 @@ class FakeProvider:
         self._scripts: defaultdict[str, deque[Outcome | Lost]] = defaultdict(deque)
 
     def script(self, operation: str, *answers: Outcome | Lost) -> None:
-        """What the next calls of `operation` (submit, find, observe, cancel) meet, one each; after that all is well again.
+        """Script the next calls of `operation` (submit, find, observe, cancel), one fault per call; later calls succeed again.
 
-        An outcome is answered without anything being done; only `submit` has outcomes.
+        A scripted outcome is returned and nothing is done; only `submit` has outcomes.
         """
         if operation != "submit" and not all(isinstance(answer, Lost) for answer in answers):
             raise ValueError(f"{operation} has no outcomes; script LOST_ANSWER or LOST_REQUEST")
@@ -116,7 +116,7 @@ class FakeProvider:
         self._end(name, state, exit_code=exit_code, reason=f"exit code {exit_code}" if exit_code else "")
 
     def crash(self, name: str, reason: str = "the host was lost") -> None:
-        """End the job without its own doing. Raises KeyError when none of that name is live."""
+        """Let the job crash. Raises KeyError when none of that name is live."""
         self._end(name, JobState.CRASHED, reason=reason)
 
     @property
@@ -132,7 +132,7 @@ class FakeProvider:
             return frozenset(started.job.name for started in self.jobs if started.is_live)
 
     def needs(self, configuration: Mapping[str, Any]) -> Needs:
-        """As the configuration says: `{"place": ["here", ...], "size": {"cpu": 1}}`, both optional."""
+        """The needs that the configuration states: `{"place": ["here", ...], "size": {"cpu": 1}}`, both optional."""
         return Needs(place=tuple(configuration.get("place", ())), size=dict(configuration.get("size", {})))
 
     def submit(self, job: Job) -> Outcome:
@@ -146,14 +146,14 @@ class FakeProvider:
             return answer
 
     def find(self, job: Job) -> Submission | None:
-        """What was started under the name and can still be seen."""
+        """The job that was started under the name, if it is still visible."""
         with self._lock:
             if isinstance(lost := self._called("find", job.name), Lost):
                 raise CallFailed(lost.value)
             return _submission(job.name) if self._visible(job.name) else None
 
     def observe(self, submissions: Sequence[Submission]) -> Mapping[str, Observation]:
-        """The state of each; none can be read when the call is scripted to be lost."""
+        """The state of each job; all are unreadable when the script loses the call."""
         with self._lock:
             if lost := self._called("observe", ""):
                 return unreadable(submissions, lost)
@@ -184,7 +184,7 @@ class FakeProvider:
             return tuple(sorted(self.discard(orphans)))
 
     def strays(self, configuration: Mapping[str, Any], known_names: frozenset[str]) -> tuple[str, ...]:  # noqa: ARG002 - one place
-        """The live jobs that are not known_names."""
+        """The names of the live jobs, without `known_names`."""
         return tuple(sorted(self.live - known_names))
 
     def _called(self, operation: str, name: str) -> Outcome | Lost | None:

@@ -1,4 +1,4 @@
-"""JSON values of a rendered configuration, checked where they are read.
+"""JSON values of a rendered configuration, checked as they are read.
 
 Every function takes the path of its value, and raises a `ConfigurationError` that names the path. No error repeats a value,
 which may be a secret, unless the value is a number. Null and an empty text mean "nothing".
@@ -18,7 +18,7 @@ EMPTY: tuple[Any, ...] = (None, "", {}, [])
 
 
 def mapping(value: Any, path: str) -> dict[str, Any]:
-    """A copy of an object; nothing is an empty one."""
+    """A copy of an object; null or an empty text gives an empty one."""
     if type(value) is dict:  # the most frequent case by far, and the other check is slow
         return value.copy()
     if value is None or value == "":
@@ -29,7 +29,7 @@ def mapping(value: Any, path: str) -> dict[str, Any]:
 
 
 def sequence(value: Any, path: str) -> list[Any]:
-    """A copy of a list; nothing is an empty one."""
+    """A copy of a list; null or an empty text gives an empty one."""
     if value is None or value == "":
         return []
     if not isinstance(value, list | tuple):
@@ -38,12 +38,12 @@ def sequence(value: Any, path: str) -> list[Any]:
 
 
 def objects(value: Any, path: str) -> list[dict[str, Any]]:
-    """A list of objects, copied so that they can be completed; empty ones stay."""
+    """A list of copied objects, which the caller may change; empty ones stay."""
     return [mapping(item, f"{path}[{index}]") for index, item in enumerate(sequence(value, path))]
 
 
 def name_of(value: Any, path: str) -> str | None:
-    """A name; nothing is None."""
+    """A name; None for null or an empty text."""
     if value is None or value == "":
         return None
     if not isinstance(value, str):
@@ -52,7 +52,7 @@ def name_of(value: Any, path: str) -> str | None:
 
 
 def optional_text(value: Any, path: str) -> str:
-    """A text without spaces around it; nothing is an empty one."""
+    """A text without surrounding spaces; null gives an empty one."""
     return (name_of(value, path) or "").strip()
 
 
@@ -91,7 +91,7 @@ def scalar_text(value: Any, path: str) -> str:
 
 
 def number(value: Any, path: str) -> float | int:
-    """A number above zero, also when it was written as text; whole numbers stay whole."""
+    """A number above zero, which may be written as text; whole numbers stay whole."""
     try:
         amount = float("nan" if isinstance(value, bool) else value)
     except (TypeError, ValueError):
@@ -113,12 +113,12 @@ def command(value: Any, path: str) -> list[str]:
 
 @lru_cache(maxsize=256)
 def _split(words: str) -> tuple[str, ...]:
-    """A run's command stands in its configuration twice, and its neighbours' is often the same."""
+    """Cached, because a run's configuration contains its command twice, and other runs often have the same one."""
     return tuple(shlex.split(words))
 
 
 def without_nulls(value: Any) -> Any:
-    """A deep copy without nulls; what they leave empty stays."""
+    """A deep copy without nulls; containers that become empty stay."""
     if isinstance(value, Mapping):
         return {key: without_nulls(item) for key, item in value.items() if item is not None}
     if isinstance(value, list | tuple):
@@ -127,7 +127,7 @@ def without_nulls(value: Any) -> Any:
 
 
 compact = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
-"""Compact JSON, its keys in their order."""
+"""Compact JSON with its keys in their own order."""
 
 
 def canonical(value: Any) -> str:
@@ -139,5 +139,5 @@ _KINDS = {bool: "a boolean", int: "a number", float: "a number", str: "text", li
 
 
 def kind(value: Any) -> str:
-    """What a JSON value is called, for an error that does not repeat the value."""
+    """The name of a JSON value's kind, for errors that must not repeat the value."""
     return "null" if value is None else _KINDS.get(type(value), type(value).__name__)
