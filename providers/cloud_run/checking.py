@@ -1,4 +1,4 @@
-"""What can be said of a rendered configuration before any call: all remarks when it is saved, the faults at a submission."""
+"""Checks of a rendered configuration before any call: all remarks when it is saved, only the faults at a submission."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ READ = frozenset(
     {"name", "command", "image", "env", "labels", "credentials", "project", "region", "timeout", "job_body", "keep_job"}
     | {"task_start_timeout_seconds", "cloudsql_instances", *SECRET_KEYS, *PREFECT_SECRETS}
 )
-"""The keys of a job configuration that mean something here."""
+"""The keys of a job configuration that are read here."""
 
 NO_EFFECT = {
     "name": "has no effect on Cloud Run: the job is called after its run",
     "task_start_timeout_seconds": "is read by the dispatcher, which cancels a job that has not started by then",
 }
-"""Variables of our templates that are no part of a request to Cloud Run, with the reason."""
+"""Variables of our templates that are not part of a request to Cloud Run, each with the reason."""
 
 _ANYWHERE = Place(project="project", region="region")
 _SOMEBODY = "r" + "0" * 32 + "-1"
 
 
 def check(configuration: Mapping[str, Any]) -> Checked:
-    """All that `submit` would reject, and what it would accept without effect; without Google's SDK, less of it."""
+    """Everything that `submit` would reject or would accept without effect; without Google's SDK, fewer checks."""
     try:
         needs_of(configuration)
         body = body_of(Job(name=_SOMEBODY, configuration=configuration), _ANYWHERE, "nobody")
@@ -54,7 +54,7 @@ def check(configuration: Mapping[str, Any]) -> Checked:
 
 
 def own_faults(configuration: Mapping[str, Any]) -> list[Finding]:
-    """What is wrong with a configuration's own keys."""
+    """The faults in a configuration's own keys."""
     faults = [*unknown_keys(configuration, READ), *start_timeout_faults(configuration)]
     body = configuration.get("job_body")
     if isinstance(body, Mapping) and is_knative(body):
@@ -70,7 +70,9 @@ def own_faults(configuration: Mapping[str, Any]) -> list[Finding]:
 
 
 def refused(configuration: Mapping[str, Any], body: Mapping[str, Any]) -> list[Finding]:
-    """The faults for which a submission is rejected before Google is asked; a region that is missing is the host's."""
+    """The faults for which a submission is rejected before Google is asked. A missing region is no fault: the host's is
+    used.
+    """
     return [*(item for item in own_faults(configuration) if item.path != "region"), *broken_rules(body)]
 
 

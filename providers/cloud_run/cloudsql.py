@@ -10,7 +10,7 @@ from providers.values import mapping, objects, text
 
 VOLUME = "cloudsql"
 PATH = "/cloudsql"
-"""Where the sockets are; Cloud Run allows no other place."""
+"""The directory of the sockets; Cloud Run allows no other."""
 
 _INSTANCE = re.compile(r"[^:\s,]+(:[^:\s,]+){2,3}")  # a project may be `example.com:name`
 
@@ -28,7 +28,7 @@ def instances_of(value: Any, path: str) -> list[str]:
 
 
 def add_instances(task: dict[str, Any], instances: list[str]) -> None:
-    """Put a volume with these instances into a task, and its mount into the main container; one that is there is used."""
+    """Add a volume with these instances to a task, and mount it in the main container; an existing volume is reused."""
     if not instances:
         return
     volumes = objects(task.get("volumes"), "job_body.template.template.volumes")

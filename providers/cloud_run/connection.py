@@ -1,7 +1,7 @@
-"""Google's clients for one identity. The one module that makes them; it is imported by the first call.
+"""Google's clients for one identity. Only this module makes them; the first call imports it.
 
-REST, not gRPC: a host that freezes between invocations has no stale HTTP/2 channel to revive. Every call has a timeout and no
-retry: Google's clients have neither by themselves.
+REST, not gRPC: a host that freezes between invocations then has no stale HTTP/2 channel to revive. Every call has a timeout and
+no retry, both of which Google's clients have to be given.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ from providers.google.identity import anonymous, identity
 from providers.remarks import reason_of
 
 PAGE_SIZE = 500
-"""Jobs asked for at once; the service may give fewer."""
+"""The page size of lists; the service may return fewer jobs."""
 
 
 class Connection:
-    """The calls this provider makes, as one identity. Safe to use from several threads.
+    """The provider's calls as one identity. Safe to use from several threads.
 
-    Raises what Google's clients raise; `failures` reads it.
+    Raises the exceptions of Google's clients, which `failures` reads.
     """
 
     def __init__(self, account: AccountEntry, endpoint: str | None = None) -> None:
@@ -56,19 +56,19 @@ class Connection:
 
     @property
     def is_signed_in(self) -> bool:
-        """True while there is a token that Google takes."""
+        """True while there is a valid token."""
         return bool(self._credentials.valid)
 
     def sign_in(self) -> None:
-        """Get a token: before a call that starts a job, so that nothing is started where this fails."""
+        """Get a token. Called before a call that starts a job, so a failure here proves that nothing was started."""
         with self._signing_in:
             if not self.is_signed_in:
                 self._credentials.refresh(Request())
 
     def create_job(self, place: Place, name: str, job: Any, timeout: float) -> str:
-        """Make a job and start its execution; the full name of what was made, empty when the answer does not say.
+        """Create a job and start its execution. Returns the job's full name, or an empty text if the answer does not name it.
 
-        The operation is never waited for: it may end without a response.
+        It never waits for the operation, which may end without a response.
         """
         return subject(self._jobs.create_job(parent=place.parent, job=job, job_id=name, timeout=timeout, retry=None))
 
@@ -77,12 +77,12 @@ class Connection:
         return self._jobs.get_job(name=name, timeout=timeout, retry=None)
 
     def pages(self, place: Place, timeout: float) -> Iterator[Any]:
-        """The pages of jobs in a place; each is a call of at most `timeout` seconds."""
+        """The pages of jobs in a place; each page is one call of at most `timeout` seconds."""
         request = run_v2.ListJobsRequest(parent=place.parent, page_size=PAGE_SIZE)
         yield from self._jobs.list_jobs(request=request, timeout=timeout, retry=None).pages
 
     def delete_job(self, name: str, timeout: float, etag: str = "") -> str:
-        """Delete a job, in the given version only when there is an etag; the full name of what was deleted."""
+        """Delete a job; with an etag, only in that version. Returns the full name of the deleted job."""
         request = run_v2.DeleteJobRequest(name=name, etag=etag)
         return subject(self._jobs.delete_job(request=request, timeout=timeout, retry=None))
 
@@ -91,7 +91,7 @@ class Connection:
         return self._executions.get_execution(name=name, timeout=timeout, retry=None)
 
     def cancel_execution(self, name: str, timeout: float) -> str:
-        """Ask an execution to end; the full name of the one that was asked."""
+        """Request an execution's end. Returns its full name."""
         return subject(self._executions.cancel_execution(name=name, timeout=timeout, retry=None))
 
     def first_tasks(self, execution: str, timeout: float) -> list[Any]:
@@ -100,14 +100,14 @@ class Connection:
 
 
 def subject(operation: Any) -> str:
-    """The full name of what a long-running operation is about; empty when it does not say, or has failed already."""
+    """The full name of a long-running operation's subject; empty if the operation does not name it or has already failed."""
     if operation.operation.HasField("error") or operation.metadata is None:
         return ""
     return str(operation.metadata.name)
 
 
 def message_of(body: Mapping[str, Any]) -> Any:
-    """The body as Google's own message. Raises `ConfigurationError` with the path of everything that does not fit."""
+    """The body as Google's own message. Raises `ConfigurationError` with the path of each value that does not fit."""
     message, faults = shaped(body)
     if faults:
         raise ConfigurationError(reason_of(faults))

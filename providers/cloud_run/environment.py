@@ -9,10 +9,10 @@ from providers.base import ConfigurationError
 from providers.values import mapping, objects, text
 
 SECRET_KEYS = ("secrets", "env_from_secrets")
-"""Where a configuration names secrets; the second is Prefect's word."""
+"""The keys under which a configuration names secrets; the second is Prefect's."""
 
 PREFECT_SECRETS = {"prefect_api_key_secret": "PREFECT_API_KEY", "prefect_api_auth_string_secret": "PREFECT_API_AUTH_STRING"}
-"""Where Prefect's templates name the secret that its client signs in with, and the variable that it becomes."""
+"""The keys under which Prefect's templates name its client's own secrets, and the variables that they become."""
 
 Variables = dict[str, dict[str, Any] | None]
 
@@ -20,8 +20,8 @@ Variables = dict[str, dict[str, Any] | None]
 def environment_of(variables: Any, configuration: Mapping[str, Any], own: Mapping[str, str]) -> list[dict[str, Any]]:
     """The container's `env`: its own (`variables`) < the configuration's `env` < references to secrets < `own`.
 
-    A name that has a plain value and a secret is the secret. A null takes a name away. Of the dispatcher's `own` variables the
-    ones that Prefect's client signs in with give way to their secrets.
+    If a name has both a plain value and a secret, the secret wins. A null removes a name. The secrets of Prefect's client also
+    replace the corresponding variables in `own`.
     """
     plain, secrets = plain_of(variables, configuration), secrets_of(variables, configuration)
     signed_in = {name for name in PREFECT_SECRETS.values() if secrets.get(name)}
@@ -31,12 +31,12 @@ def environment_of(variables: Any, configuration: Mapping[str, Any], own: Mappin
 
 
 def plain_of(variables: Any, configuration: Mapping[str, Any]) -> Variables:
-    """What the container and the configuration set, by name."""
+    """The plain values that the container and the configuration set, by name."""
     return variables_of(variables, "job_body: env") | variables_of(configuration.get("env"), "env")
 
 
 def secrets_of(variables: Any, configuration: Mapping[str, Any]) -> Variables:
-    """Every reference to a secret, by the variable that it fills."""
+    """All references to secrets, by the variables that they fill."""
     removed = variables_of(configuration.get("env"), "env")
     secrets: Variables = {
         name: variable
@@ -52,7 +52,7 @@ def secrets_of(variables: Any, configuration: Mapping[str, Any]) -> Variables:
 
 
 def variables_of(value: Any, path: str) -> Variables:
-    """A list of Cloud Run's own variables, or an object of texts, by name; a reference is not replaced by a plain value."""
+    """Variables by name, from a list in Cloud Run's form or an object of texts. A plain value does not replace a reference."""
     if not isinstance(value, list | tuple):
         values = mapping(value, path)
         return {name: None if value is None else {"name": name, "value": text(value)} for name, value in values.items()}
@@ -75,7 +75,7 @@ def _variable(item: Mapping[str, Any]) -> dict[str, Any]:
 def _secret(name: str, value: Any, path: str) -> dict[str, Any] | None:
     """`{secret, version}`, or as text `secret`, `secret:version` or a version's full name.
 
-    Without a version it is the latest when the job starts.
+    Without a version, the job uses the latest version at its start.
     """
     if value is None:
         return None

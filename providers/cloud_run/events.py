@@ -1,9 +1,8 @@
-"""Entries of Google's audit log about Cloud Run jobs, as a sink of Cloud Logging or Eventarc delivers them.
+"""Entries of Google's audit log about Cloud Run jobs, delivered by a sink of Cloud Logging or by Eventarc.
 
-Cloud Run writes an entry of its own (to the log of system events) when an execution ends. An entry names the job in the labels
-of its resource. It is a hint, and nothing that it says of the job's state is believed: its shape is not documented, entries may
-come twice, late or before Cloud Run's own answer, and whoever may publish to a topic can write one. So the provider is asked
-about that one job.
+Cloud Run writes an entry to the log of system events when an execution ends. The labels of the entry's resource name the job.
+An entry is only a hint, and the state in it is not trusted: its shape is not documented, it may come twice, late or before
+Cloud Run's own answer, and anybody who may publish to a topic can write one. So the provider is asked about that one job.
 https://cloud.google.com/run/docs/audit-logging
 https://cloud.google.com/logging/docs/reference/v2/rest/v2/LogEntry
 """
@@ -21,12 +20,12 @@ SERVICE = "run.googleapis.com"
 
 
 class ExecutionEvents:
-    """Reads the entries (`providers.base.ReadsEvents`)."""
+    """The reader of the entries (`providers.base.ReadsEvents`)."""
 
     def read(self, event: Mapping[str, Any]) -> JobEvent | None:
         """A hint about the job that the entry names; None for other entries, and for jobs that are not ours.
 
-        Raises `CallFailed` for an entry that is malformed.
+        Raises `CallFailed` for a malformed entry.
         """
         payload = event.get("protoPayload")
         if not isinstance(payload, Mapping) or payload.get("serviceName") != SERVICE:
@@ -42,10 +41,10 @@ class ExecutionEvents:
         self,
         reported: JobEvent,
         recorded: Mapping[str, str] | None,
-        configuration: Mapping[str, Any],  # noqa: ARG002 - a job that is not recorded yet is looked up where it leads to
+        configuration: Mapping[str, Any],  # noqa: ARG002 - an unrecorded job is looked up in its place
         host: EventHost,  # noqa: ARG002 - likewise
     ) -> Submission | None:
-        """The recorded submission, where the entry is of its project and region."""
+        """The recorded submission, if the entry comes from its project and region."""
         submission = reported.submission
         if recorded is None:
             return submission

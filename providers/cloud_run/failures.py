@@ -1,6 +1,6 @@
-"""What Google's errors mean for a job.
+"""The meaning of Google's errors for a job.
 
-With REST the client raises the HTTP classes (`Conflict`) and never their gRPC children (`AlreadyExists`), so the canonical
+With REST the client raises the HTTP classes (`Conflict`) and never their gRPC subclasses (`AlreadyExists`), so the canonical
 status is read from the answer: https://cloud.google.com/apis/design/errors.
 """
 
@@ -25,7 +25,7 @@ from providers.google.identity import did_not_answer
 
 
 class OddAnswer(Exception):
-    """An answer that cannot be read, or that does not name what was asked for."""
+    """An answer that cannot be read, or that does not name the requested resource."""
 
 
 FAILURES = (
@@ -37,19 +37,19 @@ FAILURES = (
     NoAnswerInTime,
     OddAnswer,
 )
-"""Everything that a call is known to raise."""
+"""All exceptions that a call may raise."""
 
 ODD = (AttributeError, LookupError, TypeError, ValueError, ArithmeticError, RecursionError, OSError)
-"""What Google's libraries let out when an answer is not of the shape that they expect."""
+"""The exceptions that Google's libraries raise for an answer with an unexpected shape."""
 
 QUOTA_WINDOW = 60.0
 """Seconds. Cloud Run's rates are per minute, so after this long a call has a chance again."""
 
 LONGEST_WAIT = 3600.0
-"""Seconds; no answer makes anybody wait for longer."""
+"""The longest wait that an answer can ask for, in seconds."""
 
 NO_ANSWER_CODES = frozenset({408, 425, 499})
-"""4xx codes that do not say that nothing was done."""
+"""4xx codes that do not prove that nothing was done."""
 
 MAX_TEXT = 600
 
@@ -64,7 +64,7 @@ HINTS = {
 
 
 class Meaning(Enum):
-    """What a failed call says about what it was asked to do."""
+    """What a failed call proves about its effect."""
 
     DONE_BEFORE = "it exists already"
     ABSENT = "it does not exist"
@@ -76,7 +76,7 @@ class Meaning(Enum):
 
 
 def meaning(error: Exception) -> Meaning:
-    """Read an error; what is not understood means nothing."""
+    """Read an error; an unrecognised error proves nothing."""
     if isinstance(error, auth.GoogleAuthError):
         return _meaning_of_credentials(error)
     if isinstance(error, api.GoogleAPICallError):
@@ -85,7 +85,9 @@ def meaning(error: Exception) -> Meaning:
 
 
 def _meaning_of_answer(error: api.GoogleAPICallError) -> Meaning:
-    """Only Google itself refuses for good, or says what exists: a gateway in between, which has no status, does not."""
+    """Only Google's own answers refuse for good or say what exists. A gateway's answer has no canonical status and does
+    neither.
+    """
     if isinstance(error, api.TooManyRequests) or quotas.is_quota(_info(error), words(error)):
         return Meaning.HELD_BACK
     if not status(error) or not isinstance(error, api.ClientError) or error.code in NO_ANSWER_CODES:
@@ -98,12 +100,14 @@ def _meaning_of_answer(error: api.GoogleAPICallError) -> Meaning:
 
 
 def _meaning_of_credentials(error: auth.GoogleAuthError) -> Meaning:
-    """A token comes before the call, so nothing was done. Its service may be back; what was misconfigured stays so."""
+    """The token is requested before the call, so nothing was done. A silent token service may recover; a wrong configuration
+    will not.
+    """
     return Meaning.UNSENT if did_not_answer(error) else Meaning.UNPREPARED
 
 
 def _never_connected(error: BaseException) -> bool:
-    """True when no connection came to be: it was refused, its name has no address, or the TLS handshake failed."""
+    """True when no connection was made: it was refused, its name has no address, or the TLS handshake failed."""
     kinds = (urllib3.exceptions.NewConnectionError, urllib3.exceptions.ConnectTimeoutError, requests.ConnectTimeout)
     links = list(_chain(error))
     return any(isinstance(link, kinds) or _broke_in_handshake(link) for link in links)
@@ -118,19 +122,19 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
 
 
 def _broke_in_handshake(error: BaseException) -> bool:
-    """True for what was raised during a TLS handshake, before which nothing of a request is sent."""
+    """True for an error during a TLS handshake: no part of a request is sent before its end."""
     handshake = ssl.SSLSocket.do_handshake.__code__
     return any(frame.f_code is handshake for frame, _ in traceback.walk_tb(error.__traceback__))
 
 
 def before(error: Exception, needs: Needs) -> Outcome:
-    """The outcome of a submission when a call before the one that starts the job failed: nothing was started."""
+    """The outcome of a submission whose failed call came before the one that starts the job: nothing was started."""
     outcome = refusal(error, needs)
     return Unreachable(cause=outcome.cause) if isinstance(outcome, Unknown) else outcome
 
 
 def refusal(error: Exception, needs: Needs) -> Outcome:
-    """The outcome of a submission that failed, and did not find its job there already."""
+    """The outcome of a failed submission whose job did not exist already."""
     match meaning(error):
         case Meaning.REFUSED | Meaning.ABSENT:
             return Rejected(reason=_with_hint(error))
@@ -149,14 +153,14 @@ def refusal(error: Exception, needs: Needs) -> Outcome:
 
 
 def words(error: Exception) -> str:
-    """What Google said, or what went wrong on the way, in one line."""
+    """Google's message, or the local error, in one line."""
     message = _payload(error).get("message") or getattr(error, "message", None) or str(error)
     kind = status(error) or type(error).__name__
     return " ".join(f"{kind}: {message}".split())[:MAX_TEXT]
 
 
 def status(error: Exception) -> str:
-    """The canonical status, such as ALREADY_EXISTS; empty when the answer had none, and so was not Google's."""
+    """The canonical status, such as ALREADY_EXISTS; empty if there is none, because the answer is not Google's."""
     if getattr(error, "response", None) is not None:
         content = _payload(error).get("status")
         return content if isinstance(content, str) else ""
@@ -165,7 +169,7 @@ def status(error: Exception) -> str:
 
 
 def retry_after(error: Exception, otherwise: float | None = QUOTA_WINDOW) -> float | None:
-    """The seconds that Google asked to wait, an hour at most; without a word of it, `otherwise`."""
+    """The seconds that Google asked to wait, an hour at most; `otherwise` if it named none."""
     details = getattr(error, "details", ())
     for detail in details if isinstance(details, list | tuple) else ():
         if isinstance(detail, Mapping) and str(detail.get("@type", "")).endswith("RetryInfo"):
@@ -183,7 +187,7 @@ def _seconds(value: Any, otherwise: float | None) -> float | None:
 
 
 def _info(error: Exception) -> quotas.Info:
-    """The reason and the quota that an ErrorInfo names."""
+    """The reason and the quota in an ErrorInfo."""
     reason, metadata = getattr(error, "reason", None), getattr(error, "metadata", None)
     read = metadata if isinstance(metadata, Mapping) else {}
     limit, metric = (str(read.get(key, "")) for key in ("quota_limit", "quota_metric"))

@@ -1,4 +1,4 @@
-"""The fields of a body for the Admin API: their spelling, and what a template leaves behind."""
+"""The fields of a body for the Admin API: their spelling, and the removal of values that a template leaves empty."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from providers.base import ConfigurationError
 from providers.values import EMPTY, text
 
 VERBATIM = frozenset({"env", "labels", "annotations", "args", "emptyDir"})
-"""Under these keys an empty text or object is a value of its own."""
+"""Under these keys an empty text or object is a meaningful value."""
 
 CONTAINERS = "containers"
 
 NAMES_OF_PEOPLE = frozenset({"env", "labels", "annotations", "limits"})
-"""Under these keys an object's keys are no fields."""
+"""Under these keys an object's keys are free names, not fields."""
 
 
 def duration(value: Any, path: str) -> str:
-    """Seconds in the form that protobuf's JSON wants, as `600s`; a number, its text, or that form itself."""
+    """Seconds in protobuf's JSON form, such as `600s`, from a number, its text, or that form itself."""
     number = text(value).removesuffix("s")
     if isinstance(value, bool) or not re.fullmatch(r"\d+(\.\d{1,9})?", number):
         raise ConfigurationError(f"{path}: give seconds, as 600 or '600s', not {value!r:.80}")
@@ -27,14 +27,14 @@ def duration(value: Any, path: str) -> str:
 
 
 def whole(value: Any, path: str) -> int:
-    """A whole number, also when it was written as text."""
+    """A whole number, which may be written as text."""
     if isinstance(value, bool) or not re.fullmatch(r"-?\d+", text(value)):
         raise ConfigurationError(f"{path}: give a whole number, not {value!r:.80}")
     return int(value)
 
 
 def pruned(value: Any) -> Any:
-    """A deep copy without what a template leaves behind when a variable has no value: nulls, empty objects, lists, texts."""
+    """A deep copy without the nulls and empty objects, lists and texts that a template leaves for variables without a value."""
     if isinstance(value, Mapping):
         kept = {key: _pruned_under(key, item) for key, item in value.items()}
         return {key: item for key, item in kept.items() if item is not None and (key in VERBATIM or item not in EMPTY)}
@@ -44,15 +44,15 @@ def pruned(value: Any) -> Any:
 
 
 def _pruned_under(key: Any, item: Any) -> Any:
-    if key == CONTAINERS and isinstance(item, list | tuple):  # their order says which is the main one, so none goes
+    if key == CONTAINERS and isinstance(item, list | tuple):  # their order says which is the main one, so none is removed
         return [pruned(container) or {} for container in item]
     return item if key in VERBATIM else pruned(item)
 
 
 def camel(value: Any) -> Any:
-    """A body with its fields in camel case: Google's API takes `max_retries` for `maxRetries`, and so do we.
+    """A body with its fields in camel case: like Google's API, this accepts `max_retries` for `maxRetries`.
 
-    Raises `ConfigurationError` for a field that stands there in both spellings.
+    Raises `ConfigurationError` for a field that is present in both spellings.
     """
     if isinstance(value, Mapping):
         fields = [

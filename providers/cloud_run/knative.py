@@ -1,4 +1,4 @@
-"""Bodies of the v1 API (Knative), as Prefect's `cloud-run` templates have them, translated to v2.
+"""Translates bodies of the v1 API (Knative), which Prefect's `cloud-run` templates contain, to v2.
 
 https://cloud.google.com/run/docs/reference/rest/v1/namespaces.jobs and
 https://cloud.google.com/run/docs/reference/rest/v2/projects.locations.jobs
@@ -15,7 +15,7 @@ from providers.remarks import unknown_keys
 from providers.values import mapping, objects, text
 
 SYSTEM = ("run.googleapis.com/", "cloud.googleapis.com/", "serving.knative.dev/", "autoscaling.knative.dev/")
-"""Namespaces that v2 refuses in annotations and labels: what they said has a field of its own there."""
+"""Namespaces that v2 refuses in annotations and labels: v2 has fields for their content."""
 
 OUTPUT_ONLY = frozenset(
     {
@@ -29,10 +29,10 @@ OUTPUT_ONLY = frozenset(
         "serving.knative.dev/lastModifier",
     }
 )
-"""Annotations that an exported job carries and that mean nothing for a new one."""
+"""Annotations of an exported job that mean nothing for a new one."""
 
 INSTANCES = "cloudSqlInstances"
-"""Where a translated body keeps the Cloud SQL instances of its annotation, which are a volume in v2."""
+"""The key under which a translated body keeps the Cloud SQL instances of its annotation, which are a volume in v2."""
 
 KEYS: Mapping[str, frozenset[str]] = {
     "": frozenset({"apiVersion", "kind", "metadata", "spec", "status"}),
@@ -43,13 +43,13 @@ KEYS: Mapping[str, frozenset[str]] = {
     "spec.template.metadata": frozenset({"name", "labels", "annotations", "creationTimestamp"}),
     "spec.template.spec.template": frozenset({"metadata", "spec"}),
 }
-"""The keys of a body down to its execution, by path; what is below has the names of v2 once it is translated."""
+"""The keys of a body down to its execution, by path; the keys below are v2's after translation."""
 
 V2_PATHS = (
     ("job_body.template.template", "job_body.spec.template.spec.template.spec"),
     ("job_body.template", "job_body.spec.template.spec"),
 )
-"""Where what stands at a path of v2 was written, the longest first."""
+"""Paths of v2 and the v1 paths that they come from, the longest first."""
 
 _EGRESS = {"all-traffic": "ALL_TRAFFIC", "private-ranges-only": "PRIVATE_RANGES_ONLY"}
 GCSFUSE = "gcsfuse.run.googleapis.com"
@@ -76,7 +76,7 @@ def translated(body: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def strangers(body: Mapping[str, Any]) -> Iterator[Finding]:
-    """A remark on every key that the translation does not read."""
+    """A remark on each key that the translation does not read."""
     for path, keys in KEYS.items():
         part: Any = body
         for key in filter(None, path.split(".")):
@@ -85,7 +85,7 @@ def strangers(body: Mapping[str, Any]) -> Iterator[Finding]:
 
 
 def written_at(path: str) -> str:
-    """Where a body of v1 has what v2 has at `path`."""
+    """The v1 path of the value at `path` in v2."""
     for new, old in V2_PATHS:
         if path.startswith(new):
             return old + path.removeprefix(new)
@@ -102,7 +102,7 @@ def _labels(metadata: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _settings(annotations: dict[str, Any]) -> dict[str, Any]:
-    """Annotations as the fields they became; what belongs to the task is under `task`."""
+    """The fields that correspond to annotations; those of the task are under `task`."""
     take = {key.removeprefix("run.googleapis.com/"): key for key in annotations if key.startswith("run.googleapis.com/")}
     read = {short: annotations.pop(key) for short, key in take.items() if key not in OUTPUT_ONLY}
     job = {"launchStage": read.pop("launch-stage", None), "client": read.pop("client-name", None)}
@@ -151,7 +151,7 @@ def _container(container: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _variable(variable: dict[str, Any]) -> dict[str, Any]:
-    """`valueFrom.secretKeyRef{name, key}` is `valueSource.secretKeyRef{secret, version}`."""
+    """`valueFrom.secretKeyRef{name, key}` becomes `valueSource.secretKeyRef{secret, version}`."""
     source = mapping(variable.pop("valueFrom", None), "env: valueFrom")
     if "secretKeyRef" not in source:
         return variable | ({"valueFrom": source} if source else {})
@@ -175,7 +175,7 @@ def _volume(volume: dict[str, Any]) -> dict[str, Any]:
 
 
 def _bucket(driver: dict[str, Any]) -> dict[str, Any]:
-    """A bucket that v1 mounts by its driver."""
+    """A bucket that v1 mounts by a CSI driver."""
     attributes = mapping(driver.get("volumeAttributes"), "volumes: csi.volumeAttributes")
     if driver.get("driver") != GCSFUSE or set(attributes) - {"bucketName", "mountOptions"}:
         raise ConfigurationError(f"job_body: volumes: csi: only {GCSFUSE} with bucketName and mountOptions can be translated")

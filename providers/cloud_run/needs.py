@@ -1,4 +1,4 @@
-"""What a job needs of Cloud Run, read from its configuration alone."""
+"""What a job needs from Cloud Run, read from its configuration alone."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from providers.cloud_run.sizes import amount
 from providers.values import mapping, objects
 
 _KEYS = {"cpu": ("cpu", 1.0), "memory": ("memory", 512.0), "gpu": ("nvidia.com/gpu", 0.0)}
-"""Dimension -> the limit that names it, and what a container has without one."""
+"""Dimension -> the limit that sets it, and a container's default."""
 
 
 def needs_of(configuration: Mapping[str, Any]) -> Needs:
     """Credentials, project and region (empty where the configuration leaves them to the host); CPUs, MiB and GPUs.
 
-    The size is that of all tasks that run at once. Raises `ConfigurationError` for a configuration that cannot be used.
+    The size covers all tasks that run at once. Raises `ConfigurationError` for a configuration that cannot be used.
     """
     names = place_names(configuration)
     body = mapping(configuration.get("job_body"), "job_body")
     try:
         execution, containers = _parts(body)
-    except ConfigurationError:  # what a template leaves behind is in the way; to take it out costs ten times as much
+    except ConfigurationError:  # values that a template leaves empty may be in the way; removing them costs ten times as much
         execution, containers = _parts(v2_body(configuration))
     tasks = _at_once(execution)
     size = {dimension: tasks * sum(_limit(item, dimension) for item in containers) for dimension in _KEYS}
@@ -35,7 +35,7 @@ def needs_of(configuration: Mapping[str, Any]) -> Needs:
 
 
 def _parts(body: Mapping[str, Any]) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """The execution and the containers of its task, in either form of a body."""
+    """The execution and its task's containers, in either form of a body."""
     if is_knative(body):
         spec = mapping(mapping(body.get("spec"), "spec").get("template"), "spec.template")
         execution = mapping(spec.get("spec"), "spec.template.spec")

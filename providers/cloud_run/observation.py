@@ -1,7 +1,7 @@
-"""From Google's messages to an `Observation`. Pure: the messages are read by their attributes, nothing is imported for them.
+"""Google's messages become an `Observation`. Pure: it reads the messages' attributes and imports nothing of Google's.
 
-Cloud Run reports an execution and its tasks, never one container: where a job has sidecars, it decides itself which of them
-ends a task, and the exit code is the one that it gives.
+Cloud Run reports an execution and its tasks, never single containers: if a job has sidecars, Cloud Run decides which container
+ends a task and which exit code it reports.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _STOPPED = frozenset({"CANCELLED", "DELETED"})
 
 
 def from_job(job: Any, execution: str) -> Observation | None:
-    """What a job says of its execution; None when that has to be asked itself: it failed, was deleted, or is not the latest."""
+    """What a job reports of its execution. None if the execution must be read: it failed, was deleted, or is not the latest."""
     reference = job.latest_created_execution
     if not reference.name:
         return None if _is_ready(job) else _unstarted(job)
@@ -45,7 +45,7 @@ def from_job(job: Any, execution: str) -> Observation | None:
 
 
 def has_ended(job: Any) -> bool:
-    """True when nothing of a job runs or will run."""
+    """True when no part of a job runs or will run."""
     reference = job.latest_created_execution
     if reference.name:
         return _word(reference.completion_status) in {"EXECUTION_SUCCEEDED", "EXECUTION_FAILED", "EXECUTION_CANCELLED"}
@@ -53,12 +53,12 @@ def has_ended(job: Any) -> bool:
 
 
 def ended_at(job: Any) -> datetime | None:
-    """When a job that has ended did so."""
+    """The time at which an ended job ended."""
     return moment(job.latest_created_execution.completion_time) or moment(job.update_time)
 
 
 def from_execution(execution: Any, tasks: Sequence[Any]) -> Observation:
-    """What an execution and its tasks say; `tasks` may be empty unless it failed."""
+    """The observation of an execution and its tasks; `tasks` may be empty unless it failed."""
     condition = next((item for item in execution.conditions if item.type_ == "Completed"), None)
     started = moment(execution.start_time)
     if condition is None or _word(condition.state) not in {"CONDITION_SUCCEEDED", "CONDITION_FAILED"}:
@@ -74,17 +74,17 @@ def from_execution(execution: Any, tasks: Sequence[Any]) -> Observation:
 
 
 def has_failed(execution: Any) -> bool:
-    """True when the tasks have to be asked for an exit code."""
+    """True when the tasks must be read for an exit code."""
     return any(item.type_ == "Completed" and _word(item.state) == "CONDITION_FAILED" for item in execution.conditions)
 
 
 def _is_ready(job: Any) -> bool:
-    """True once its execution has started; a job that shows none then has had it deleted."""
+    """True once its execution has started; if the job shows no execution then, somebody deleted it."""
     return _word(job.terminal_condition.state) == "CONDITION_SUCCEEDED"
 
 
 def _unstarted(job: Any) -> Observation:
-    """A job without an execution: on its way, or never to be ready."""
+    """The observation of a job without an execution: it is still starting, or never becomes ready."""
     condition = job.terminal_condition
     if _word(condition.state) == "CONDITION_FAILED":
         reason = _named(_word(condition.reason), condition.message)
@@ -106,17 +106,19 @@ def _end(condition: Any, tasks: Sequence[Any]) -> tuple[JobState, int | None]:
 
 
 def _exit_code(tasks: Sequence[Any]) -> int | None:
-    """A plain integer, 0 also when nothing ran: only another one says something. A signal is 128 plus its number."""
+    """The exit code. Google's integer is also 0 when nothing ran, so only other values count. A signal is 128 plus its
+    number.
+    """
     results = [task.last_attempt_result for task in tasks]
     codes = (result.exit_code or (128 + result.term_signal if result.term_signal else 0) for result in results)
     return next((code for code in codes if code), None)
 
 
 def _killed_by(tasks: Sequence[Any]) -> int:
-    """The signal from outside that ended the job; 0 without one.
+    """The outside signal that ended the job; 0 without one.
 
-    Cloud Run reports its own (for too much memory, most often) as the signal itself. A container whose first process is a
-    shell reports it as exit code 137 or 143. Somebody's cancel has a reason of its own and is not meant here.
+    Cloud Run reports signals that it sent (mostly for too much memory) by their number. A container whose first process is a
+    shell reports exit code 137 or 143. A cancel has its own reason and is not covered here.
     """
     results = [task.last_attempt_result for task in tasks]
     numbers = [result.term_signal or signal_in(result.exit_code) for result in results]
@@ -136,7 +138,7 @@ def _reason(condition: Any, tasks: Sequence[Any]) -> str:
 
 
 def _word(value: Any) -> str:
-    """The name of a value of an enumeration; empty for one that is newer than the SDK, which is a bare number."""
+    """The name of an enum value; empty for a value that is newer than the SDK and therefore a bare number."""
     return str(getattr(value, "name", ""))
 
 
@@ -145,5 +147,5 @@ def _named(reason: str, message: str) -> str:
 
 
 def moment(value: Any) -> datetime | None:
-    """A timestamp as an aware time; None when it is not set."""
+    """A timestamp as an aware time; None if it is not set."""
     return datetime.fromtimestamp(value.timestamp(), UTC) if value is not None else None

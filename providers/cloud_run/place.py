@@ -1,4 +1,4 @@
-"""Where a job is put: whose credentials, which project, which region."""
+"""The place of a job: credentials, project and region."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from providers.places import filled
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """All that is needed to address a call."""
+    """Everything that is needed to address a call."""
 
     project: str
     region: str
@@ -35,14 +35,14 @@ class Place:
         return f"{self.job(name)}/executions/{execution}"
 
     def console(self, execution: str) -> str:
-        """The page of Google's console that shows an execution."""
+        """The page of an execution in Google's console."""
         return (
             f"https://console.cloud.google.com/run/jobs/executions/details/{self.region}/{execution}/tasks"
             f"?project={self.project}"
         )
 
     def logs(self, name: str, execution: str) -> str:
-        """The page of Google's log viewer with what an execution wrote, in the form of `Execution.log_uri`."""
+        """The page of an execution's log in Google's log viewer, in the form of `Execution.log_uri`."""
         query = (
             f'resource.type="cloud_run_job"\nresource.labels.job_name="{name}"\n'
             f'resource.labels.location="{self.region}"\nlabels."run.googleapis.com/execution_name"="{execution}"'
@@ -50,7 +50,7 @@ class Place:
         return f"https://console.cloud.google.com/logs/viewer?project={self.project}&advancedFilter={quote(query)}"
 
     def handle(self) -> dict[str, str]:
-        """Its part of a submission's handle."""
+        """The place as a part of a submission's handle."""
         return filled({"project": self.project, "region": self.region, "credentials": self.credentials})
 
     @classmethod
@@ -60,12 +60,12 @@ class Place:
 
 
 def place_names(configuration: Mapping[str, Any]) -> PlaceNames:
-    """Read a rendered configuration; the namespace of a Knative body is a project. Raises `ConfigurationError`."""
+    """Read a rendered configuration; the namespace of a Knative body is its project. Raises `ConfigurationError`."""
     return accounts.place_names(configuration, _namespace(configuration))
 
 
 def _namespace(configuration: Mapping[str, Any]) -> str | None:
-    """The project of a Knative body, whose namespace it is."""
+    """The project of a Knative body, which is its namespace."""
     body = configuration.get("job_body")
     metadata = body.get("metadata") if isinstance(body, Mapping) else None
     return (metadata.get("namespace") or None) if isinstance(metadata, Mapping) else None

@@ -1,4 +1,4 @@
-"""The Cloud Run provider. Google's SDK is imported by the first call."""
+"""The Cloud Run provider. The first call imports Google's SDK."""
 
 from __future__ import annotations
 
@@ -36,18 +36,20 @@ from providers.places import by_place
 from providers.remarks import reason_of
 
 WRITES_PER_MINUTE = 30
-"""What a fresh project was seen to have of the quota WritePerMinutePerProjectRegion; https://cloud.google.com/run/quotas
-names none. A project that has more says so: `writes_per_minute=180`.
+"""The observed quota WritePerMinutePerProjectRegion of a new project; https://cloud.google.com/run/quotas names none. For a
+project with a larger quota set, for example, `writes_per_minute=180`.
 """
 
 JOBS_PER_REGION = 1000
-"""The most jobs that a project and region hold unless raised, and so what one list shows: https://cloud.google.com/run/quotas."""
+"""The default quota of jobs in a project and region, which is therefore the longest list:
+https://cloud.google.com/run/quotas.
+"""
 
 LOOKUP_LAG = 5.0
-"""An allowance for lists that are behind a create; Google states no bound."""
+"""An allowance for lists that lag behind a create; Google documents no bound."""
 
 PLACES_AT_ONCE = 16
-"""Places that one call asks at the same time; a place beyond that waits for one of them."""
+"""The most places that one call asks concurrently; further places wait."""
 
 Result = TypeVar("Result")
 
@@ -56,12 +58,11 @@ class CloudRunProvider:
     """Runs jobs on Cloud Run.
 
     `credentials` are the settings' entries by name: `{"project": ..., "service_account": (one to impersonate)}`, or with
-    `"external_account"` (another cloud's word for who the host is, as Google writes it in a file of that type). A job's
-    project is the first of: its configuration's, its entry's, `project`, the host's own. `writes_per_minute` is the project's
-    quota; half of it goes to starting jobs, half to deleting them. `owner` distinguishes the jobs of several dispatchers that
-    share a project. `lookup_lag` is how long a new job may stay hidden, in seconds: lower it only against an emulator. `now`
-    is the time by which a sweep measures how long a job has been over. `endpoint` (or
-    CLOUD_RUN_EMULATOR_HOST) is an emulator.
+    `"external_account"` (a workload identity federation: the content of Google's credential file of that type). A job's project
+    is the first of: its configuration's, its entry's, `project`, the host's own. `writes_per_minute` is the project's quota;
+    half of it is for starting jobs, half for deleting them. `owner` distinguishes the jobs of several dispatchers that share a
+    project. `lookup_lag` is how long a new job may stay hidden, in seconds: lower it only against an emulator. A sweep measures
+    by the clock `now` how long ago a job ended. `endpoint` (or CLOUD_RUN_EMULATOR_HOST) is the address of an emulator.
     """
 
     def __init__(
@@ -91,7 +92,7 @@ class CloudRunProvider:
 
     @property
     def limits(self) -> ProviderLimits:
-        """Paced by the write quota. A job is found by its name for as long as it is not deleted."""
+        """The limits follow from the write quota. A job can be found by its name until it is deleted."""
         return self._limits
 
     def needs(self, configuration: Mapping[str, Any]) -> Needs:
@@ -99,7 +100,7 @@ class CloudRunProvider:
         return needs_of(configuration)
 
     def submit(self, job: Job) -> Outcome:
-        """Make the job and start it, in one call."""
+        """Create and start the job in one call."""
         place: tuple[str, ...] = ()
         try:
             needs = needs_of(job.configuration)
@@ -117,7 +118,7 @@ class CloudRunProvider:
         return region.submit(submission_of(job, region.place), body, needs)
 
     def find(self, job: Job) -> Submission | None:
-        """The job of that name, whatever became of it. Raises `CallFailed`."""
+        """The job of that name, in any state. Raises `CallFailed`."""
         try:
             region = self._regions.of(job.configuration)
         except ConfigurationError as problem:
@@ -125,7 +126,7 @@ class CloudRunProvider:
         return submission_of(job, region.place) if region.has(job.name) else None
 
     def observe(self, submissions: Sequence[Submission]) -> Mapping[str, Observation]:
-        """One list of jobs a place, and a look at each that failed; a place that does not answer keeps no other waiting."""
+        """One list of jobs per place, and a look at each failed job. A place that does not answer delays no other."""
         groups = by_place(Place, submissions)
         seen: dict[str, Observation] = {}
         for observed in at_once(self._observe, groups.items()):
@@ -139,12 +140,12 @@ class CloudRunProvider:
             return unreadable(group, problem)
 
     def cancel(self, submission: Submission) -> None:
-        """Ask the execution to end; one that has ended, or is gone, is no error. Raises `CallFailed`."""
+        """Request the execution's end; it is no error if it has ended or is gone. Raises `CallFailed`."""
         region = self._regions.at(Place.from_handle(submission.handle))
         region.cancel(submission.name, submission.handle["execution"])
 
     def discard(self, submissions: Sequence[Submission]) -> frozenset[str]:
-        """Delete ended jobs, as many as the write quota of half a minute; those that their template keeps count as gone."""
+        """Delete ended jobs, up to the write quota of half a minute; jobs that their template keeps count as gone."""
         gone = {submission.name for submission in submissions if "keep" in submission.handle}
         left = [submission for submission in submissions if submission.name not in gone]
         groups = by_place(Place, left[: self._deletes])
@@ -152,7 +153,7 @@ class CloudRunProvider:
 
     def _discard(self, place: Place, group: Sequence[Submission]) -> set[str]:
         gone: set[str] = set()
-        with suppress(CallFailed):  # what is not named as gone is asked for again
+        with suppress(CallFailed):  # jobs that are not returned as gone are passed in again
             gone.update(self._regions.at(place).delete((submission.name, "") for submission in group))
         return gone
 
@@ -165,17 +166,17 @@ class CloudRunProvider:
             raise ConfigurationError(NO_REGION)
         region = self._regions.of(configuration)
         leftovers = orphans(region.jobs(), owner=self._owner, keep=keep, now=self._now())
-        # All are found before the first is deleted: a list whose items go away while it is read skips some.
+        # The list is read whole before the first deletion: a list skips items if others disappear while it is read.
         return tuple(region.delete(list(islice(leftovers, self._deletes))))
 
     def strays(self, configuration: Mapping[str, Any], known_names: frozenset[str]) -> tuple[str, ...]:
-        """By one list of the jobs of this owner. Raises `CallFailed` when it could not be read to its end."""
+        """Reads one list of this owner's jobs. Raises `CallFailed` when the list could not be read to its end."""
         listed = live(self._regions.of(configuration).jobs(), owner=self._owner)
         return tuple(sorted(name for name in listed if name not in known_names))
 
 
 def submission_of(job: Job, place: Place) -> Submission:
-    """Where a job lives, which is known before it does."""
+    """The submission of a job; it is known before the job exists."""
     execution = execution_name(job.name)
     kept = {"keep": "true"} if is_kept(job) else {}
     handle = {**place.handle(), "execution": execution, "logs": place.logs(job.name, execution), **kept}
@@ -185,7 +186,7 @@ def submission_of(job: Job, place: Place) -> Submission:
 def at_once(
     work: Callable[[Place, Sequence[Submission]], Result], groups: Iterable[tuple[Place, list[Submission]]]
 ) -> list[Result]:
-    """What `work` makes of each place's submissions; every place has the whole time of one call."""
+    """The results of `work` for each place's submissions; every place has the whole time of one call."""
     items = list(groups)
     if len(items) < 2:
         return [work(place, group) for place, group in items]

@@ -1,7 +1,7 @@
-"""Which jobs a quota's refusal concerns, read from the words that Google has for it.
+"""Which jobs a quota's refusal concerns, read from Google's message.
 
-A rate counts calls a minute in a project and region. An allocation counts what runs there at once: executions, CPU, memory,
-GPUs. Cloud Run names the latter as `CpuAllocPerProjectRegion requested: 60000 allowed: 20000`, in thousandths of a CPU and in
+A rate counts calls a minute in a project and region. An allocation limits what runs there at once: executions, CPU, memory,
+GPUs. Cloud Run names an allocation as `CpuAllocPerProjectRegion requested: 60000 allowed: 20000`, in thousandths of a CPU or in
 bytes, or by its metric `run.googleapis.com/cpu_allocation`: https://cloud.google.com/run/quotas.
 """
 
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from providers.base import Hold, Needs
 
 REASONS = frozenset({"RATE_LIMIT_EXCEEDED", "RESOURCE_QUOTA_EXCEEDED", "QUOTA_EXCEEDED"})
-"""ErrorInfo reasons of a quota, whatever code they travel under."""
+"""ErrorInfo reasons of a quota, whatever the error's code is."""
 
 _ALLOCATIONS = {
     "gpu": re.compile(r"gpu\w*alloc|gpu_allocation|gpus? (allocation|per)|count of gpus", re.IGNORECASE),
@@ -28,22 +28,22 @@ _ASKED = re.compile(r"requested: ?(\d{1,18})\D{1,20}allowed: ?(\d{1,18})", re.IG
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Info:
-    """What an ErrorInfo says of a refusal; empty texts when it has none."""
+    """The reason and quota of a refusal, from its ErrorInfo; empty texts without one."""
 
     reason: str = ""
     quota: str = ""
-    """The quota's limit and its metric, as `CpuAllocPerProjectRegion run.googleapis.com/cpu_allocation`."""
+    """The quota's limit and its metric, such as `CpuAllocPerProjectRegion run.googleapis.com/cpu_allocation`."""
 
 
 def is_quota(info: Info, words: str) -> bool:
-    """True for a refusal that is a quota's, though its code may be another one."""
+    """True for a refusal by a quota, even if its code is a different one."""
     return info.reason in REASONS or _VIOLATED.search(words) is not None
 
 
 def hold(info: Info, words: str, needs: Needs) -> Hold | None:
-    """The jobs that a quota's refusal concerns, given what the refused one needs; None when it concerns that one alone."""
+    """The jobs that a quota's refusal concerns, by the needs of the refused job; None if it concerns that job alone."""
     if any(int(amount) > int(allowed) for amount, allowed in _ASKED.findall(words)):
-        return None  # more than the quota has when nothing runs
+        return None  # more than the whole quota
     named = info.quota or words
     if _RATE.search(named):
         return Hold(place=needs.place)

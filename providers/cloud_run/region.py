@@ -1,4 +1,4 @@
-"""The jobs of one place, asked within the time that one call may take. Imports Google's SDK."""
+"""The calls to one place, within the time of one operation. Imports Google's SDK."""
 
 from __future__ import annotations
 
@@ -32,19 +32,19 @@ Answer = TypeVar("Answer")
 LOOKUPS_AT_ONCE = 8
 
 MOST_LOOKUPS = 100
-"""Jobs that one observation asks for one by one; each is at most three reads, of a quota of 600 a minute."""
+"""The most jobs that one observation reads one by one; each takes at most three reads of a quota of 600 a minute."""
 
 LEAST_SECONDS = 0.05
-"""A call that has less is not begun."""
+"""Seconds; no call is begun with less time left."""
 
 OF_THE_WHOLE = 0.9
-"""The part of a call's time for each of its steps, so that one that cannot connect says so before the whole is given up."""
+"""The share of a call's time for each of its steps, so a failed connection is reported before the whole call times out."""
 
 
 class Region:
-    """One place through one connection, until `end` on the monotonic clock. Made anew for every operation of the provider.
+    """One place through one connection, until `end` on the monotonic clock. One is made for every operation of the provider.
 
-    Every call is made by `_call`, which bounds it as a whole and raises nothing but `FAILURES` and `OutOfTime`.
+    `_call` makes every call: it bounds the call as a whole and raises only `FAILURES` and `OutOfTime`.
     """
 
     def __init__(self, place: Place, connection: Connection, end: float) -> None:
@@ -53,7 +53,7 @@ class Region:
         self._end = end
 
     def submit(self, submission: Submission, body: Mapping[str, Any], needs: Needs) -> Outcome:
-        """Make a job and start it. One of that name that is there already is the one."""
+        """Create a job and start it. If a job of that name exists already, it is the same job."""
         try:
             message = message_of(body)
             if not self._connection.is_signed_in:
@@ -78,7 +78,7 @@ class Region:
         return Accepted(submission=submission) if _short(made) == name else self._looked_up(submission)
 
     def _looked_up(self, submission: Submission) -> Outcome:
-        """The outcome of a call whose answer is none: only a job that is there was started."""
+        """The outcome of a call without a usable answer: the job was started only if it exists."""
         why = "it is not there"
         try:
             if self.has(submission.name):
@@ -88,11 +88,11 @@ class Region:
         return Unknown(cause=f"the answer does not say that {submission.name} was made, and {why}")
 
     def has(self, name: str) -> bool:
-        """True when there is a job of that name. Raises `CallFailed`."""
+        """True if a job of that name exists. Raises `CallFailed`."""
         return self._ask(lambda left: self._job(name, left)) is not None
 
     def jobs(self) -> Iterator[Any]:
-        """Every job, until time is up. Raises `CallFailed`."""
+        """Every job, until the time is over. Raises `CallFailed`."""
         pages = self._connection.pages(self.place, self._left() / 2)
         try:
             while (page := self._call(lambda _: _jobs_of(next(pages, None)))) is not None:
@@ -101,9 +101,9 @@ class Region:
             raise CallFailed(failures.words(error)) from error
 
     def observe(self, executions: Mapping[str, str]) -> dict[str, Observation]:
-        """What can be said of each job, given its execution: by one list, and a look at those it leaves unclear.
+        """The observations of jobs, by their executions: from one list, and a look at each job that the list leaves unclear.
 
-        Raises `CallFailed` when there is no list to be had.
+        Raises `CallFailed` when the list cannot be read.
         """
         listed = self._listed(executions) if len(executions) > 1 else {}
         seen = {name: item for name, item in listed.items() if item is not None}
@@ -115,7 +115,7 @@ class Region:
             return seen | {name: item for name, item in zip(unclear, observations, strict=True) if item is not None}
 
     def cancel(self, name: str, execution: str) -> None:
-        """Ask an execution to end; one that has ended, or is gone, is no error. Raises `CallFailed`."""
+        """Request an execution's end; it is no error if it has ended or is gone. Raises `CallFailed`."""
         full = self.place.execution(name, execution)
         try:
             answer = self._call(lambda left: self._connection.cancel_execution(full, left))
@@ -124,11 +124,13 @@ class Region:
         except FAILURES as error:
             if failures.meaning(error) is Meaning.ABSENT:
                 self._require_end(name)
-            elif failures.status(error) != "FAILED_PRECONDITION":  # which says that it has ended
+            elif failures.status(error) != "FAILED_PRECONDITION":  # the answer for an execution that has ended
                 raise CallFailed(failures.words(error)) from error
 
     def delete(self, versions: Iterable[tuple[str, str]]) -> Iterator[str]:
-        """Delete jobs by name and etag (empty: any version), until a quota says no or time is up; yields what is gone."""
+        """Delete jobs by name and etag (empty: any version), until a quota refuses or the time is over; yields the names that
+        are gone.
+        """
         for name, etag in versions:
             try:
                 if self._call(partial(self._delete, name, etag)):
@@ -147,7 +149,7 @@ class Region:
         return _short(self._connection.delete_job(self.place.job(name), left, etag)) == name
 
     def _listed(self, executions: Mapping[str, str]) -> dict[str, Observation | None]:
-        """What the list says of these jobs, None where it is unclear; it is read no further than to the last of them."""
+        """The list's observations of these jobs, None where it is unclear. It is read only as far as the last of them."""
         missing = set(executions)
         observations: dict[str, Observation | None] = {}
         try:
@@ -161,10 +163,10 @@ class Region:
         except CallFailed:
             if not observations:
                 raise
-        return observations  # what is missing is looked up by itself: a list may lag, or end too soon
+        return observations  # missing jobs are looked up one by one: a list may lag or end too soon
 
     def _look(self, name: str, execution: str, *, is_listed: bool) -> Observation | None:
-        """One job by itself; None when there was no time for it."""
+        """The observation of one job, read by itself; None if there was no time for it."""
         try:
             if not is_listed:
                 answer = self._ask(lambda left: (observation.from_job(self._job(name, left), execution),))
@@ -207,13 +209,13 @@ class Region:
         return [task for task in self._connection.first_tasks(full, left) if _short(full) in task.name.split("/")]
 
     def _require_end(self, name: str) -> None:
-        """A job without its execution has ended, or is gone, or has yet to start it."""
+        """Raise `CallFailed` unless a job without an execution has ended or is gone."""
         ended = self._ask(lambda left: observation.has_ended(self._job(name, left)))
         if ended is False:
             raise CallFailed(f"{self.place.job(name)} has not started its execution yet; it can be cancelled once it has")
 
     def _ask(self, question: Callable[[float], Answer]) -> Answer | None:
-        """The answer to a question, None when its subject does not exist. Raises `CallFailed`."""
+        """The answer to a read; None if its subject does not exist. Raises `CallFailed`."""
         try:
             return self._call(question)
         except FAILURES as error:
@@ -222,7 +224,7 @@ class Region:
             raise CallFailed(failures.words(error)) from error
 
     def _call(self, call: Callable[[float], Answer]) -> Answer:
-        """Make a call and read its answer, both within the time that is left. Raises `FAILURES` and `OutOfTime` only."""
+        """Make a call and read its answer, both within the remaining time. Raises only `FAILURES` and `OutOfTime`."""
         left = self._left()
         return within(left, lambda: readable(lambda: call(left * OF_THE_WHOLE)))
 
@@ -234,7 +236,7 @@ class Region:
 
 
 def readable(read: Callable[[], Answer]) -> Answer:
-    """What `read` gives. Raises `FAILURES` only: whatever else an answer of an odd shape leads to becomes `OddAnswer`."""
+    """The result of `read`. Raises only `FAILURES`: other exceptions, which an odd answer causes, become `OddAnswer`."""
     try:
         return read()
     except FAILURES:
@@ -253,7 +255,7 @@ def _jobs_of(page: Any) -> list[Any] | None:
 
 
 def _read(job: Any, execution: str) -> Observation | None:
-    """What a listed job says of its execution; None when that is unclear, so that it is looked at by itself."""
+    """A listed job's observation; None if it is unclear, so the job must be read by itself."""
     try:
         return readable(lambda: observation.from_job(job, execution))
     except OddAnswer:

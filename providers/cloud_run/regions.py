@@ -1,4 +1,4 @@
-"""From a configuration, or a handle, to the place it means and the connection that reaches it."""
+"""Resolves a configuration or a handle to its place and the connection to it."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from providers.cloud_run.region import Region
 
 EMULATOR_VARIABLE = "CLOUD_RUN_EMULATOR_HOST"
-"""`host:port` of an emulator, when no endpoint is given."""
+"""The variable with the `host:port` of an emulator, used if no endpoint is set."""
 
 
 class Regions:
-    """The regions of one provider; Google's SDK is imported with the first. Safe to use from several threads."""
+    """The regions of one provider; the first one imports Google's SDK. Safe to use from several threads."""
 
     def __init__(
         self, entries: Mapping[str, Mapping[str, Any]], *, endpoint: str | None, project: str | None, seconds: float
@@ -31,9 +31,9 @@ class Regions:
         self._seconds = seconds
 
     def of(self, configuration: Mapping[str, Any]) -> Region:
-        """Where a configuration puts jobs.
+        """The region in which a configuration puts jobs.
 
-        Raises `ConfigurationError`, `AccountLacks`, or another `CallFailed` when the host's identity could not be had.
+        Raises `ConfigurationError`, `AccountLacks`, or another `CallFailed` when the host's identity could not be obtained.
         """
         end = time.monotonic() + self._seconds
         names = place_names(configuration)
@@ -41,7 +41,7 @@ class Regions:
         return self._region(Place(project=project, region=region, credentials=names.credentials), connection, end)
 
     def at(self, place: Place) -> Region:
-        """A place that a submission names. Raises `CallFailed`."""
+        """The region of a submission's place. Raises `CallFailed`."""
         end = time.monotonic() + self._seconds
         try:
             return self._region(place, self._connections.named(place.credentials, end), end)

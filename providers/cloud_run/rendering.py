@@ -1,4 +1,4 @@
-"""From a rendered configuration to the body of CreateJob. Pure: the same job gives the same body."""
+"""A rendered configuration becomes the body of CreateJob. Pure: the same job gives the same body."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ OWN = {
     "startExecutionToken": "the dispatcher starts the execution with a token of its own",
     "runExecutionToken": "the dispatcher starts the execution with a token of its own",
 }
-"""Fields that a body may have and whose value is the dispatcher's to choose, with the reason."""
+"""Fields of a body whose values the dispatcher chooses, each with the reason."""
 
 OUTPUT = frozenset(
     {"uid", "generation", "etag", "creator", "lastModifier", "createTime", "updateTime", "deleteTime", "expireTime"}
     | {"conditions", "terminalCondition", "observedGeneration", "latestCreatedExecution", "executionCount", "reconciling"}
     | {"satisfiesPzs"}
 )
-"""Fields that an exported job has and a new one must not: Cloud Run fills them."""
+"""Fields of an exported job that a new one must not have: Cloud Run fills them."""
 
 NO_STAGE = "LAUNCH_TAG_UNSPECIFIED"
-"""A launch stage that Prefect's templates offer and the API does not have."""
+"""A launch stage that Prefect's templates offer but the API does not have."""
 
 
 def body_of(job: Job, place: Place, owner: str) -> dict[str, Any]:
@@ -52,7 +52,7 @@ def body_of(job: Job, place: Place, owner: str) -> dict[str, Any]:
 
 
 def v2_body(configuration: Mapping[str, Any]) -> dict[str, Any]:
-    """The job body without what a template leaves behind, as v2 has it whatever it was written for."""
+    """The job body in the form of v2, whichever version it was written for, without values that the template left empty."""
     template = pruned(mapping(configuration.get("job_body"), "job_body"))
     body: dict[str, Any] = pruned(translated(template)) if is_knative(template) else camel(template)
     return body
@@ -64,12 +64,12 @@ def is_kept(job: Job) -> bool:
 
 
 def execution_name(name: str) -> str:
-    """The execution that a job's token starts."""
+    """The name of the execution that a job's token starts."""
     return f"{name}-{TOKEN}"
 
 
 def _task(task: dict[str, Any], job: Job, place: Place, sql: list[str]) -> dict[str, Any]:
-    # Cloud Run would try a failed task three more times by itself, and one run would be four.
+    # By default Cloud Run retries a failed task three times, so one run would become four.
     task["maxRetries"] = whole(task.get("maxRetries", 0), "job_body.template.template.maxRetries")
     timeout = task.get("timeout") or job.configuration.get("timeout")
     if timeout:
@@ -83,7 +83,7 @@ def _task(task: dict[str, Any], job: Job, place: Place, sql: list[str]) -> dict[
 
 
 def _network(value: Any, place: Place) -> dict[str, Any]:
-    """`vpcAccess`: also as the bare name of a connector, and gone when it leads nowhere."""
+    """`vpcAccess`, which may be the bare name of a connector; removed if it names nothing."""
     network = {"connector": value} if isinstance(value, str) else mapping(value, "job_body: vpcAccess")
     connector = network.get("connector")
     if connector and "/" not in connector:
@@ -96,7 +96,7 @@ def _container(container: dict[str, Any]) -> dict[str, Any]:
         if key in container:
             container[key] = command(container[key], f"job_body: containers: {key}")
     resources = mapping(container.pop("resources", None), "job_body: containers: resources")
-    resources.pop("requests", None)  # v1 has them; for a job they are the limits
+    resources.pop("requests", None)  # v1 has requests; for a job they equal the limits
     if limits := mapping(resources.get("limits"), "job_body: containers: resources.limits"):
         resources["limits"] = {key: text(value) for key, value in limits.items()}
     return {**container, "resources": resources} if resources else container

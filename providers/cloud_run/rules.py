@@ -1,4 +1,4 @@
-"""What Cloud Run is documented to refuse in a job, of what the types of its fields do not say.
+"""Documented refusals of Cloud Run that the types of a job's fields do not express.
 
 https://cloud.google.com/run/docs/create-jobs, https://cloud.google.com/run/quotas and run_v2's own documentation.
 """
@@ -19,13 +19,13 @@ MAX_VARIABLES = 1000
 MAX_VALUE_BYTES = 32 * 1024
 GPU = "nvidia.com/gpu"
 GPU_CPUS = 4
-"""The least that goes with a GPU: https://cloud.google.com/run/docs/configuring/jobs/gpu."""
+"""The least CPU and memory beside a GPU: https://cloud.google.com/run/docs/configuring/jobs/gpu."""
 
 TASK = "job_body.template.template"
 
 
 def broken_rules(body: Mapping[str, Any]) -> Iterator[Finding]:
-    """What is wrong with a body as `body_of` makes it; what is not of the right type is left to those who check types."""
+    """The faults of a body that `body_of` made. Values of a wrong type are skipped: the type check reports them."""
     execution = body["template"]
     task = execution["template"]
     yield from _counts(execution, task)
@@ -37,7 +37,7 @@ def broken_rules(body: Mapping[str, Any]) -> Iterator[Finding]:
         if not container.get("image") and "sourceCode" not in container:
             yield Finding(path=f"{path}.image", message="name the container image to run")
         yield from _variables(container, f"{path}.env")
-    if len(containers) == 1:  # the sizes of several count together, in ways that are Cloud Run's
+    if len(containers) == 1:  # Cloud Run adds up the sizes of several containers by its own rules
         yield from _sizes(containers[0], f"{TASK}.containers[0].resources.limits")
 
 

@@ -1,7 +1,7 @@
-"""A job's body held against Google's own messages, field by field. Imports Google's SDK.
+"""Checks a job's body against Google's own messages, field by field. Imports Google's SDK.
 
-The messages know every field and its type, so what is written in another type that means the same (`"3"`, 3 for a text,
-`"true"`) is converted, and everything else is a fault with its path: all of them, not the first alone.
+The messages know every field and its type. A value of another type with the same meaning (`"3"`, 3 for a text, `"true"`) is
+converted. Every other value is a fault with its path, and all faults are reported.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ from providers.remarks import unknown_key
 from providers.values import text
 
 _WHOLE = {Field.TYPE_INT32: 31, Field.TYPE_INT64: 63}
-"""The types of whole numbers, and the bits of what they hold."""
+"""The types of whole numbers, and their bits."""
 
 
 def shaped(body: Mapping[str, Any]) -> tuple[dict[str, Any], list[Finding]]:
-    """The body in the types of `run_v2.Job`, and what of it does not fit."""
+    """The body in the types of `run_v2.Job`, and its values that do not fit."""
     faults: list[Finding] = []
     message = _message(body, run_v2.Job.pb().DESCRIPTOR, "job_body", faults)
     return message, faults
 
 
 def _message(value: Any, descriptor: Any, path: str, faults: list[Finding]) -> Any:
-    if descriptor.full_name.startswith("google.protobuf."):  # a duration or a time, which is text in JSON
+    if descriptor.full_name.startswith("google.protobuf."):  # a duration or a time: text in JSON
         return value
     if not isinstance(value, Mapping):
         faults.append(Finding(path=path, message=f"give an object, not {value!r:.80}"))
@@ -70,7 +70,7 @@ def _as_it_is(value: Any, _: Any) -> Any:
 
 def _text(value: Any, _: Any) -> str:
     if isinstance(value, Mapping | list | tuple):
-        raise ValueError(f"give a text, not {value!r:.80}")  # noqa: TRY004 - a fault like those of the other types
+        raise ValueError(f"give a text, not {value!r:.80}")  # noqa: TRY004 - a fault like those of other types
     return text(value)
 
 

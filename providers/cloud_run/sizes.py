@@ -1,4 +1,4 @@
-"""CPUs and memory as Cloud Run takes them, and which go together.
+"""CPUs and memory in Cloud Run's units, and their allowed combinations.
 
 https://cloud.google.com/run/docs/configuring/jobs/cpu and https://cloud.google.com/run/docs/configuring/jobs/memory-limits
 """
@@ -11,7 +11,7 @@ from typing import Any
 from providers.values import text
 
 MEMORY_BY_CPU = {1: (512, 4096), 2: (512, 8192), 4: (2048, 16384), 6: (4096, 24576), 8: (4096, 32768)}
-"""MiB that go with a number of CPUs, where there is no GPU."""
+"""The allowed MiB for a number of CPUs, without a GPU."""
 
 _CPU = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)(m?)")
 _MEMORY = re.compile(r"(\d{1,15}(?:\.\d{1,9})?)(G|Gi|M|Mi|K|Ki|k)?")
@@ -28,7 +28,7 @@ _MEBIBYTES = {
 
 
 def amount(dimension: str, value: Any) -> float | None:
-    """CPUs, MiB or GPUs (by the dimension's name) of a limit as it is written; None for what is no amount."""
+    """The CPUs, MiB or GPUs (by the dimension's name) of a written limit; None if it is not an amount."""
     return mebibytes(value) if dimension == "memory" else cpus(value)
 
 
@@ -45,7 +45,7 @@ def mebibytes(value: Any) -> float | None:
 
 
 def size_fault(given_cpu: Any, given_memory: Any) -> tuple[str, str] | None:
-    """Which of the two limits (`cpu`, `memory`) of a job without a GPU Cloud Run refuses, and why; None when both are well."""
+    """The limit (`cpu` or `memory`) that Cloud Run refuses for a job without a GPU, and why; None if it accepts both."""
     number, memory = cpus(given_cpu), mebibytes(given_memory)
     if number not in MEMORY_BY_CPU:
         return "cpu", f"give 1, 2, 4, 6 or 8, as '1' or '1000m', not {given_cpu!r:.80}"

@@ -11,20 +11,20 @@ from providers.cloud_run.observation import ended_at, has_ended
 from providers.google.labels import KEEP, OWNER, clean_value
 
 SETTLING = timedelta(minutes=10)
-"""A job is no orphan until it has been over for this long, which is longer than a lease.
+"""How long ago a job must have ended to count as an orphan; longer than a lease.
 
-Until then another invocation may be about to record its end, and its name guards against a late repeat of its submission.
+Until then another invocation may still record its end, and its name blocks a late repeat of its submission.
 """
 
 
 def orphans(jobs: Iterable[Any], *, owner: str, keep: frozenset[str], now: datetime) -> Iterator[tuple[str, str]]:
-    """The name and etag of every ended job of `owner` that nobody remembers and no template keeps."""
+    """The name and etag of each ended job of `owner` that no store remembers and no template keeps."""
     for job in jobs:
         name = job.name.rpartition("/")[2]
         if name in keep or not JOB_NAME.fullmatch(name) or KEEP in job.labels or job.labels.get(OWNER) != clean_value(owner):
             continue
         if has_ended(job) and _is_settled(job, now):
-            # The etag: a job that somebody starts again after it was listed stays.
+            # With the etag, a job that somebody restarts after it was listed is not deleted.
             yield name, job.etag
 
 

@@ -2,10 +2,10 @@
 
     values, expressions, container,  pure: a rendered configuration becomes the body of a PUT
     group, secret_values, tags
-    needs, checking                  pure: where a job goes and what it takes; what is wrong with a configuration
+    needs, checking                  pure: a job's place and size; the faults of a configuration
     answers, states                  pure: an answer of Azure becomes an outcome or an observation
-    place, entries                   where a job lives, and with which identity it is reached
-    arm, identity                    what calls Azure; the only modules that import its SDK
+    place, entries                   a job's place, and the identity that reaches it
+    arm, identity                    the calls to Azure; the only modules that import its SDK
     connections, timing, observing,  the rest
     provider
 

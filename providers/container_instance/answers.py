@@ -1,9 +1,9 @@
-"""An answer of Resource Manager becomes an outcome. Pure; the table below is read from the top.
+"""An answer of Resource Manager becomes an outcome. Pure; the first matching rule below applies.
 
-A fault of the *job* is `Rejected`. A temporary lack of the subscription or the region (a rate, a quota, capacity) is
-`Throttled`, and holds the other jobs that would be refused. A fault that a person has to fix (no token, a subscription that
-cannot be used) is `Misconfigured`. Anything after which a group may exist is `Unknown`; before the PUT none can, so
-it is `Unreachable` there. A refusal without a code comes from a gateway, and refuses no job.
+A fault of the *job* is `Rejected`. A temporary shortage in the subscription or the region (a rate, a quota, capacity) is
+`Throttled`, and holds the other jobs that would be refused. A fault that a person has to fix (no token, an unusable
+subscription) is `Misconfigured`. A failure after which a group may exist is `Unknown`; before the PUT no group can exist, so
+there it is `Unreachable`. A refusal without a code comes from a gateway, and refuses no job.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from providers.base import Hold, Misconfigured, Needs, Rejected, Throttled, Unkn
 
 
 class ArmFailure(Exception):
-    """A call that gave no usable answer, or an error for one."""
+    """A call that gave no usable answer or was answered with an error."""
 
     def __init__(
         self, message: str, *, status: int | None = None, code: str = "", retry_after: float | None = None, sent: bool = True
@@ -26,35 +26,35 @@ class ArmFailure(Exception):
         self.code = code
         self.message = message
         self.retry_after = retry_after
-        """In seconds, if Azure named a time."""
+        """Seconds to wait, if Azure named them."""
         self.sent = sent
-        """False when Azure has certainly not received the call."""
+        """False if Azure has certainly not received the call."""
 
     @property
     def is_gone(self) -> bool:
-        """The group does not exist, or its resource group does not."""
+        """True if the group or its resource group does not exist."""
         return self.status == 404 and self.code in GONE_CODES
 
     @property
     def is_transitioning(self) -> bool:
-        """The group exists, and is between two states."""
+        """True if the group exists and is between two states."""
         return self.status == 409 and self.code == "ContainerGroupTransitioning"
 
     @property
     def is_throttled(self) -> bool:
-        """Too many calls; Azure wants fewer of them for a while."""
+        """True if Azure refuses calls because there were too many."""
         return self.status == 429 or self.code in THROTTLED_CODES
 
 
 class NoToken(ArmFailure):
-    """There was no token, so nothing was sent."""
+    """No token could be obtained, so nothing was sent."""
 
     def __init__(self, message: str) -> None:
         super().__init__(message, sent=False)
 
 
 GONE_CODES = frozenset({"ResourceNotFound", "ResourceGroupNotFound", "ContainerGroupNotFound", "NotFound"})
-"""A 404 with another code is not Resource Manager's answer about a group."""
+"""The codes of an absent group. A 404 with another code is not Resource Manager's answer about a group."""
 THROTTLED_CODES = frozenset(
     {"TooManyRequests", "ResourceRequestsThrottled", "SubscriptionRequestsThrottled", "RequestsThrottled"}
 )
@@ -84,9 +84,8 @@ HINTS = {
 }
 _QUOTA = re.compile(r"quota '?([\w ]*?)'? exceeded|exceed\w* .*quota", re.IGNORECASE)
 _NOT_THERE = re.compile(r"not available in the location", re.IGNORECASE)
-"""Azure's words for a size, a network or a zone that this place lacks, always or at the moment. They concern this job alone.
-
-"Retry with a different resource request or in another location", it goes on.
+"""Azure's messages for a size, a network or a zone that this place lacks, always or at the moment. They concern this job alone.
+The message continues "Retry with a different resource request or in another location".
 https://learn.microsoft.com/azure/container-instances/container-instances-troubleshooting#resource-not-available-error
 """
 _AGAIN = re.compile(r"try again after '?(\d+(?:\.\d+)?)'? ?seconds", re.IGNORECASE)
@@ -95,7 +94,7 @@ _QUOTAS: Mapping[str, str] = {
     "StandardSpotCores": "spot",
     **dict.fromkeys(("K80Cores", "P100Cores", "V100Cores"), "gpu"),
 }
-"""By quota: the dimension of `Needs.size` that it counts. It concerns the jobs that need at least as much as the refused
+"""By quota: the dimension of `Needs.size` that it counts. A refusal concerns the jobs that need at least as much as the refused
 one.
 """
 LONGEST_WAIT = 86400.0
@@ -104,9 +103,7 @@ Refusal = Rejected | Throttled | Misconfigured | Unreachable | Unknown
 
 
 def outcome_of(failure: ArmFailure, needs: Needs, *, sent_put: bool = True) -> Refusal:
-    """The outcome of a failed PUT, except for the codes of `ALREADY_THERE`; or, without `sent_put`, of a failed call before
-    it.
-    """
+    """The outcome of a failed PUT (except for the codes in `ALREADY_THERE`); without `sent_put`, of a failed call before it."""
     words = worded(failure)
     if isinstance(failure, NoToken):
         reason = f"no token for Azure: {words}; check aci_credentials, or the identity of the dispatcher's host"
@@ -123,7 +120,7 @@ def outcome_of(failure: ArmFailure, needs: Needs, *, sent_put: bool = True) -> R
 
 
 def retry_after(failure: ArmFailure) -> float | None:
-    """Seconds, from the header or else from Azure's sentence; a day at most."""
+    """Seconds to wait, from the header or else from Azure's message; a day at most."""
     if failure.retry_after is not None:
         return min(failure.retry_after, LONGEST_WAIT)
     match = _AGAIN.search(failure.message)
@@ -131,20 +128,20 @@ def retry_after(failure: ArmFailure) -> float | None:
 
 
 def worded(failure: ArmFailure) -> str:
-    """Azure's own words, and the fix."""
+    """Azure's own message, and the fix."""
     hint = HINTS.get(failure.code)
     return f"{failure} ({hint})" if hint else str(failure)
 
 
 def _passing(failure: ArmFailure, needs: Needs, words: str) -> Throttled | None:
-    """A temporary refusal, and which other jobs it concerns.
+    """The outcome of a temporary refusal, and the other jobs that it concerns.
 
-    Quotas and capacity come as 400, 409 or 503, distinguished by code and words; other 503s are no answer.
+    Refusals by a quota or for capacity are 400, 409 or 503, distinguished by code and message; other 503s are no answer.
     """
     wait = retry_after(failure)
     if failure.is_throttled:
         return Throttled(reason=words, retry_after=wait, hold=Hold(place=needs.place[:2]))
-    # The registry's trouble is often its own rate limit: other images are not held up.
+    # A registry's failure is often its own rate limit, so jobs with other images are not held.
     if failure.code == "RegistryErrorResponse" or (failure.code in CAPACITY_CODES and _NOT_THERE.search(failure.message)):
         return Throttled(reason=words, retry_after=wait, hold=None)
     quota = _QUOTA.search(failure.message)
@@ -159,24 +156,24 @@ def _passing(failure: ArmFailure, needs: Needs, words: str) -> Throttled | None:
 
 
 def _is_no_answer(failure: ArmFailure) -> bool:
-    """True when a group may have been started in spite of the refusal."""
+    """True if a group may have been started in spite of the refusal."""
     if failure.status is None or failure.status >= 500 or failure.status in (408, 412) or failure.status < 400:
         return True
     return failure.status == 409 and failure.code not in REFUSED_CONFLICTS
 
 
 def _is_nobodys(failure: ArmFailure) -> bool:
-    """True for a 404 to a look-up that is not Resource Manager's: a gateway on the way does not know the path."""
+    """True if a look-up's 404 is not Resource Manager's: a gateway in between does not know the path."""
     return failure.status == 404 and failure.code not in GONE_CODES
 
 
 def _quota_size(name: str, needs: Needs) -> Mapping[str, float]:
-    """The size from which on a quota concerns a job; empty for a quota of groups, which concerns every job."""
+    """The smallest size that a quota concerns; empty for a quota of groups, which concerns every job."""
     dimension = _QUOTAS.get(name, "")
     return {dimension: needs.size[dimension]} if dimension in needs.size else {}
 
 
 def _scarce(needs: Needs) -> Mapping[str, float]:
-    """The resource that a place lacks: GPUs and Spot machines come from stocks of their own."""
+    """The resource that a place lacks; GPUs and Spot machines have separate capacity."""
     special = {name: needs.size[name] for name in ("gpu", "spot") if name in needs.size}
     return special or dict(needs.size)

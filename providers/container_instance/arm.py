@@ -38,7 +38,7 @@ READ_SECONDS, WRITE_SECONDS = 4.0, 5.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListedGroup:
-    """A group as a list shows it."""
+    """A group in a list."""
 
     name: str
     tags: Mapping[str, str]
