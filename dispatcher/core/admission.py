@@ -1,4 +1,4 @@
-"""Which runs may start now. The whole order and every limit of the product is in `admit`, and nowhere else.
+"""Which runs may start now. `admit` is the only place that orders runs and applies limits.
 
 `admit` gets what a claiming transaction sees and returns an `Admission`. It knows no store, clock or log. `explain`
 (`dispatcher.core.reasons`) calls the same function, so that an explanation is always the real decision.
@@ -28,16 +28,16 @@ class Admission:
 
     admitted: tuple[Run, ...]
     barriers: Mapping[str, Barrier]
-    """By queue: what stops its next run. All due runs of a queue that is not in here were admitted."""
+    """By queue: what stops its next run. A queue that is missing here had all its due runs admitted."""
     passed: Mapping[str, Position] = field(default_factory=dict)
-    """By queue, or queue and lane (`holds.line`): the position up to which all runs are held, where others may follow."""
+    """By queue, or queue and lane (`holds.line`): the position up to which all runs are held. Behind it there may be others."""
     full: frozenset[str] = frozenset()
-    """Deployments at their limit of which runs were passed over."""
+    """Deployments at their limit whose runs were passed over."""
     astray: tuple[Run, ...] = ()
-    """Runs that were read and not admitted and that do not wait in a lane of their deployment, where it is full or shares their
-    queue with others."""
+    """Runs that were read but not admitted, and that should wait in a lane of their deployment but do not: the deployment is
+    full, or shares their queue with others."""
     missed: tuple[tuple[Run, str], ...] = ()
-    """Runs that were read and are not to start any more, each with the reason."""
+    """Runs that were read and must not start any more, each with the reason."""
 
 
 def order(queue: WorkQueue, run: Run) -> tuple[int, int, datetime, UUID]:
@@ -67,18 +67,18 @@ def admit(
     (`dispatcher.core.sharing`), whatever its priority. The limits, the order within a queue and the budget are the same. In a
     queue whose `share` is fair the deployments have equal rank, and the priority of a run counts among those of its deployment.
 
-    A run to which a hold of the pool applies is not eligible: it keeps its position, and the runs behind it go on. `needs`
-    returns what a run needs. It is called only while a hold applies to some runs and not to others. Then runs are read page by
-    page, each page longer than the one before, until `MAX_PASSED` held runs were passed over. The admission says how far that
-    was. If the pool's holds remember such a position (`holds.first_position`), the queue is read from there on.
+    A run to which a hold of the pool applies is not eligible: it keeps its position, and the runs behind it may start. `needs`
+    returns what a run needs. It is called only while a hold applies to some runs and not to others. Then runs are read in
+    pages, each longer than the one before, until `MAX_PASSED` held runs were passed over. The admission says how far that was.
+    If the pool's holds remember such a position (`holds.first_position`), the queue is read from there on.
 
-    A run whose deployment has no room left (`limits`) is not eligible either, and the runs behind it go on. Runs of deployments
-    with a limit, and those with a priority, wait in lanes beside their queue (`models.lanes`). The lane of a full deployment is
-    not read. The others are read priority by priority, as far as there are slots; those of one priority are merged by their
-    positions.
+    A run whose deployment has no room left (`limits`) is not eligible either, and the runs behind it may start. Runs of
+    deployments with a limit, and those with a priority, wait in lanes beside their queue (`models.lanes`). The lane of a full
+    deployment is not read. The other lanes are read one priority after the other, as far as there are slots; runs of equal
+    priority are merged by their positions.
 
-    `missed` says why a run is not to start any more (`core.pauses`); such a run is passed over as a held one is. If so many
-    come first that the rest of a queue is not read, the slots that it may need are kept for the next claim.
+    `missed` says why a run must not start any more (`core.pauses`). Such a run is passed over like a held one. If so many of
+    them come first that the rest of a queue is not read, the slots that the rest may need are kept for the next claim.
     """
     left = min(budget, room(pool.concurrency_limit, sum(in_use.values())))
     line = Line(pool, due, now, needs=needs, limits=limits, why_missed=missed)
@@ -110,7 +110,7 @@ def _admission(line: Line, admitted: Sequence[Run], barriers: Mapping[str, Barri
 def sharing(
     pool: WorkPool, in_use: Mapping[str, int], now: datetime, most: Mapping[str, int] | None = None
 ) -> Sequence[Claimant]:
-    """The open queues of a pool with fair shares. `most`: how many runs of a queue can start at all, where that is known."""
+    """The open queues of a pool with fair shares. `most`: how many runs of a queue can start at most, where that is known."""
     return [
         Claimant(
             party=queue,
@@ -123,9 +123,9 @@ def sharing(
 
 
 class _Sharing:
-    """Admits by fair shares. Reads each queue as far as its share reaches, and further where others leave something.
+    """Admits by fair shares. Reads each queue as far as its share goes, and further where other queues leave slots.
 
-    A queue that is read again is asked for at least twice as many runs, so that all readings together read a small multiple of
+    Each further reading of a queue asks for at least twice as many runs, so that all readings together cost a small multiple of
     what is admitted.
     """
 
@@ -133,7 +133,7 @@ class _Sharing:
         self._pool, self._in_use, self._slots, self._now, self._line = pool, in_use, slots, now, line
         self._runs: dict[str, Sequence[Run]] = {}
         self._most: dict[str, int] = {}
-        """By queue of which all due runs are known: how many there are."""
+        """By queue whose due runs were all read: how many there are."""
         self._is_exact = False
 
     def admission(self) -> Admission:
@@ -153,7 +153,7 @@ class _Sharing:
         return _admission(self._line, admitted, stops)
 
     def _filled(self) -> Mapping[str, int]:
-        """The shares, once every queue was read as far as its share reaches. No share falls while that goes on."""
+        """The shares, once every queue was read as far as its share goes. No share falls meanwhile."""
         shares = self._dealt()
         while short := [name for name, share in shares.items() if self._is_short(name, share)]:
             for name in short:
@@ -165,12 +165,12 @@ class _Sharing:
         return share > len(self._runs.get(queue, ())) and queue not in self._line.cut
 
     def _reserves_too_much(self, shares: Mapping[str, int]) -> bool:
-        """Whether runs that were read beyond a share have room of a deployment, which another queue may have lacked."""
+        """Whether runs that were read beyond a share take room of a deployment that another queue may need."""
         beyond = [run for name, runs in self._runs.items() for run in runs[shares[name] :]]
         return any(self._line.room_of(run.deployment) < UNLIMITED for run in beyond)
 
     def _read_anew(self) -> None:
-        """Give all room back, and from now on read no run beyond a share."""
+        """Give back all room, and read no run beyond a share from now on."""
         self._line.give_back()
         self._runs, self._most, self._is_exact = {}, {}, True
 

@@ -1,4 +1,4 @@
-"""Automations as people read them: what one waits for, and what it does then. Pure."""
+"""Automations in words: what one waits for, and what it does then. Pure."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def _run(action: RunOf) -> str:
 
 
 def _names(before: str, values: Mapping[str, Any]) -> Iterator[str]:
-    """The names of values; the values may be secret, or long, and those of the run that ended are not known."""
+    """The names of values. The values themselves may be secret or long, and those of the ended run are not known yet."""
     return (f"{before}{name}" for name in values)
 
 

@@ -1,8 +1,8 @@
-"""When automations act, and what about. Pure. `core.deeds` says what they do then.
+"""When automations act, and on what. Pure. `core.deeds` says what they do then.
 
-A run whose end some automation looks at owes it (`Run.automate_at`): the store notes that with the end itself, and a tick takes
-it back together with everything that the automations make of it. So each end is looked at once. What lasts (a held pool, a long
-queue) is an episode: an automation acts once in it, and again after it was over.
+When a run ends and an automation must look at that end, the store marks the run (`Run.automate_at`) in the same write. A tick
+removes the mark in the transaction that writes what the automations do, so each end is looked at once. A condition that lasts
+(a held pool, a long queue) is an episode: an automation acts once in each episode.
 """
 
 from __future__ import annotations
@@ -33,30 +33,30 @@ Part = TypeVar("Part", bound=Any)
 """A part of an automation."""
 
 COUNTED = frozenset({RunState.COMPLETED, RunState.FAILED, RunState.CRASHED})
-"""The ends that count among the last, beside those that an automation names."""
+"""The ends that count towards the last ones, beside those that an automation names."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Watch:
-    """What a store has to know of an automation: which ends owe something to it, and which pools' ticks look at it."""
+    """What a store has to know of an automation: which ends it must look at, and which pools' ticks look at it."""
 
     pool: str | None
     """The pool that it names."""
     elsewhere: bool
-    """The ticks of all other pools look at the automation, instead of that pool's own."""
+    """The ticks of all other pools look at the automation, not those of its own pool."""
     deployment: str | None
     """The deployment whose ends it looks at; None: any."""
     end_states: frozenset[RunState]
-    """The ends it looks at; none if it is paused, or looks at something else."""
+    """The ends it looks at; empty if it is paused or looks at something else."""
     looks: bool
-    """Every tick of the pools that it concerns looks at it, even if there is nothing else to do."""
+    """Every tick of the pools that it concerns looks at it, even a tick with nothing else to do."""
 
     def concerns(self, pool: str) -> bool:
         """Whether ticks of this pool look at it."""
         return self.pool != pool if self.elsewhere else self.pool in (None, pool)
 
     def is_owed(self, run: Run, state: RunState) -> bool:
-        """Whether the run owes its end in this state to the automation."""
+        """Whether the automation must look at the end of this run in this state."""
         return state in self.end_states and self.pool in (None, run.pool) and self.deployment in (None, run.deployment)
 
 
@@ -73,7 +73,7 @@ def watch_of(automation: Automation) -> Watch:
 
 
 def saving(automation: Automation, stored: Automation | None) -> Automation:
-    """The automation as it is saved: what ticks write is kept, unless what it waits for has changed, or it was paused."""
+    """The automation to save: fields that ticks write are kept, unless its condition has changed or it was paused."""
     if stored is None:
         return replace(automation, version=1)
     is_same = (stored.when, stored.paused) == (automation.when, automation.paused)
@@ -82,7 +82,7 @@ def saving(automation: Automation, stored: Automation | None) -> Automation:
 
 
 def with_renamed(automation: Automation, before: str, after: str) -> Automation:
-    """The automation, naming a deployment by its new name. Where it waits for that deployment's runs, it counts anew."""
+    """The automation with the new name of a deployment. If it waits for that deployment's runs, it starts counting again."""
     then = tuple(_renamed(then, before, after) for then in automation.then)
     return replace(automation, when=_renamed(automation.when, before, after), then=then)
 
@@ -99,13 +99,13 @@ def _renamed(part: Part, before: str, after: str) -> Part:
 
 
 def owed_since(run: Run, state: RunState, ended_at: datetime | None, watches: Iterable[Watch]) -> datetime | None:
-    """The `automate_at` of a run that comes to this state: when it ended, if an automation looks at that."""
+    """The `automate_at` of a run that reaches this state: its end time if an automation must look at that end."""
     is_owed = run.state is not state and state.is_terminal and any(watch.is_owed(run, state) for watch in watches)
     return ended_at if is_owed else run.automate_at
 
 
 def _end_states(ended: RunEnded) -> frozenset[RunState]:
-    """The ends that an automation looks at; one that counts also looks at the ends that break a row."""
+    """The ends that an automation looks at. One that counts ends in a row also looks at the ends that break the row."""
     return ended.states | COUNTED if _is_counting(ended) else ended.states
 
 
@@ -118,27 +118,27 @@ def _is_counting(ended: RunEnded) -> bool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Look:
-    """What an automation makes of what it looked at."""
+    """What an automation concludes from one look."""
 
     automation: Automation
     """With its new progress."""
     progressed: bool
-    """Whether there is any."""
+    """Whether it has new progress."""
     because: str | None = None
     """Why it acts; None: it does not."""
     occasion: str = ""
-    """What it acts on: the same, however often the same thing is looked at."""
+    """What it acts on, as an id: equal for every look at the same thing."""
     runs: tuple[Run, ...] = ()
     """The runs that it acts on."""
 
     @property
     def firing_id(self) -> UUID:
-        """The id of the record that it acted on this occasion."""
+        """The id of the firing: the record that it acted on this occasion."""
         return uuid5(self.automation.id, self.occasion)
 
 
 def at_end(automation: Automation, run: Run) -> Look:
-    """What an automation makes of the end of a run."""
+    """What an automation concludes from the end of a run."""
     ended = automation.when.ended
     if ended is None or automation.paused or not _is_of(ended, run) or not _is_after(run, automation):
         return Look(automation=automation, progressed=False)
@@ -171,7 +171,7 @@ def _is_after(run: Run, automation: Automation) -> bool:
 
 
 def _with_end(ends: Sequence[SeenEnd], run: Run, ended: RunEnded) -> tuple[SeenEnd, ...]:
-    """The last ends, in their order, with this one among them: ends are not always seen in their order."""
+    """The last ends with this one added, sorted by time: ends do not always arrive in order."""
     end = SeenEnd(ended_at=run.ended_at or run.created_at, run=run.id, counts=run.state in ended.states)
     in_order = sorted((*ends, end), key=lambda seen: (seen.ended_at, seen.run))
     return tuple(in_order[-(ended.of_last or ended.count) :])
@@ -191,7 +191,7 @@ def _what_ended_often(ended: RunEnded, run: Run, hits: int, seen: int) -> str:
 
 
 def subject(condition: RunEnded | RunLate) -> str:
-    """Whose runs it is about, as ` of deployment 'etl'`; empty if it is about all runs."""
+    """The deployment of its runs, as ` of deployment 'etl'`; empty if it is about all runs."""
     named = {
         "deployment": condition.deployment,
         "queue": condition.queue,
@@ -207,14 +207,14 @@ def subject(condition: RunEnded | RunLate) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PoolFacts:
-    """What a tick of a pool knows of it when automations are looked at."""
+    """What a tick knows of its pool when it looks at automations."""
 
     pool: WorkPool
     now: datetime
     due: Sequence[Run] = ()
     """The first due runs of each queue; as many as `LOOKED_AT` of one."""
     due_counts: Mapping[str, int] | None = None
-    """By queue: how many runs are due, counted as far as some automation asks."""
+    """By queue: how many runs are due, counted only up to the largest number that an automation names."""
     others: Mapping[str, WorkPool | None] | None = None
     """Other pools, by the names that automations name."""
 
@@ -224,7 +224,7 @@ LOOKED_AT = 100
 
 
 def at_look(automation: Automation, seen: PoolFacts) -> Look:
-    """What an automation does about a condition that lasts in a pool."""
+    """What an automation concludes about a condition that lasts in a pool."""
     because, patience, runs = _condition(automation, seen)
     episode = automation.progress.episodes.get(seen.pool.name)
     if because is None:
@@ -239,12 +239,12 @@ def at_look(automation: Automation, seen: PoolFacts) -> Look:
 
 
 def _cancels(automation: Automation) -> bool:
-    """Whether it cancels late runs: then it also acts on runs that become late afterwards."""
+    """Whether it cancels late runs: such an automation also acts on runs that become late afterwards."""
     return any(then.cancel for then in automation.then)
 
 
 Condition = tuple[str | None, timedelta, tuple[Run, ...]]
-"""Why an automation acts (None: it does not), for how long that has to last first, and which runs it is about."""
+"""Why an automation acts (None: it does not), how long the condition must last first, and the runs it is about."""
 
 _NO = (None, timedelta(0), ())
 
@@ -301,19 +301,20 @@ def _in_episode(automation: Automation, pool: str, episode: Episode) -> Automati
 
 
 def last_switched(firings: Iterable[Firing], target: Target) -> tuple[Firing, Paused] | None:
-    """The last time that an automation paused or resumed this. `firings` are newest first."""
+    """The last firing that paused or resumed this target. `firings` are newest first."""
     return next(((firing, done) for firing in firings for done in firing.paused if done.target == target), None)
 
 
 def by_automation(firing: Firing) -> str:
-    """Who did what a firing did, when and why, as a clause."""
+    """A firing as a clause: which automation acted, when and why."""
     return f"by automation {firing.automation!r} at {firing.fired_at:%Y-%m-%d %H:%M:%SZ}, because {firing.because}"
 
 
 def paused_by(firings: Iterable[Firing], pool: WorkPool, queue: str | None) -> str:
     """Which automation paused a pool, or a queue of it, as a clause; empty if none did. `firings` are newest first.
 
-    A pool of another version than the automation left has been changed since, perhaps by somebody who resumed and paused it.
+    If the pool's version is not the one that the automation left, somebody has changed the pool since, and may have resumed and
+    paused it.
     """
     last = last_switched(firings, Target(pool=pool.name, queue=queue))
     if last is None or not last[1].paused:

@@ -1,4 +1,4 @@
-"""The delay after a refusal: exponential, capped, and spread by the run's name instead of at random."""
+"""The delay after a refusal: exponential, capped, and spread by the run's name, not at random."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What stops the runs of a queue, and what of it is known before any run is read."""
+"""What stops the runs of a queue, and which of these reasons can be checked before any run is read."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ class Barrier(StrEnum):
     POOL_FULL = "POOL_FULL"
     QUEUE_FULL = "QUEUE_FULL"
     DEPLOYMENT_FULL = "DEPLOYMENT_FULL"
-    """The rest of the queue are runs of deployments of which as many are live as their limits allow."""
+    """All other runs of the queue belong to deployments that are at their concurrency limit."""
     HIGHER_QUEUES = "HIGHER_QUEUES"
     """The pool's free slots go to queues of higher priority."""
     FAIR_SHARE = "FAIR_SHARE"
-    """The pool shares its slots fairly, and the free ones go to queues that hold less for their weight."""
+    """The pool shares its slots fairly, and the free slots go to queues that hold less for their weight."""
     EARLIER_RUNS = "EARLIER_RUNS"
     """The free slots go to earlier runs of the same queue."""
     PLACE_HELD = "PLACE_HELD"
-    """The provider would refuse the rest of the queue: it refused a run that goes to the same place, or needs as much."""
+    """The provider would refuse the rest of the queue: it has refused a run that goes to the same place or needs as much."""
 
 
 def room(limit: int | None, used: int) -> int:

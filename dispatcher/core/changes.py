@@ -1,7 +1,7 @@
 """What people configure as plain values, and the difference between two configurations.
 
-Every field of a pool, a queue or a deployment is part of the configuration, a new one as well, unless stores and ticks write it
-(`KEPT`). Nested nouns with names (queues in a pool) become an object by name.
+Every field of a pool, a queue or a deployment is part of the configuration, new fields too, except those that stores and ticks
+write (`KEPT`). Nested nouns with names (queues in a pool) become an object by name.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""What becomes of runs that are due while their deployment is full. Pure; the moves are guarded like all others.
+"""What happens to runs that are due while their deployment is full. Pure; the moves are guarded like all others.
 
-Whether a run may start is decided in the claim (`core.admission`), by counting. What is decided here only ends runs: nothing
-that comes too late, or twice, can let one run too many start.
+Whether a run may start is decided in the claim (`core.admission`), by counting. This module only ends runs: even if its moves
+come late or twice, no run too many can start.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from dispatcher.models.lanes import limited_by
 from dispatcher.records import Move, Snapshot
 
 AT_ONCE = 200
-"""Due runs of one deployment that one look reads. The next look goes on."""
+"""The most due runs of one deployment that one look reads. The next look reads on."""
 
 
 def colliding(snapshot: Snapshot, names: Sequence[str]) -> Sequence[tuple[Deployment, Sequence[Run]]]:
-    """For each of these deployments that does not let its runs wait: its due runs, the first `AT_ONCE` of each queue."""
+    """The due runs of each of these deployments that does not let its runs wait: the first `AT_ONCE` of each queue."""
     deployments = [deployment for name in names if (deployment := snapshot.deployment(name)) is not None]
     return [
         (deployment, _due(snapshot, deployment.name))
@@ -32,7 +32,7 @@ def colliding(snapshot: Snapshot, names: Sequence[str]) -> Sequence[tuple[Deploy
 def moves(
     pool: WorkPool, deployment: Deployment, due: Sequence[Run], live: Sequence[Run], now: datetime
 ) -> Sequence[tuple[Run, Move]]:
-    """The moves that follow for a full deployment: of its due runs, and of its live ones."""
+    """The moves for a full deployment: for its due runs and its live ones."""
     limit = deployment.concurrency_limit
     if limit is None or len(live) < limit:
         return []
@@ -43,7 +43,7 @@ def moves(
 
 
 def _replaced(limit: int, due: Sequence[Run], live: Sequence[Run], now: datetime) -> Sequence[tuple[Run, Move]]:
-    """Of all runs that are live or due, the newest stay, as many as may be live. The others are cancelled."""
+    """Keep the newest of all live and due runs, as many as may be live, and cancel the others."""
     by_age = sorted([*due, *live], key=lambda run: (run.scheduled_at, run.id))
     newest = by_age[-1] if by_age else None
     older = by_age[: max(0, len(by_age) - limit)] if limit else []
@@ -58,7 +58,7 @@ def _replaced(limit: int, due: Sequence[Run], live: Sequence[Run], now: datetime
 
 
 def _due(snapshot: Snapshot, deployment: str) -> Sequence[Run]:
-    """The due runs of all lanes of a deployment: that of the runs without a priority is always looked into."""
+    """The due runs of all lanes of a deployment. The lane of runs without a priority is always read."""
     queues = [queue.name for queue in snapshot.pool.queues]
     lanes = {queue: [lane for lane in snapshot.lanes(queue) if limited_by(lane) == deployment] for queue in queues}
     lines = [(queue, lane) for queue in queues for lane in dict.fromkeys([deployment, *lanes[queue]])]
@@ -71,6 +71,6 @@ def _is_full(snapshot: Snapshot, deployment: Deployment) -> bool:
 
 
 def _delivers(pool: WorkPool, run: Run, now: datetime) -> bool:
-    """Whether the run could start if its deployment, pool and queue had room: nothing is cancelled for one that could not."""
+    """Whether the run could start if its deployment, pool and queue had room. Nothing is cancelled for a run that could not."""
     queue = pool.queue(run.queue)
     return queue is not None and closed_by(pool, queue, {}, now) is None

@@ -17,8 +17,8 @@ def copied(
     priority: int | None = None,
     share: Share = Share.STRICT,
 ) -> dict[str, Any]:
-    """The fields of a run of the deployment that is due at this time; `hooks` are those of its pool, `share` is that of its
-    queue. Its priority is the deployment's, unless another is passed.
+    """The fields of a run of the deployment that is due at `due_at`. `hooks` are the hooks of its pool, `share` is the share of
+    its queue. Without a `priority`, the run has the deployment's.
     """
     return {
         "pool": deployment.pool,

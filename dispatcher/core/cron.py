@@ -1,9 +1,9 @@
 """Cron expressions: which days and times of day they name on the wall clock.
 
-cronsim reads the fields and says which days match. The walk over the calendar is here, so that it begins and ends where the
-caller says. `day_or` has the meaning that it has in Prefect (and in croniter): where both day fields are
-restricted, a day matches either (True) or both (False). A field that names all its values, as `*`, `*/1` or `1-31`, is not
-restricted. Unlike in Debian's cron, a step (`*/2`) restricts a field like any other list.
+cronsim reads the fields and says which days match. This module walks over the calendar, so that the walk begins and ends where
+the caller says. `day_or` means the same as in Prefect (and in croniter): where both day fields are restricted, a day must match
+either of them (True) or both (False). A field that names all its values, as `*`, `*/1` or `1-31`, is not restricted. Unlike in
+Debian's cron, a step (`*/2`) restricts a field like any other list.
 
 https://man7.org/linux/man-pages/man5/crontab.5.html
 """
@@ -35,7 +35,7 @@ ALIASES = {
 _SAMPLE = datetime.min  # noqa: DTZ901 - a wall clock time, as the fields are read
 _DAY = timedelta(days=1)
 _LAST_WEEKDAY = re.compile(r"\bL([0-7])\b")
-"""Croniter's spelling of cronsim's `5L`, the last Friday of the month. Validation takes croniter's alone: it knows no other."""
+"""Croniter's spelling (`L5`) of cronsim's `5L`, the last Friday of the month. Validation accepts only croniter's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +46,7 @@ class Cron:
     hours: tuple[int, ...]
     months: frozenset[int]
     days: CronSim
-    """Says which days of the month, and which of the week, match."""
+    """Says which days of the month and of the week match."""
     has_days: bool
     """Days of the month are restricted."""
     has_weekdays: bool
@@ -107,7 +107,7 @@ def cron(expression: str, day_or: bool = True) -> Cron:  # noqa: FBT001, FBT002 
 
 
 def reading(expression: str, *, day_or: bool) -> str | None:
-    """How an expression with both day fields is read, where one of them has a step: Debian's cron asks for both then."""
+    """How an expression with both day fields is read where one of them has a step: Debian's cron then requires both."""
     _, _, day, _, weekday = fields_of(expression)
     if "*" in (day, weekday) or not (day.startswith("*") or weekday.startswith("*")):
         return None
@@ -117,7 +117,7 @@ def reading(expression: str, *, day_or: bool) -> str | None:
 
 
 def fields_of(expression: str) -> list[str]:
-    """The five fields of an expression, of an alias too, in capitals. Raises `ScheduleError`."""
+    """The five fields of an expression or an alias, in capitals. Raises `ScheduleError`."""
     fields = ALIASES.get(expression.strip().lower(), expression).upper().split()
     if len(fields) != 5:
         raise ScheduleError(f"cron {expression!r} cannot be read: it must have five fields")

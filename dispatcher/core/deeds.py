@@ -1,7 +1,7 @@
 """What automations do when they act. Pure: the result is written in one transaction (`Store.automate`).
 
-What cannot be done (a deployment that is gone, a chain that is too long) is that automation's own problem: it stands in the
-record of the firing, and everything else is done.
+If an automation cannot act (its deployment is gone, a chain is too long), the record of the firing says so, and the other
+automations still act.
 """
 
 from __future__ import annotations
@@ -43,20 +43,20 @@ RETRY_LIMIT = 10
 """The longest chain of runs that `retry` makes."""
 
 CANCELLED_AT_ONCE = 25
-"""Late runs that one look cancels; the next looks cancel the rest."""
+"""The most late runs that one look cancels; the next looks cancel the rest."""
 
 FROM_RUN = ("id", "name", "state", "exit_code", "scheduled_at", "deployment")
 """What a new run can take from the run that ended."""
 
 TIME_OF_RUN = "scheduled_at"
-"""The one of them that is a time, in UTC."""
+"""The only one of them that is a time, in UTC."""
 
 FROM_PARTS = ("job_variables", "parameters")
 """The mappings of a run from which it can take a value: `job_variables.NAME`."""
 
 
 MISFITS_SAID = 5
-"""Faults of parameters that a record names."""
+"""The most faults of parameters that a record names."""
 
 
 class NotDone(Exception):
@@ -65,7 +65,7 @@ class NotDone(Exception):
 
 @dataclass(slots=True)
 class Deeds:
-    """What the automations do that act on one occasion: each sees what those before it have done."""
+    """What all automations do on one occasion. Each sees what the automations before it have done."""
 
     pool: str
     """The pool whose tick it is."""
@@ -79,7 +79,7 @@ class Deeds:
     firings: list[Firing] = field(default_factory=list)
     entries: list[LogEntry] = field(default_factory=list)
     history: timedelta | None = None
-    """For how long an entry of the log is kept; None: for ever."""
+    """How long an entry of the log is kept; None: for ever."""
 
     def act(self, look: Look) -> Firing:
         """Do what an automation does; returns its record."""
@@ -107,7 +107,7 @@ class Deeds:
         return firing
 
     def copy(self) -> Deeds:
-        """A copy for another automation to try: what that one leaves half done is lost with the copy."""
+        """A copy on which an automation acts: if it fails half-way, the copy is dropped."""
         return replace(
             self,
             pools=dict(self.pools),
@@ -119,7 +119,7 @@ class Deeds:
         )
 
     def whole(self, looks: Iterable[Look], run: Run | None) -> Automated:
-        """All of it, as one transaction writes it; `run` is the run that owed its end."""
+        """All results, as one transaction writes them; `run` is the run whose end was looked at."""
         return Automated(
             run=run,
             progressed=tuple(look.automation for look in looks if look.progressed),
@@ -165,7 +165,7 @@ class Deeds:
         return f"{verb} {words}"
 
     def _switch(self, target: Target, paused: bool) -> int | None:  # noqa: FBT001 - a value
-        """The version that the noun has afterwards; None where nothing changes."""
+        """The noun's version afterwards; None where nothing changes."""
         if target.deployment is not None:
             deployment = self._deployment(target.deployment)
             if deployment.paused is paused:
@@ -243,14 +243,16 @@ class Deeds:
         return f"cancelled {len(runs)} runs: {', '.join(repr(run.name) for run in runs[:10])}"
 
     def _refuse_mirrored(self, runs: Sequence[Run], verb: str) -> None:
-        """The source decides what runs in a mirrored pool: it brings a cancelled run again, and knows no retries of ours."""
+        """Refuse for mirrored pools, where the source decides what runs: it would send a cancelled run again, and knows nothing
+        of our retries.
+        """
         if any(run.source_id is not None for run in runs):
             pool = self._pool(runs[0].pool)
             if pool.mirror is not None:
                 raise NotDone(f"runs of work pool {pool.name!r} are those of {pool.mirror.source}: {verb} them there")
 
     def _note(self, look: Look, verb: str, noun: str, name: str, **details: Any) -> None:
-        """Note in the log what an automation changes. The runs that it makes are their own record."""
+        """Note in the log what an automation changes. Runs that it creates need no entry: they record it themselves."""
         self.entries.append(
             LogEntry(
                 id=uuid5(look.firing_id, f"log/{len(self.entries)}"),
@@ -269,7 +271,7 @@ class Deeds:
     # What is read
 
     def _taken_parameters(self, action: RunOf, deployment: Deployment, look: Look) -> Mapping[str, Any]:
-        """Parameters from the run that ended. A text of a time becomes a date where the schema says so."""
+        """Parameters taken from the run that ended. A time becomes a date where the schema says so."""
         taken = dict(self._taken(action.parameters_from_run, look))
         declared = deployment.parameter_openapi_schema.get("properties") or {}
         for name in taken.keys() & declared.keys():
@@ -278,7 +280,7 @@ class Deeds:
         return taken
 
     def _taken(self, paths: Mapping[str, str], look: Look) -> Mapping[str, Any]:
-        """Values of the run that ended, by name; one that it does not have is left out."""
+        """Values of the run that ended, by name; values that it does not have are left out."""
         if not look.runs or not paths:
             return {}
         run = look.runs[0]
@@ -317,7 +319,7 @@ def _switched(queue: WorkQueue, name: str, paused: bool) -> WorkQueue:  # noqa: 
 
 
 def _cause(look: Look, limit: int) -> Cause:
-    """The cause of a new run. Raises `NotDone` where the chain would become too long."""
+    """The cause of a new run. Raises `NotDone` if the chain would become too long."""
     run = look.runs[0] if look.automation.when.ended and look.runs else None
     depth = 1 + (run.cause.depth if run and run.cause else 0)
     if depth > limit:
@@ -326,7 +328,7 @@ def _cause(look: Look, limit: int) -> Cause:
 
 
 def takes_date(declared: Any) -> bool:
-    """Whether a schema takes a date, and no time."""
+    """Whether a schema takes a date without a time."""
     return isinstance(declared, Mapping) and declared.get("format") == "date"
 
 

@@ -1,8 +1,8 @@
 """Drift: what people, and automations, changed since a configuration was last applied.
 
-`apply` notes at each pool and deployment a short digest of every field as the file has it. A field whose digest is another one
-now was changed since. Of a switch for operation (`paused`, `active`) the note is what the file says, or its usual value where
-the file does not mention it: a pause by hand, or by an automation, stays when a file is applied, and stays drift.
+For each pool and deployment, `apply` notes a short digest of every field as the file has it. A field whose digest differs now
+was changed since. For a switch for operation (`paused`, `active`) `apply` notes what the file says, or the usual value if the
+file does not mention it. So a pause by hand or by an automation survives an `apply`, and remains drift.
 """
 
 from __future__ import annotations
@@ -43,12 +43,14 @@ class Drift:
 
 
 def noted(noun: Any, entry: Mapping[str, Any]) -> dict[str, str]:
-    """What `apply` notes of a noun that it saves: by field a digest of its value. `entry`: what the file says of the noun."""
+    """What `apply` notes for a noun that it saves: a digest of each field's value. `entry`: what the file says about the
+    noun.
+    """
     return {joined_path(path): _digest(_expected(path, value, entry)) for path, value in _fields(plain(noun))}
 
 
 def with_notes(named: Configuration, written: Mapping[str, Any]) -> Configuration:
-    """The pools and deployments that a file names, with what `apply` notes of each; `written`: the file."""
+    """The pools and deployments that a file names, each with what `apply` notes for it; `written`: the file."""
     pools, deployments, automations = (written.get(kind) or {} for kind in ("pools", "deployments", "automations"))
     return Configuration(
         pools=tuple(replace(pool, applied=noted(pool, pools[pool.name])) for pool in named.pools),
@@ -65,13 +67,13 @@ def drift(configuration: Configuration) -> Iterator[Drift]:
 
 
 def attributed(lines: Iterable[Drift], configuration: Configuration, firings: Sequence[Firing]) -> Iterator[Drift]:
-    """The same with what automations did; `firings` are newest first."""
+    """The same lines, with the automations that caused them; `firings` are newest first."""
     for line in lines:
         yield _attributed(line, configuration.nouns[line.noun, line.name], firings) if is_switch(line) else line
 
 
 def is_switch(line: Drift) -> bool:
-    """Whether it may be what an automation did: something is paused, or resumed."""
+    """Whether an automation may have caused it: something was paused or resumed."""
     return line.path.rpartition(".")[2] == "paused" and line.noun != "automation"
 
 
@@ -105,7 +107,7 @@ def _drifted(values: Mapping[str, Any], applied: Mapping[str, str]) -> Iterator[
     fields = {joined_path(path): value for path, value in _fields(values)}
     nouns = {_noun_of(path) for path in applied}
     added = dict.fromkeys(_noun_of(path) for path in fields if _noun_of(path) not in nouns)
-    for path, value in fields.items():  # a field that is not in the note is one that the code which applied did not have
+    for path, value in fields.items():  # the version that applied may not have had this field: then it is not in the note
         if path in applied and _digest(value) != applied[path]:
             yield path, value
     for noun in (*added, *dict.fromkeys(nouns - {_noun_of(path) for path in fields})):
@@ -134,7 +136,7 @@ def _at(values: Mapping[str, Any], noun: str) -> Any:
 
 
 def _expected(path: _Path, value: Any, entry: Mapping[str, Any]) -> Any:
-    """The value that the file gives a field; what it does not mention of a switch is as usual."""
+    """The value that the file gives a field; for a switch that it does not mention, the usual value."""
     if path[-1] not in LEFT_ALONE:
         return value
     inner: Any = entry

@@ -1,4 +1,4 @@
-"""The formats of a template's variables that are checked, independent of installed libraries.
+"""The formats of a template's variables that are checked. Which libraries are installed makes no difference.
 
 | format | a text of this format |
 | --- | --- |

@@ -16,13 +16,13 @@ from dispatcher.records import Position
 from providers.base import Hold, Misconfigured, Needs, Throttled
 
 MAX_HOLDS = 16
-"""Holds of one pool; beyond that, the hold that ends first is dropped."""
+"""The most holds of one pool; beyond that, the hold that ends first is dropped."""
 
 Holds = tuple[PoolHold, ...]
 
 
 def hold_for(answer: Throttled | Misconfigured, until: datetime) -> PoolHold | None:
-    """The hold that follows from a refusal, until that time; None when the refusal concerns only its own job."""
+    """The hold that a refusal causes, until the time `until`; None if the refusal concerns only its own job."""
     if answer.hold is None:
         return None
     return PoolHold(
@@ -57,7 +57,7 @@ def active(holds: Sequence[PoolHold], now: datetime) -> Holds:
 
 
 def added(holds: Holds, new: PoolHold) -> Holds:
-    """The holds with a new one. Of two with the same identity the one that ends later stays; positions passed over are kept."""
+    """The holds with a new one. If two have the same identity, the one that ends later stays; passed positions are kept."""
     same = next((hold for hold in holds if hold.identity == new.identity), None)
     if same is not None and same.until >= new.until:
         return holds
@@ -73,19 +73,19 @@ def freed(holds: Holds) -> Holds:
 
 
 def accepted(holds: Holds, needs: Needs, now: datetime) -> Holds:
-    """The holds that remain after a job with these needs was accepted: those that applied to it and are over are dropped."""
+    """The holds that remain after a job with these needs was accepted: holds that applied to it and are over are dropped."""
     return _without(holds, lambda hold: hold.until <= now and concerns(hold, needs))
 
 
 def passed_over(holds: Holds, places: Mapping[str, Position], now: datetime) -> Holds:
-    """The holds that are not over, with the positions, by `line`, up to which they hold all due runs."""
+    """The holds that are not over. Each notes, by `line`, the position up to which they hold all due runs."""
     return tuple(
         replace(hold, passed={**hold.passed, **places} if now < hold.until else _left(hold.passed, places)) for hold in holds
     )
 
 
 def first_position(holds: Sequence[PoolHold], name: str, now: datetime) -> Position | None:
-    """The position after which to look for runs of a `line` that are not held; None: from its beginning.
+    """The position after which runs of a `line` may not be held; None: read from its beginning.
 
     A stored position counts only while exactly the holds with which it was stored are in force.
     """
@@ -95,7 +95,7 @@ def first_position(holds: Sequence[PoolHold], name: str, now: datetime) -> Posit
 
 
 def position_of(run: Run) -> Position:
-    """A run's position among those of its queue, or its lane, that have its priority."""
+    """A run's position among the runs of its queue or lane that have its priority."""
     return run.due_at, run.id
 
 
@@ -105,12 +105,14 @@ def order_in_queue(run: Run) -> tuple[int, datetime, UUID]:
 
 
 def line(queue: str, lane: str | None) -> str:
-    """How a queue, or a lane of it, is called where positions are stored (`PoolHold.passed`). A slash stands in no name."""
+    """The key of a queue, or of a lane in it, where positions are stored (`PoolHold.passed`). No name contains a slash."""
     return queue if lane is None else f"{queue}/{lane}"
 
 
 def _without(holds: Holds, gone: Callable[[PoolHold], bool]) -> Holds:
-    """The holds without some. The others lose their positions: they may not hold all passed-over runs by themselves."""
+    """The holds without those in `gone`. The others lose their positions: alone they may not hold all runs that were passed
+    over.
+    """
     left = tuple(hold for hold in holds if not gone(hold))
     return holds if len(left) == len(holds) else tuple(replace(hold, passed={}) for hold in left)
 

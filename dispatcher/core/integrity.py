@@ -20,7 +20,7 @@ class Integrity:
         """How many runs were checked."""
 
     def of_runs(self, runs: Iterable[Run]) -> Iterator[str]:
-        """The violations of these runs, each by itself."""
+        """The violations that can be seen in each of these runs alone."""
         for run in runs:
             self.runs += 1
             self._held[run.pool, run.queue] += run.state.holds_slot

@@ -1,8 +1,8 @@
-"""The line of a queue: its due runs in the order in which they start, and those that are left out of it.
+"""The line of a queue: its due runs in the order in which they start, and the runs that it leaves out.
 
-The order of a queue is total and stands in this module: by priority, due time and id (`holds.order_in_queue`); or, in a queue
-that its deployments share fairly, slot by slot to the deployment that holds least for its weight, and among its runs in that
-same order. Runs are read lane by lane, only as far as they are needed.
+This module defines the order of a queue, which is total: priority, due time and id (`holds.order_in_queue`). If the deployments
+share the queue fairly, the next slot goes to the deployment that holds least for its weight, and to the first of its runs in
+that same order. Runs are read lane by lane, only as far as they are needed.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ from dispatcher.records import DeploymentLimits, Due, Position
 from providers.base import Needs
 
 MAX_PASSED = 1000
-"""Runs of one queue that one claim passes over, give or take a page: held ones, missed ones, and runs that do not wait in the
-lane of their deployment. The next claim continues from there."""
+"""How many runs of one queue one claim passes over at most (a page more is possible): held runs, missed runs, and runs that do
+not wait in the lane of their deployment. The next claim continues from there."""
 
 NO_LIMITS = DeploymentLimits()
 
@@ -37,7 +37,7 @@ def needs_nothing(_run: Run) -> Needs:
 
 
 def never_missed(_run: Run) -> str:
-    """Every run that is due is to start."""
+    """No due run is missed."""
     return ""
 
 
@@ -52,22 +52,22 @@ class _Look:
     passed: int = 0
     """Runs that were passed over."""
     cleared: int = 0
-    """Those of them that are out of the way of the next claim: missed runs end, and others are moved to lanes."""
+    """How many of them the next claim will not meet: missed runs end, and others are moved to lanes."""
     is_cut: bool = False
     """Whether too few runs without a deployment were read, because too many others come first."""
     pages: Mapping[str, int] = field(default_factory=dict)
-    """By deployment, in a queue that is shared: how many runs of it are read at first."""
+    """By deployment, in a shared queue: how many of its runs are read first."""
     taken: Counter[str] = field(default_factory=Counter)
     """By deployment: the eligible runs."""
     strays: list[Run] = field(default_factory=list)
-    """In a queue that is shared: the runs that were read and do not wait in a lane of their deployment."""
+    """In a shared queue: the runs that were read and do not wait in a lane of their deployment."""
 
 
 class _Crowd:
-    """The runs of a shared queue that wait in no lane of a deployment, told apart by deployment. Without one: "".
+    """The runs of a shared queue that wait in no lane of a deployment, grouped by deployment; "" for runs without one.
 
-    Runs of deployments are there for a while after the queue began to be shared, and are moved to lanes once they were read.
-    They are read as far as runs without a deployment are needed: behind those they wait no longer than in a strict queue.
+    After a queue becomes shared, runs of deployments stay there until they are read; then they are moved to lanes. They are
+    read only as far as runs without a deployment are needed, so they wait no longer than in a strict queue.
     """
 
     def __init__(self, runs: Iterator[Run], count: int, look: _Look) -> None:
@@ -96,7 +96,7 @@ class _Crowd:
 
 
 class Line:
-    """Reads the due runs of queues and of their lanes, and leaves out the held ones and those of full deployments."""
+    """Reads the due runs of queues and their lanes, without held runs and runs of full deployments."""
 
     def __init__(
         self,
@@ -118,7 +118,8 @@ class Line:
         self.crowded: set[str] = set()
         """The queues in which runs of full deployments were passed over."""
         self.cut: set[str] = set()
-        """The queues that were not read to their end: too many runs came first. The next claim does not meet those."""
+        """The queues that were not read to their end: too many runs were passed over. The next claim does not meet those
+        runs."""
         self.passed: dict[str, Position] = {}
         self.full: set[str] = set()
         self.astray: dict[UUID, Run] = {}
@@ -127,7 +128,7 @@ class Line:
         """By queue: the runs that were eligible when it was last read."""
 
     def barrier(self, queue: str) -> Barrier | None:
-        """What keeps back the rest of a queue when all eligible runs that were read are admitted."""
+        """What keeps back the rest of a queue after all eligible runs that were read are admitted."""
         if queue in self.held:
             return Barrier.PLACE_HELD
         if queue in self.crowded:
@@ -166,7 +167,7 @@ class Line:
         return False
 
     def _note(self, queue: str, look: _Look, eligible: Sequence[Run]) -> None:
-        """What a look has passed over."""
+        """Note the runs that a look has passed over."""
         if self._holds and look.passed >= MAX_PASSED and not eligible:
             self.passed |= look.after
         if look.left and (look.is_cut or look.passed >= MAX_PASSED > look.passed - look.cleared):
@@ -174,7 +175,7 @@ class Line:
         self.astray |= {run.id: run for run in look.strays if run.id not in self.missed}
 
     def give_back(self) -> None:
-        """Take no run any more; room is counted anew."""
+        """Give back the room of all runs that were taken, and count it anew."""
         self._room.clear()
         self._taken.clear()
 
@@ -200,9 +201,9 @@ class Line:
     def _by_share(self, queue: WorkQueue, look: _Look) -> Iterator[Run]:
         """The due runs of a queue that its deployments share, slot by slot.
 
-        The next run is that of the deployment that would hold least for its weight with it; of several such, the one that comes
-        first in the queue's usual order. All runs without a deployment stand in one line, with the weight 1. Of a deployment
-        whose turn does not come no run is read.
+        The next run belongs to the deployment that would then hold least for its weight; between equals, the queue's usual
+        order decides. All runs without a deployment form one line, with the weight 1. If a deployment's turn does not come,
+        none of its runs is read.
         """
         held, lines = self._limits.held(queue.name), self._lines(queue, look)
         heads: dict[str, Run] = {}
@@ -220,7 +221,7 @@ class Line:
                 heappush(turns, (turn, order_in_queue(run), name))
 
     def _lines(self, queue: WorkQueue, look: _Look) -> dict[str, Iterator[Run]]:
-        """By deployment that shares the queue: its due runs in their order."""
+        """By deployment of a shared queue: its due runs in their order."""
         own: dict[str, list[str | None]] = {}
         shared: list[str | None] = [None]
         for lane in self._open_lanes(queue.name):
@@ -251,11 +252,11 @@ class Line:
     def _runs(self, queue: str, look: _Look, lane: str | None) -> Iterator[Run]:
         """The due runs of a queue or a lane, in pages that grow, until nothing more can be admitted.
 
-        Of a lane the first run without room is read as well: it says that more of them wait.
+        The first run of a lane that has no room is read as well: it shows that more runs wait.
         """
         deployment, name = limited_by(lane), line(queue, lane)
         if deployment is not None and self.room_of(deployment) <= 0:
-            self._note_full(queue, deployment)  # runs of other lanes have taken the rest
+            self._note_full(queue, deployment)  # runs of other lanes have taken the remaining room
         after = self._start(queue, name, look)
         page = min(look.pages.get(deployment or "", look.left), self.room_of(deployment) + 1, MAX_PASSED)
         while look.passed < MAX_PASSED and self.room_of(deployment) > 0:
@@ -268,7 +269,7 @@ class Line:
             page = min(2 * page, MAX_PASSED)
 
     def _start(self, queue: str, name: str, look: _Look) -> Position | None:
-        """The position after which a queue or a lane is read: what comes before is known to be held."""
+        """The position after which a queue or a lane is read: all runs before it are held."""
         start = holds.first_position(self._pool.holds, name, self._now) if self._holds else None
         if start is not None:
             look.after[name] = start
@@ -300,9 +301,9 @@ class Line:
 
 
 def first_pages(queue: str, deployments: Iterable[str], count: int, limits: DeploymentLimits) -> Mapping[str, int]:
-    """How many runs of each deployment are read first, where a queue is shared: its share if all have enough, and at least one.
+    """How many runs of each deployment of a shared queue are read first: its share if all have enough runs, and at least one.
 
-    The lanes of a full deployment are not read, and of one with a limit no more than it has room for.
+    No run of a full deployment is read, and of a deployment with a limit only as many as it has room for.
     """
     held = limits.held(queue)
     parties = [

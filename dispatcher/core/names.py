@@ -7,5 +7,5 @@ LONGEST = 200
 
 
 def with_end(name: str, end: str) -> str:
-    """The name with a suffix. The name is cut where both together would be too long."""
+    """The name with a suffix. If both together are too long, the name is cut."""
     return name[: LONGEST - len(end)].rstrip() + end

@@ -1,4 +1,4 @@
-"""Which hooks are notified of a run, of what, and when. Pure.
+"""Which hooks are notified about a run, when, and with which notification. Pure.
 
 `Run.notify_states` holds the terminal states that hooks are notified of. It is set when the run is created, so that a tick need
 not read the hooks. Which hooks get a notification, and when a run is late, is decided when the notification is due.
@@ -15,7 +15,7 @@ from dispatcher.core.run_shape import run_shape
 from dispatcher.models import Hook, Run, RunState
 
 LATE = "run.late"
-"""The notification type for a run that waits too long. The type for a terminal state is `run.` and the state: `run.failed`."""
+"""The notification type for a run that waits too long. A terminal state has the type `run.` and the state: `run.failed`."""
 TRIAL = "hook.test"
 """The type of a test notification."""
 
@@ -31,9 +31,9 @@ def at_creation(hooks: Iterable[Hook], due_at: datetime) -> dict[str, Any]:
 
 
 def of_end(run: Run, state: RunState, now: datetime | None) -> dict[str, Any]:
-    """The notification fields of a run that reaches a terminal state: hooks are notified of that, no longer of lateness.
+    """The notification fields of a run that reaches a terminal state: hooks are notified of the end, no longer of lateness.
 
-    `now` is None for an end of which no hook is notified.
+    `now` is None if no hook is notified of this end.
     """
     return {"notify_at": now if state in run.notify_states else None, "notify_tries": 0, "notified_hooks": frozenset()}
 
@@ -63,7 +63,9 @@ def type_of(run: Run) -> str:
 
 
 def identity(run: Run, hook: Hook) -> UUID:
-    """The notification's id: the same for every try at one notification of one hook, so that a receiver can ignore repeats."""
+    """The notification's id: equal for every try to send one notification to one hook, so that a receiver can ignore
+    repeats.
+    """
     return uuid5(run.id, f"{type_of(run)}/{hook.name}/{run.attempt}")
 
 

@@ -24,7 +24,7 @@ PARAMETERS = "parameters"
 """The prefix of the placeholders of parameters; likewise."""
 
 Reserved: TypeAlias = Mapping[str, Mapping[str, Any]]
-"""The values of a run that no variable overrides, by the prefix of their placeholders."""
+"""The values of a run that no variable can override, by the prefix of their placeholders."""
 
 _VALUES: Mapping[str, Callable[[Run], Any]] = {
     "run_id": lambda run: str(run.id),
@@ -51,13 +51,13 @@ SAMPLES: Mapping[str, Any] = {
 """Sample values, for checking a template before there is a run."""
 
 _UNLABELLED = frozenset({"scheduled_at"})
-"""Values that are no labels: providers allow few characters in labels, and nobody searches by a time."""
+"""Values that do not become labels: providers allow few characters in labels, and nobody searches by a time."""
 
 _PLACEHOLDER = re.compile(r"\{\{\s*+((dispatcher(?=\.)|parameters)(?:\.[\w.\-\[\]$]++)?)\s*+\}\}")
 
 
 def own_values(run: Run) -> dict[str, Any]:
-    """The values of one run, by name. A value that it does not have (a deployment) is left out."""
+    """The values of one run, by name. Values that it does not have (such as a deployment) are left out."""
     return {name: value for name, of in _VALUES.items() if (value := of(run)) is not None}
 
 
@@ -72,7 +72,7 @@ def own_labels(own: Mapping[str, Any]) -> dict[str, str]:
 
 
 def names_own(value: Any) -> bool:
-    """Whether a default contains a placeholder of such a value."""
+    """Whether a default contains a placeholder for one of these values."""
     if isinstance(value, str):
         return "{{" in value and bool(_PLACEHOLDER.search(value))
     children = value.values() if isinstance(value, Mapping) else value if isinstance(value, list) else ()
@@ -80,10 +80,10 @@ def names_own(value: Any) -> bool:
 
 
 def with_own(value: Any, own: Reserved) -> Any:
-    """A default in which only these placeholders are filled; `MISSING` where nothing is left.
+    """A default with only these placeholders filled; `MISSING` if nothing is left.
 
-    As in a job configuration, a placeholder that is a whole text keeps the value's type, and a key or item without a value
-    goes away.
+    As in a job configuration, a placeholder that is the whole text keeps the value's type, and a key or item without a value is
+    dropped.
     """
     if isinstance(value, str):
         return _text(value, own)

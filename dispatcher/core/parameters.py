@@ -1,11 +1,11 @@
-"""Parameters: what a job is to do, as its deployment declares it and as whoever asks for a run says it.
+"""Parameters: what a job is to do. The deployment declares them; a schedule or the creator of a run gives values.
 
 A deployment states a JSON Schema (`parameter_openapi_schema`, Prefect's word) and values; a schedule and a run bring values of
 their own. Each parameter is replaced whole: the schema's default, then the deployment's value, then the run's. Null is a value.
 
-A job gets them as environment variables: all of them as JSON in `DISPATCHER_PARAMETERS`, and each text, number and boolean as
-`DISPATCHER_PARAMETER_<NAME>` as well, where its name makes one. A base job template may name them as placeholders
-(`{{ parameters.day }}`), wherever it may name the dispatcher's own values. The claim pins them.
+A job gets them as environment variables: all of them as JSON in `DISPATCHER_PARAMETERS`, and each text, number and boolean also
+as `DISPATCHER_PARAMETER_<NAME>`, if its name is fit for a variable. A base job template may name them as placeholders (`{{
+parameters.day }}`), wherever it may name the dispatcher's own values. The claim pins them.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from dispatcher.core.templates import defaults
 from dispatcher.models import Deployment, Run
 
 ONE = "DISPATCHER_PARAMETER_"
-"""How the variables begin that hold one."""
+"""The prefix of the environment variables that hold one parameter."""
 
 _IN_ENVIRONMENTS = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 def merged(deployment: Deployment | None, own: Mapping[str, Any]) -> dict[str, Any]:
-    """The parameters of a run with these of its own."""
+    """The parameters of a run whose own values are `own`."""
     if deployment is None:
         return plain_copy(own) if own else {}
     values = {**schema_defaults(deployment.parameter_openapi_schema), **deployment.parameters, **own}
@@ -37,13 +37,13 @@ def merged(deployment: Deployment | None, own: Mapping[str, Any]) -> dict[str, A
 
 
 def schema_defaults(schema: Mapping[str, Any]) -> dict[str, Any]:
-    """The values that a schema gives by itself."""
+    """The default values of a schema."""
     properties = schema.get("properties") or {}
     return {name: part["default"] for name, part in properties.items() if isinstance(part, Mapping) and "default" in part}
 
 
 def parameters_of(run: Run, deployment: Deployment | None) -> Mapping[str, Any]:
-    """The parameters that a run has: those that its claim pinned, or would pin now."""
+    """The parameters of a run: those that its claim has pinned, or would pin now."""
     if run.job is None:
         return merged(deployment, run.parameters)
     pinned: Mapping[str, Any] = json.loads(run.job.environment.get(ALL_PARAMETERS, "{}"))
@@ -51,7 +51,7 @@ def parameters_of(run: Run, deployment: Deployment | None) -> Mapping[str, Any]:
 
 
 def misfits(deployment: Deployment, values: Mapping[str, Any]) -> Iterator[str]:
-    """Why parameters of a run do not fit its deployment's schema, one line for each, without a library.
+    """Why parameters do not fit their deployment's schema, one line per fault, without a library.
 
     What a tick cannot decide (`core.plain_schemas.OPEN`: patterns and other rare keywords) is left to the job.
     """
@@ -79,7 +79,7 @@ def in_words(schema: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def parameter_environment(values: Mapping[str, Any]) -> dict[str, str]:
-    """The environment variables of a job with these parameters; none without any."""
+    """The environment variables of a job with these parameters; empty if there are no parameters."""
     if not values:
         return {}
     texts = {variable: _text(value) for name, value in values.items() if (variable := variable_of(name))}
@@ -87,19 +87,19 @@ def parameter_environment(values: Mapping[str, Any]) -> dict[str, str]:
 
 
 def as_json(values: Any) -> str:
-    """JSON as a job gets it: equal values are equal text."""
+    """JSON as a job gets it: equal values give equal text."""
     return json.dumps(values, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
 
 
 def variable_of(name: str) -> str | None:
-    """The environment variable of one parameter; None for a name that makes none."""
+    """The environment variable of one parameter; None if the name is not fit for a variable."""
     return f"{ONE}{name.upper()}" if _IN_ENVIRONMENTS.fullmatch(name) else None
 
 
 def named_in(template: Mapping[str, Any], levels: Iterable[Mapping[str, Any]] = ()) -> dict[str, str]:
-    """The parameters that a template's placeholders name, each with a placeholder.
+    """The parameters that a template's placeholders name, each with one such placeholder.
 
-    `levels` are job variables that override defaults: a default that is overridden names nothing.
+    `levels` are job variables that override defaults: the placeholders of an overridden default do not count.
     """
     overridden = {name.partition(".")[0] for level in levels if isinstance(level, Mapping) for name in level}
     texts = [template["job_configuration"]]

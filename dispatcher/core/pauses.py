@@ -1,11 +1,11 @@
-"""What becomes of the runs of schedules that were due while their pool or queue was paused. Pure.
+"""What happens to scheduled runs that were due while their pool or queue was paused. Pure.
 
-In a pause windows become runs as always, and wait. After it `Schedule.catch_up` says which of them start. A run is judged when
-a claim reads it, in the claim's transaction: nothing is read twice, and what waits costs nothing. One that is missed is passed
-over there, and ended afterwards by a move that is guarded like all others.
+During a pause, windows become runs as always, and the runs wait. After the pause, `Schedule.catch_up` says which of them start.
+A run is judged when a claim reads it, in the claim's transaction: nothing is read twice, and waiting runs cost nothing. The
+claim passes over a missed run; a guarded move ends it afterwards.
 
-Only a run that a schedule has made, and that nobody has claimed or changed since, can be missed. Runs of people and automations
-always start, and so do attempts that follow another.
+Only a run that a schedule has created, and that nobody has claimed or changed since, can be missed. Runs that people or
+automations create always start, and so do later attempts.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ from dispatcher.models import CatchUp, Deployment, Run, RunState, Schedule, Work
 from dispatcher.records import Snapshot
 
 CONTINUED_WITHIN = timedelta(hours=1)
-"""A pause that begins this soon after the last one continues it: runs that were due in that one may still wait."""
+"""A pause that begins this soon after the last one continues it: runs that were due in the last one may still wait."""
 
 LOOKED_AT = 24
-"""The most windows of one schedule whose runs one claim reads to find its newest run."""
+"""The most windows of one schedule that one claim reads to find the schedule's newest run."""
 
 Paused = TypeVar("Paused", WorkPool, WorkQueue)
 
 
 def noted(before: WorkPool | None, after: WorkPool, now: datetime) -> WorkPool:
-    """The pool to save over `before`, with the times at which it and its queues were paused and resumed."""
+    """The pool to save over `before`, with the times when it and its queues were paused and resumed."""
     queues = tuple(_noted(before.queue(queue.name) if before else None, queue, now) for queue in after.queues)
     return replace(_noted(before, after, now), queues=queues)
 
@@ -55,7 +55,7 @@ class _Pause:
 
 
 class Missed:
-    """Judges the runs that one claim reads. `grace` is how long a window may be over before it counts as missed."""
+    """Judges the runs that one claim reads. A window that is over for longer than `grace` counts as missed."""
 
     def __init__(self, snapshot: Snapshot, now: datetime, grace: timedelta) -> None:
         self._snapshot, self._now, self._grace = snapshot, now, grace
@@ -63,7 +63,7 @@ class Missed:
         """By deployment and schedule: the window of the newest run; None if none of the last windows has one."""
 
     def __call__(self, run: Run) -> str:
-        """Why a due run is not to start any more; empty if it may start."""
+        """Why a due run must not start any more; empty if it may start."""
         pause = self._pause_of(run)
         deployment = self._snapshot.deployment(run.deployment) if pause and run.deployment else None
         schedule = _schedule_of(deployment, run)
@@ -77,7 +77,7 @@ class Missed:
         return ""
 
     def _pause_of(self, run: Run) -> _Pause | None:
-        """The pause in which the run was due, the one that ended last; None for a run that cannot be missed."""
+        """The last pause in which the run was due; None for a run that cannot be missed."""
         if run.schedule is None or run.fence or run.ended_attempts:
             return None
         pool = self._snapshot.pool
@@ -91,8 +91,8 @@ class Missed:
     def _has_newer(self, deployment: Deployment, schedule: Schedule, run: Run) -> bool:
         """Whether a later window of the schedule has a run that is due or was started.
 
-        The last windows are looked at once for all runs of the schedule, back to the window of the first run that is judged.
-        If none of them has a run (`max_waiting` leaves windows out), those that follow the run's own decide.
+        The last windows are read once for all runs of the schedule, back to the window of the first run that is judged. If none
+        of them has a run (`max_waiting` leaves windows out), the windows after the run's own decide.
         """
         key, latest = (deployment.name, schedule.slug), self._now - delay(deployment, schedule)
         if key not in self._newest:

@@ -15,7 +15,7 @@ from dispatcher.records import Decision, Grant, Snapshot
 from providers.base import Job, Needs
 
 START_DEADLINE_KEY = "task_start_timeout_seconds"
-"""The key of a job configuration that says how long the job may take to start; Prefect's name for it."""
+"""The key in a job configuration for the time that a job may take to start; Prefect's name."""
 
 
 class Pinning:
@@ -32,7 +32,7 @@ class Pinning:
         self._grants: dict[UUID, Grant] = {}
 
     def needs(self, run: Run) -> Needs:
-        """What the job needs of its provider. Nothing for a run that cannot be rendered, so that no hold keeps it back."""
+        """What the job needs from its provider. A run that cannot be rendered needs nothing, so that no hold keeps it back."""
         try:
             return self._needs(self._grant(run).job.configuration)
         except DispatcherError:
@@ -57,7 +57,7 @@ class Pinning:
 def pin(snapshot: Snapshot, run: Run, start_deadline: float | None, renderer: Renderer) -> Grant:
     """Render one run's job from its pool's template (the renderer's), its deployment and its own variables.
 
-    Raises `RenderError` when they do not make a job.
+    Raises `RenderError` if no job can be rendered from them.
     """
     own, deployment = own_values(run), _deployment(snapshot, run)
     inherited, parameters = deployment.job_variables if deployment else None, merged(deployment, run.parameters)

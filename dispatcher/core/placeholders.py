@@ -1,15 +1,15 @@
 """Placeholders: what `{{ name }}` means in a template, and the one pass that fills them.
 
-The grammar and the table of outcomes are Prefect's, so that its templates work unmodified: a name is made of letters,
-digits and `_ . - [ ] $`, blanks around it do not count, and everything else between braces is plain text. No filters, no
-expressions. Where this differs from Prefect, on purpose:
+The grammar and the table of outcomes are Prefect's, so that its templates work unmodified: a name is made of letters, digits
+and `_ . - [ ] $`, blanks around it do not count, and everything else between braces is plain text. There are no filters and no
+expressions. Intended differences from Prefect:
 
-* Text is filled in one pass: what a value brings along is never read again, so `{{ }}` in a value comes out byte for byte.
-* An object or list inside text is an error (Prefect prints Python's idea of it); null inside text leaves nothing.
-* Nothing is looked up anywhere but in the given values: `{{ $NAME }}`, `{{ prefect.blocks... }}` and
+* Text is filled in one pass: a filled value is never read again, so `{{ }}` in a value is copied byte for byte.
+* An object or list inside text is an error (Prefect prints its Python form); null inside text leaves nothing.
+* Values are looked up only in the mapping that is passed in: `{{ $NAME }}`, `{{ prefect.blocks... }}` and
   `{{ prefect.variables... }}` never have a value.
 * A path steps into objects and lists, not into the letters of a text.
-* Objects come out with sorted keys, so that equal inputs give equal bytes.
+* The keys of objects are sorted, so that equal inputs give equal bytes.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _CACHED_LENGTH = 512
 
 
 class Missing(Enum):
-    """The type of `MISSING`: an enumeration of one, so that copies and pickles are still the same object."""
+    """The type of `MISSING`: an enumeration with one member, so that copies and pickles are the same object."""
 
     MISSING = "MISSING"
 
@@ -47,13 +47,13 @@ class Missing(Enum):
 
 
 MISSING: Final = Missing.MISSING
-"""What a placeholder without a value stands for: the key or item that holds it goes away."""
+"""The value of a placeholder that has none: the key or item that holds it is dropped."""
 
 Steps: TypeAlias = tuple[str | int, ...]
 
 
 Filler: TypeAlias = Callable[[Mapping[str, Any]], Any]
-"""Gives a template filled from values."""
+"""Returns a template filled from values."""
 
 
 class Slot(NamedTuple):
@@ -71,16 +71,16 @@ class Placeholder(NamedTuple):
     path: str
     """Dotted names and `[index]`, as `task_definition.containerDefinitions[0].image`."""
     alone: bool
-    """True when it is the whole text, so that its value keeps its type."""
+    """Whether it is the whole text, so that its value keeps its type."""
 
 
 def is_looked_up(name: str) -> bool:
-    """False for the names that Prefect reads from elsewhere: the environment, blocks, variables."""
+    """False for the names that Prefect looks up elsewhere: in the environment, blocks, variables."""
     return not name.startswith(_NEVER_LOOKED_UP)
 
 
 def unresolved(value: Any) -> tuple[Placeholder, ...]:
-    """The placeholders in a value that Prefect's workers would resolve from blocks and variables, and nobody does here."""
+    """The placeholders in a value that Prefect's workers would fill from blocks and variables. They are not filled here."""
     return tuple(placeholder for placeholder in placeholders(value) if placeholder.name.startswith(_RESOLVED_BY_PREFECT))
 
 
@@ -90,7 +90,7 @@ def steps(name: str) -> Steps:
 
 
 def lookup(name: str, values: Mapping[str, Any]) -> Any:
-    """The value that a placeholder of this name has, or `MISSING`."""
+    """The value of a placeholder with this name, or `MISSING`."""
     return _value_at(steps(name), values) if is_looked_up(name) else MISSING
 
 
@@ -100,7 +100,7 @@ def placeholders(template: Any) -> tuple[Placeholder, ...]:
 
 
 def joined(path: str, step: str | int) -> str:
-    """`path` and one more step, as faults and placeholders name their place."""
+    """`path` with one more step, in the form in which faults and placeholders name their place."""
     if isinstance(step, int):
         return f"{path}[{step}]"
     return f"{path}.{step}" if path else step
@@ -110,14 +110,14 @@ def fill(template: Any, values: Mapping[str, Any]) -> Any:
     """A copy of `template` with its placeholders filled from `values`; neither is changed or shared.
 
     `"{{ x }}"` alone becomes the value with its type, or `MISSING`; inside text it becomes text as Python prints it (`True`,
-    `1.5`). A key or item whose value is `MISSING` goes away; an object or list that this empties stays. Keys are not filled.
-    Raises `RenderError` for an object or list inside text, for what JSON has no place for, and beyond `MAX_DEPTH`.
+    `1.5`). A key or item whose value is `MISSING` is dropped; an object or list that becomes empty stays. Keys are not filled.
+    Raises `RenderError` for an object or list inside text, for a value that JSON does not have, and beyond `MAX_DEPTH`.
     """
     return filler(template)(values)
 
 
 def replaced(value: Any, value_of: Callable[[str], Any]) -> Any:
-    """A copy of `value` with each placeholder replaced by `value_of(name)`; one that is `MISSING` stays as it is written.
+    """A copy of `value` with each placeholder replaced by `value_of(name)`; where that is `MISSING`, the placeholder stays.
 
     Texts are read in one pass, as in `fill`. Inside text an object or list appears as JSON.
     """
@@ -129,17 +129,17 @@ def replaced(value: Any, value_of: Callable[[str], Any]) -> Any:
 
 
 def filler(template: Any) -> Filler:
-    """`fill` for a template that is filled again and again: it is read once. What it raises, `fill` raises."""
+    """`fill` for a template that is filled many times: it is read once. Raises the same errors as `fill`."""
     return _filler(template, MAX_DEPTH)
 
 
 def plain_copy(value: Any) -> Any:
-    """A deep copy in plain dicts, lists and scalars, keys sorted. Raises `RenderError` for what is not JSON or too deep."""
+    """A deep copy in plain dicts, lists and scalars, keys sorted. Raises `RenderError` if it is not JSON or nests too deep."""
     return _copy(value, MAX_DEPTH)
 
 
 def nests_too_deep(value: Any, levels: int = MAX_DEPTH) -> bool:
-    """Whether objects and lists nest more than so many levels deep. Asked without recursion."""
+    """Whether objects and lists nest more than `levels` deep. Works without recursion."""
     row = [value]
     for _ in range(levels + 1):
         row = [child for inner in row for _, child in _children(inner)]
@@ -149,7 +149,7 @@ def nests_too_deep(value: Any, levels: int = MAX_DEPTH) -> bool:
 
 
 def _step(part: str) -> str | int:
-    """An index where it reads as a number, as Prefect has it: a key like `"1"` cannot be reached."""
+    """An index if it reads as a number, as in Prefect: a key like `"1"` cannot be reached."""
     try:
         return int(part)
     except ValueError:

@@ -1,9 +1,9 @@
 """Decides simple JSON Schemas without a library, because importing it takes longer than a tick, or the rest of a command.
 
 Most variables are plain: a type, a choice, a bound, fields, items. This module leaves everything else to the library (see
-`dispatcher.validation.library`): patterns, conditions, dependent fields, and checks of many steps. What is saved is checked by
-the library as well, which says where a fault is, and why.
-`tests/validation/test_validation_plain_schemas.py` compares both.
+`dispatcher.validation.library`): patterns, conditions, dependent fields, and checks of many steps. Before something is saved,
+the library checks it as well, and says where a fault is and why. `tests/validation/test_validation_plain_schemas.py` compares
+both.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class _Open(Exception):
 
 
 def decided(schema: Any, value: Any, root: Mapping[str, Any]) -> bool | None:
-    """Whether a value is valid by a schema; references point into `root`. None if the library has to decide."""
+    """Whether a value is valid under a schema; references point into `root`. None if the library has to decide."""
     try:
         return _Decision(root).fits(schema, value)
     except (_Open, *_ODD):
@@ -49,7 +49,7 @@ def is_open(schema: Mapping[str, Any]) -> bool:
 
 
 class _Decision:
-    """One value by one schema, within `MAX_STEPS`."""
+    """The check of one value against one schema, within `MAX_STEPS`."""
 
     def __init__(self, root: Mapping[str, Any]) -> None:
         self._root, self._left = root, MAX_STEPS

@@ -9,7 +9,7 @@ from dispatcher.models import WorkQueue
 
 
 def last_priority(queues: Sequence[WorkQueue]) -> int:
-    """The priority of a new queue that names none: after all others."""
+    """The priority of a new queue that names none: last."""
     return max((queue.priority for queue in queues), default=0) + 1
 
 
@@ -25,9 +25,10 @@ def next_free(queues: Sequence[WorkQueue], priority: int) -> int:
 
 
 def insert(queues: Sequence[WorkQueue], newcomer: WorkQueue) -> tuple[WorkQueue, ...]:
-    """Put `newcomer` among `queues` (in place of one of its name) at its priority; the result is in order of priority.
+    """Insert `newcomer` at its priority, replacing the queue of the same name; the result is in order of priority.
 
-    The newcomer takes its priority. A queue that has it moves down by one, and so on, only as far as needed: gaps stay.
+    The newcomer takes its priority. A queue that has that priority moves down by one, and so on, only as far as needed: gaps
+    stay.
     """
     others = sorted((queue for queue in queues if queue.name != newcomer.name), key=lambda queue: queue.priority)
     placed = [queue for queue in others if queue.priority < newcomer.priority] + [newcomer]

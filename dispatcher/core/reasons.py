@@ -1,7 +1,7 @@
-"""Why is my run not running? One primary reason, who is in the way, and what would change it.
+"""Why is my run not running? One primary reason, the runs in the way, and what would change it.
 
-For a waiting run this module calls `dispatcher.core.admission.admit`, the same function that admits, with copies of the run in
-place of the runs ahead of it, and puts the result into words. A run that holds a slot is explained by its own fields.
+For a waiting run this module calls `dispatcher.core.admission.admit`, as a claim does, with copies of the run in place of the
+runs ahead of it, and puts the result into words. A run that holds a slot is explained by its own fields.
 """
 
 from __future__ import annotations
@@ -28,11 +28,13 @@ _WAITS_FOR_ANY = frozenset({Barrier.POOL_FULL, Barrier.HIGHER_QUEUES, Barrier.FA
 
 
 class Reason(StrEnum):
-    """Why a run is where it is. Every run has exactly one primary reason; waiting ones in the order of this list."""
+    """Why a run is in its state. Every run has exactly one primary reason; for a waiting run, the first that applies in this
+    order.
+    """
 
     POOL_MISSING = "POOL_MISSING"
     UNRENDERABLE = "UNRENDERABLE"
-    """No job can be rendered from template and variables: when the run is claimed it crashes with the same text."""
+    """No job can be rendered from template and variables: the run crashes with the same text when it is claimed."""
     NOT_DUE = "NOT_DUE"
     RETRY_DELAY = "RETRY_DELAY"
     """An attempt has ended, and the run waits for the next one as its retry policy says."""
@@ -45,19 +47,19 @@ class Reason(StrEnum):
     POOL_FULL = "POOL_FULL"
     QUEUE_FULL = "QUEUE_FULL"
     DEPLOYMENT_FULL = "DEPLOYMENT_FULL"
-    """Its deployment is at its limit, or earlier runs of the deployment take what is free."""
+    """Its deployment is at its limit, or earlier runs of the deployment take the free room."""
     DEPLOYMENT_SHARE = "DEPLOYMENT_SHARE"
-    """The deployments of its queue share its slots fairly, and the free ones go to those that hold less for their weight."""
+    """The deployments of its queue share its slots fairly, and the free slots go to those that hold less for their weight."""
     HIGHER_QUEUES = "HIGHER_QUEUES"
     FAIR_SHARE = "FAIR_SHARE"
-    """The pool shares its slots fairly, and the free ones go to queues that hold less for their weight."""
+    """The pool shares its slots fairly, and the free slots go to queues that hold less for their weight."""
     PLACE_HELD = "PLACE_HELD"
     """The provider refused another run that goes to the same place, or that needs as much."""
     EARLIER_RUNS = "EARLIER_RUNS"
     MISCONFIGURED = "MISCONFIGURED"
     """The host that ticks lacks something (a region, credentials): nothing is submitted until somebody fixes it."""
     MISSED = "MISSED"
-    """It was due in a pause, and its schedule says that it does not start any more: a tick ends it."""
+    """It was due in a pause, and `catch_up` of its schedule says that it does not start any more: a tick ends it."""
     NEXT = "NEXT"
     """Nothing is in the way: the next tick admits it."""
     CLAIMED = "CLAIMED"
@@ -129,7 +131,7 @@ def _in_flight(run: Run, now: datetime) -> Explanation:
 
 
 def _starting(run: Run) -> Explanation:
-    """Submitted; a job that is not started in time is stopped, and its run crashes (see `dispatcher.core.reconciliation`)."""
+    """Submitted. A job that does not start in time is stopped, and its run crashes (see `dispatcher.core.reconciliation`)."""
     text = f"submitted at {_time(run.submitted_at)}; its provider has not started it yet" + (
         f" ({run.reason})" if run.reason else ""
     )
@@ -175,10 +177,10 @@ def _timing(run: Run, now: datetime) -> Explanation | None:
 
 
 def _waiting(run: Run, around: Surroundings, now: datetime, budget: int) -> Explanation:
-    """Ask `admit`, with copies of `run` standing in for the due runs of every queue."""
+    """Ask `admit`, with copies of `run` in place of the due runs of every queue."""
     in_use = {name: count.in_use for name, count in around.counts.items()}
     one_by_one = tuple(replace(queue, share=Share.STRICT) for queue in around.pool.queues)  # `ahead` says who comes first
-    held = tuple(replace(hold, passed={}) for hold in around.pool.holds)  # positions of real runs say nothing of copies
+    held = tuple(replace(hold, passed={}) for hold in around.pool.holds)  # positions of real runs mean nothing for copies
     pool = replace(around.pool, queues=one_by_one, holds=held)
     admission = admit(pool, in_use, _copies(run, around), now=now, budget=budget)
     position = around.ahead + 1
@@ -197,8 +199,8 @@ def _waiting(run: Run, around: Surroundings, now: datetime, budget: int) -> Expl
 
 
 def _copies(run: Run, around: Surroundings) -> Due:
-    """As many copies of the run as runs of a queue are due. The id of a page's last one is their number up to there: the next
-    page begins behind it, and they come to an end.
+    """As many copies of the run as a queue has due runs. The id of a copy is its number, so that the next page begins after the
+    last copy of a page, and the copies come to an end.
     """
 
     def due(queue: str, limit: int, after: Position | None = None, _lane: str | None = None) -> Sequence[Run]:
@@ -219,7 +221,7 @@ def _next(run: Run, around: Surroundings, position: int) -> Explanation:
 
 
 def _last_refusal(run: Run, around: Surroundings) -> str:
-    """The provider's last refusal of the run, or of another that needs what it needs; empty when there is none."""
+    """The provider's last refusal of the run, or of another run with the same needs; empty if there is none."""
     if run.refusals:
         return f"the provider has refused it {_times(run.refusals)}, the last time: {run.reason}"
     over = [hold for hold in around.pool.holds if concerns(hold, around.needs)]
@@ -248,7 +250,7 @@ def _worded(barrier: Barrier, run: Run, around: Surroundings, position: int, now
 
 
 def _goes_to_other_deployments(barrier: Barrier, run: Run, around: Surroundings) -> bool:
-    """Whether its queue has slots to give, and deployments that hold less for their weight get them first."""
+    """Whether its queue has free slots, but deployments that hold less for their weight get them first."""
     queue, used = around.pool.queue(run.queue), around.counts[run.queue].in_use
     has_room = queue is not None and room(queue.concurrency_limit, used) > 0
     is_first = around.standing is None or not around.standing.others
@@ -256,7 +258,9 @@ def _goes_to_other_deployments(barrier: Barrier, run: Run, around: Surroundings)
 
 
 def _share_held(run: Run, around: Surroundings, position: int) -> Explanation:
-    """The run waits for the share of its deployment, which that one's live runs hold; or else all those of the queue."""
+    """The run waits for the share of its deployment. The holders are the deployment's live runs, or else all live runs of the
+    queue.
+    """
     in_queue = [holder for holder in around.holders if holder.queue == run.queue]
     own = [holder for holder in in_queue if holder.deployment == run.deployment]
     heavier = f" or the weight: dispatcher deployment update {run.deployment} --weight N" if run.deployment else ""
@@ -292,7 +296,7 @@ def _hold_behind(barrier: Barrier, around: Surroundings, now: datetime) -> PoolH
 
 
 def _held_words(hold: PoolHold) -> tuple[str, str]:
-    """A hold as a sentence, and what would change it: that differs by what is in the way."""
+    """A hold as a sentence, and what would change it, which depends on what is held."""
     until = _time(hold.until)
     match hold.kind:
         case HoldKind.MISCONFIGURED:
@@ -343,7 +347,7 @@ def _words(barrier: Barrier, run: Run, around: Surroundings, position: int) -> t
             return _others_first(run, around, turn)
         case Barrier.POOL_HELD | Barrier.PLACE_HELD:
             return "the provider has refused a run that needs the same", "wait"
-        case Barrier.EARLIER_RUNS | Barrier.DEPLOYMENT_FULL:  # `_full_words` has those of a deployment
+        case Barrier.EARLIER_RUNS | Barrier.DEPLOYMENT_FULL:  # `_full_words` has the words for a deployment
             return f"the free slots go to earlier runs of its queue; {turn}", "wait, or raise the pool's limit"
 
 
@@ -356,7 +360,7 @@ def _others_first(run: Run, around: Surroundings, turn: str) -> tuple[str, str]:
 
 
 def _held(run: Run, around: Surroundings) -> str:
-    """What the run's own queue holds, and the others with due runs."""
+    """What the run's own queue holds, and what the other queues with due runs hold."""
     shared = [queue for queue in around.pool.queues if queue.name == run.queue or around.counts[queue.name].due]
     return ", ".join(f"{queue.name!r} {around.counts[queue.name].in_use} (weight {queue.weight})" for queue in shared)
 

@@ -3,15 +3,15 @@
 The rules behind the product's promises are here, each in one place:
 
 * An end is recorded only when the provider reports it, or when the job is still missing after it has had time to appear.
-* A run whose end is retried by its policy goes back to its queue, under the name of its next attempt. Runs that people have
-  cancelled, that the provider refused for good, or that may have run without a trace are not retried.
+* A run whose end is retried by its policy goes back to its queue, under the name of its next attempt. A run is not retried if
+  people have cancelled it, if the provider refused it for good, or if it may have run without a trace.
 * A refusal of a first submission proves that no job exists under its name, so the attempt number may rise. A refusal of a
-  repeated submission proves nothing about the earlier one: the claim stays until two of the longest leases have passed since
-  that one. If nothing is found under the name then, it has started nothing.
+  repeated submission proves nothing about the earlier submission: the claim stays until two of the longest leases have passed
+  since the earlier one. If no job exists under the name by then, the earlier submission has started nothing.
 * A run that its source withdraws ends as CANCELLED, or waits until its source lets it start.
 * A missing answer is no refusal: the claim stays until its lease ends. The lease of a first submission is cut to the time after
-  which a look-up is reliable; where nothing was sent, another invocation may look again almost at once.
-* A refused run is kept back either by a hold of the pool or by a back-off of its own, never by both.
+  which a look-up is reliable. If nothing was sent, another invocation may try again almost at once.
+* Either a hold of the pool or its own back-off keeps a refused run back, never both.
 """
 
 from __future__ import annotations
@@ -39,14 +39,16 @@ from providers.base import (
 )
 
 LONGEST_DELAY = timedelta(days=1)
-"""Between two attempts."""
+"""The longest delay between two attempts."""
 
 LOOKED_UP_AGAIN = timedelta(seconds=5)
-"""The delay until a claim may be taken over if nothing was sent for it: a short network failure costs no whole lease."""
+"""When nothing was sent for a claim, it may be taken over after this time: a short network failure does not cost a whole
+lease."""
 
 BELIEVED_AFTER = 2
-"""How many of the longest leases after a claim absence proves, once a repeat was refused, that nothing was started. A claim's
-own lease may be short, and a cloud that knows submissions by a token may act late: only a repeat would have met that."""
+"""Once a repeated submission was refused, the absence of a job proves that nothing was started, this many of the longest leases
+after the claim. A claim's own lease may be too short for that, and a cloud that identifies submissions by a token may act late:
+only a repeat would have met such a job."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,14 +60,14 @@ class NotSubmitted:
 
 @dataclass(frozen=True, slots=True)
 class NotLookedUp:
-    """The look-up of a claim that was taken over failed: nothing was sent, and nothing is known."""
+    """A claim was taken over and its look-up failed: nothing was sent, and whether a job exists is unknown."""
 
     cause: str
 
 
 @dataclass(frozen=True, slots=True)
 class Absent:
-    """A look-up proved that no job was started under the name; none will be started."""
+    """A look-up proved that no job was started under the name, and that none will be."""
 
     reason: str
 
@@ -81,14 +83,14 @@ class Withdrawn:
 
 @dataclass(frozen=True, slots=True)
 class NotConfirmed:
-    """The source of the run did not say whether it may start: nothing was sent to the provider, and it is asked again."""
+    """The source did not say whether the run may start: nothing was sent to the provider, and the source is asked again."""
 
     cause: str
 
 
 @dataclass(frozen=True, slots=True)
 class Forgotten:
-    """A look-up found nothing, but too late to prove anything."""
+    """A look-up found no job, but too late to prove that none was started."""
 
     reason: str
 
@@ -121,7 +123,7 @@ def cautious(limits: ProviderLimits, skew: timedelta) -> ProviderLimits:
 
 
 def verdicts(live: Iterable[Run], seen: Mapping[str, Observation], now: datetime, limits: ProviderLimits) -> tuple[Move, ...]:
-    """The moves that follow from observing `live` runs. A run that was not observed, or has not changed, has none.
+    """The moves that follow from observing `live` runs. A run that was not observed or has not changed gets no move.
 
     `now` is the time at which the observation began: a job that was missing may have appeared since. `limits` are `cautious`.
     """
@@ -162,7 +164,7 @@ def _seen(run: Run, seen: Observation, now: datetime, limits: ProviderLimits) ->
 
 
 def says_more(run: Run, seen: Observation) -> bool:
-    """Whether a job that does not run yet has a reason that its run does not show."""
+    """Whether a job that does not run yet has a reason that its run does not show yet."""
     return run.submission is not None and bool(seen.reason) and seen.reason[: transitions.MAX_REASON] != run.reason
 
 
@@ -252,7 +254,7 @@ def recorded(
     longest_lease: timedelta = timedelta(0),
     held: bool = False,
 ) -> Move | None:
-    """The move of the stored `run` that follows from an answer; None when there is nothing to record.
+    """The move of the stored `run` that follows from an answer; None if there is nothing to record.
 
     `fence` and `repeat` are the claim's: a run with another fence belongs to another claim. `settled` is the provider's
     `settled_in`, and `longest_lease` the longest that a claim of any invocation may have. `held` says that a hold of the pool
@@ -321,9 +323,11 @@ def _not_started(run: Run, answer: Refusal, now: datetime, *, held: bool) -> Mov
 
 
 def _believed_at(run: Run, now: datetime, longest_lease: timedelta) -> datetime:
-    """When absence proves that no submission of a run's attempt has started anything, after a repeat of it was refused `now`.
+    """The time from which the absence of a job proves that no submission of the attempt started one. A repeat was refused
+    `now`.
 
-    The first submission was made under the claim of `claimed_at`, the last before this one a whole lease ago, or at that claim.
+    The first submission was made under the claim of `claimed_at`, and the one before this repeat at that claim or a whole lease
+    ago.
     """
     whole = (run.claimed_at or now) + BELIEVED_AFTER * longest_lease
     return max(run.lease_until or now, now + (BELIEVED_AFTER - 1) * longest_lease, whole)
@@ -332,8 +336,9 @@ def _believed_at(run: Run, now: datetime, longest_lease: timedelta) -> datetime:
 def _refused_again(run: Run, answer: Refusal, now: datetime, *, believed_at: datetime, held: bool) -> Move:
     """The move after a repeated submission that started nothing. It proves nothing about the earlier submission.
 
-    A provider that refuses again and again must not keep the slot for ever. If nothing is found under the name at `believed_at`
-    either, the earlier submission has started nothing. Until then nobody takes the claim over, so the lease ends at that time.
+    A provider that refuses again and again must not keep the slot for ever. If no job exists under the name at `believed_at`
+    either, the earlier submission has started nothing. Nobody should take the claim over before, so the lease ends at that
+    time.
     """
     if isinstance(answer, NotSubmitted):
         return transitions.kept(run, answer.reason, lease_until=now)
@@ -349,7 +354,7 @@ def _refused_again(run: Run, answer: Refusal, now: datetime, *, believed_at: dat
 
 
 def refused_until(run: Run, answer: Throttled | Misconfigured, now: datetime) -> datetime:
-    """When a refused run may be submitted again: as the provider says, or else after a back-off that grows with refusals."""
+    """When a refused run may be submitted again: at the provider's time, or else after a back-off that grows with refusals."""
     seconds = answer.retry_after if isinstance(answer, Throttled) else None
     if seconds is None:
         seconds = delay(run.refusals + 1, submission_name(run.id, run.attempt))

@@ -1,6 +1,6 @@
 """Recurrence rules of RFC 5545 without DTSTART, daily or coarser: which times they name on the wall clock.
 
-The schedule's anchor takes the place of DTSTART. A combination that the RFC forbids is read as dateutil reads it, and
+The schedule's anchor takes the place of DTSTART. A combination that the RFC forbids is read as dateutil reads it, but
 validation refuses it. The search begins at the period (day, week, month, year) of the requested time. Only `COUNT` must be
 counted from the anchor, once for each year.
 
@@ -31,7 +31,7 @@ MOST_COUNTED = 100_000
 
 
 Default = TypeVar("Default", int, None)
-"""The type of a number or of what stands for it, where a rule names none."""
+"""The type of a number, or of the default where a rule names none."""
 
 
 class Nth(NamedTuple):
@@ -62,7 +62,7 @@ class Rule:
     positions: tuple[int, ...] = ()
 
     def walls(self, after: datetime, before: datetime) -> Iterator[datetime]:
-        """The times that it names, `after` included and `before` excluded, ascending."""
+        """The times of the rule, `after` included and `before` excluded, ascending."""
         if self.count == 0:
             return
         last = self._last(before)
@@ -90,7 +90,7 @@ class Rule:
         return self._times(self._days(max(first, after.date()), past), after)
 
     def _periods(self, day: date, last: date) -> Iterator[tuple[date, date]]:
-        """Periods as their first day and the day past their last, from the one in which `day` lies."""
+        """Each period as its first day and the day after its last, beginning with the period that contains `day`."""
         origin = self._period_of(self.anchor.date())
         number = (self._period_of(day) - origin) // self.interval
         while (begin := origin + number * self.interval) <= self._period_of(last):
@@ -212,7 +212,7 @@ def parts_of(text: str) -> Mapping[str, str]:
 
 
 def _with_anchors_day(made: Rule, parts: Mapping[str, str]) -> Rule:
-    """The rule with the anchor's day, where no part names a day."""
+    """The rule with the anchor's day if no part names a day."""
     if not parts.keys().isdisjoint({"BYDAY", "BYMONTHDAY", "BYYEARDAY", "BYWEEKNO"}) or made.frequency == DAILY:
         return made
     if made.frequency == WEEKLY:
@@ -275,7 +275,7 @@ def _until(parts: Mapping[str, str]) -> datetime | None:
 
 @lru_cache(maxsize=256)
 def _last_counted(endless: Rule, count: int, year: int) -> datetime | None:
-    """The time at which `COUNT` is reached, or None where it is not by the end of a year. Raises `ScheduleError`."""
+    """The time at which `COUNT` is reached, or None if it is not reached by the end of a year. Raises `ScheduleError`."""
     begin, end = endless.anchor, datetime(year + 1, 1, 1)  # noqa: DTZ001 - a wall clock time
     if count > MOST_COUNTED or (end - begin).days > MOST_COUNTED:
         raise ScheduleError(f"COUNT cannot be counted: more than {MOST_COUNTED} windows or days from where the rule begins")

@@ -1,8 +1,8 @@
 """Hide secrets in a job or a configuration before it is shown.
 
 A job should name its secrets by *references* that the provider resolves. If somebody wrote a secret's value instead, it must
-not appear on a screen or in a build log. Names of secrets, ARNs, placeholders and other references are shown. The mark of a
-hidden value is refused as an input (`hidden_at`), so that nobody runs a job with the mark as its password.
+not appear on a screen or in a build log. Names of secrets, ARNs, placeholders and other references are shown. Inputs may not
+contain the mark of a hidden value (`hidden_at`), so that no job runs with the mark as its password.
 """
 
 from __future__ import annotations
@@ -26,11 +26,12 @@ _NAMES = re.compile(
     re.IGNORECASE,
 )
 _CREDENTIALS = frozenset({"aws_credentials", "credentials", "aci_credentials", "modal_credentials", "registry_credentials"})
-"""Variables that hold the name of a settings entry."""
+"""Variables whose value is the name of a settings entry, not a secret."""
 _REFERENCES = frozenset({"secrets", "env_from_secrets", "secret_fields"})
 """Lists and objects of references: variables of ours and of Prefect's templates, and keys of ECS."""
 _NAMES_OF_SECRETS = frozenset({"secret", "secretName", "secret_name", "secretId", "secret_id"})
-"""In an object of its own, as Cloud Run has it (`{"secret": ..., "version": ...}`) and Modal's image; not in an environment."""
+"""Keys that hold the name of a secret in an object of its own, as in Cloud Run (`{"secret": ..., "version": ...}`) and in
+Modal's image; not in an environment."""
 _ENVIRONMENTS = frozenset({"", "env", "environment", "job_variables"})
 _VALUES = frozenset({"value", "secure_value", "secureValue"})
 _SIDES = frozenset({"before", "after"})
@@ -56,7 +57,7 @@ def redacted(value: Any, name: str = "") -> Any:
 
 
 def _in_json(text: str) -> Any:
-    """A text that may be JSON, with what is hidden in it."""
+    """A text with its secrets hidden, also if it is JSON."""
     try:
         return json.dumps(redacted(json.loads(text)), ensure_ascii=False, separators=(",", ":"))
     except (ValueError, RecursionError):
@@ -93,7 +94,7 @@ def secret_texts(template: Mapping[str, Any], *levels: Mapping[str, Any]) -> fro
 
 
 def _is_write_only(schema: Mapping[str, Any]) -> bool:
-    """Also where one of several alternatives is: a secret that may be null."""
+    """Whether a schema is `writeOnly`, or one of its alternatives is (a secret that may be null)."""
     if schema.get("writeOnly") is True or schema.get("format") == "password":
         return True
     alternatives = [part for word in ("anyOf", "oneOf", "allOf") for part in schema.get(word) or ()]
@@ -130,7 +131,8 @@ def _listed(value: Any) -> Any:
 def _name(key: str, within: Mapping[str, Any], parent: str) -> str:
     """The name of a value.
 
-    A neighbour says so in `{"name": "TOKEN", "value": "..."}` and in a change of a configuration, the variable in a schema.
+    In `{"name": "TOKEN", "value": "..."}` and in a change of a configuration, a neighbour key holds the name; in a schema, the
+    variable does.
     """
     if key in _VALUES and isinstance(within.get("name"), str):
         return str(within["name"])

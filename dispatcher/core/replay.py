@@ -32,10 +32,10 @@ class Replay:
 def replay(
     pool: WorkPool, runs: Iterable[tuple[Run, float]], *, interval: timedelta, weights: Mapping[str, int] | None = None
 ) -> Replay:
-    """Tick every `interval` from the first due time on. Each run keeps its slot for the seconds that come with it.
+    """Tick every `interval` from the first due time on. Each run keeps its slot for the seconds paired with it.
 
     The first tick after a job's end frees its slot, as an observation does. A queue that the pool does not have admits
-    nothing. `weights` are those of the deployments that share a queue, 1 where none is said. Pauses, past holds, refusals and
+    nothing. `weights` are the weights of deployments that share a queue, by default 1. Pauses, past holds, refusals and
     retries are ignored: the replay shows the effect of the limits alone.
     """
     queues = tuple(replace(queue, paused=False) for queue in pool.queues)

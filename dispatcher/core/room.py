@@ -1,4 +1,4 @@
-"""Which changes of a pool give its runs room: a tick may then admit runs that it could not admit before."""
+"""Which changes of a pool give its runs room, so that a tick may admit runs that it could not admit before."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def gives_room(before: WorkPool, after: WorkPool) -> bool:
 
 
 def with_room(before: Sequence[WorkPool], after: Sequence[WorkPool]) -> Sequence[str]:
-    """The names of the pools to which a change of several pools gives room."""
+    """The names of the pools that get room from a change of several pools."""
     stored = {pool.name: pool for pool in before}
     return [pool.name for pool in after if pool.name in stored and gives_room(stored[pool.name], pool)]
 

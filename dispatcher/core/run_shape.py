@@ -36,7 +36,7 @@ SHOWN = (
     "started_at",
     "ended_at",
 )
-"""The attributes of `Run` that are shown everywhere: every method of a store returns them."""
+"""The attributes of `Run` that are shown everywhere. Every method of a store returns them."""
 
 SHOWN_OF_ATTEMPTS = ("state", "reason", "claimed_at", "submitted_at", "started_at", "ended_at", "exit_code", "url")
 """What is shown of an earlier attempt, beside its number."""

@@ -21,13 +21,13 @@ _OF_KIND: Mapping[str, Any] = {
 
 
 def samples(variables: Mapping[str, Any]) -> dict[str, Any]:
-    """A value for every declared variable: its default, an example, a choice, or any of its type."""
+    """A value for every declared variable: its default, an example, a choice, or any value of its type."""
     values = {name: sample(schema, variables) for name, schema in (variables.get("properties") or {}).items()}
     return {name: value for name, value in values.items() if value is not MISSING}
 
 
 def sample(schema: Any, variables: Mapping[str, Any], steps: int = MAX_STEPS) -> Any:
-    """A value that the schema may take, or `MISSING`; it need not keep every rule of it."""
+    """A value that the schema probably accepts, or `MISSING`; not every rule of the schema is kept."""
     if not isinstance(schema, Mapping) or steps == 0:
         return MISSING
     if schema.get("default") is not None:

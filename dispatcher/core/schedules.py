@@ -11,9 +11,9 @@ Two kinds of schedule, two rules:
 
 `when_skipped` and `when_repeated` choose otherwise for a schedule by the wall clock (all but an interval of elapsed time).
 
-The cost depends on the windows that are taken and the days that are searched, never on the age of the schedule. Each kind of
-schedule yields its wall clock times from any time on (`walls`), and `core.zones` says when the clocks of the zone change, so
-that between two changes a window is its wall clock time minus a fixed offset.
+The cost depends on the number of windows taken and days searched, never on the age of the schedule. Each kind of schedule
+yields its wall clock times from any start (`walls`), and `core.zones` says when the clocks of the zone change. Between two
+changes, a window is its wall clock time minus a fixed offset.
 
 cronsim is imported on first use: a tick without schedules does not pay for it.
 """
@@ -92,7 +92,7 @@ def _instants(schedule: Schedule, zone: ZoneInfo, begin: datetime, end: datetime
 
 
 def _policy(schedule: Schedule, *, elapsed: bool = False) -> _Policy:
-    """What the schedule says, or else what goes with elapsed time, or with a time of day."""
+    """The schedule's own policy, or else the default for elapsed time or for a time of day."""
     skipped = schedule.when_skipped or (WhenSkipped.SKIP if elapsed else WhenSkipped.SHIFT)
     repeated = schedule.when_repeated or (WhenRepeated.BOTH if elapsed else WhenRepeated.FIRST)
     return _Policy(shifts=skipped is WhenSkipped.SHIFT, repeats=repeated is WhenRepeated.BOTH)
@@ -105,7 +105,7 @@ def _steps(anchor: datetime, step: timedelta, after: datetime, before: datetime)
 
 
 def _anchor(schedule: Schedule, zone: ZoneInfo) -> datetime:
-    """Where it begins, on the wall clock."""
+    """The anchor of the schedule, on the wall clock."""
     if schedule.anchor is None:
         return _START
     if not FIRST + FURTHEST <= _utc(schedule.anchor) <= LAST:
@@ -114,16 +114,16 @@ def _anchor(schedule: Schedule, zone: ZoneInfo) -> datetime:
 
 
 def _first(schedule: Schedule, zone: ZoneInfo) -> datetime:
-    """Where it begins, as an instant."""
+    """The anchor of the schedule, as an instant."""
     if schedule.anchor is not None:
         _anchor(schedule, zone)
         return _utc(schedule.anchor)
-    soon = _START + 2 * FURTHEST  # where clocks are never moved, years until the end of time would be looked through
+    soon = _START + 2 * FURTHEST  # a zone whose clocks never move would be searched to the end of time
     return next(_shown(partial(_steps, _START, _DAY), zone, _START - FURTHEST, soon, _policy(schedule)))
 
 
 def _shown(walls: Walls, zone: ZoneInfo, begin: datetime, end: datetime, policy: _Policy) -> Iterator[datetime]:
-    """The instants from `begin` at which the clocks show one of the times, with what the policy says of gaps and repeats."""
+    """The instants from `begin` at which the clocks show one of the times; the policy decides about gaps and repeats."""
     new = first_not_shown(zone, begin)
     for stretch in stretches(zone, begin, end):
         if policy.shifts and any(True for _ in walls(new, stretch.begin)):

@@ -1,9 +1,9 @@
-"""Fair shares: who gets each free slot of a pool whose queues have equal rank, or of a queue whose deployments have.
+"""Fair shares: who gets each free slot, in a pool whose queues have equal rank or a queue whose deployments have equal rank.
 
-Decided from the slots that each one holds now, and from nothing else: no counter could differ from them. A free slot goes to
-the one that would hold least for its weight with it, `(held + 1) / weight`; of equal queues to the first by priority, of equal
-deployments to the one whose next run comes first (`core.lines`). So nobody waits while another one has got a slot and holds
-more for its weight than the waiting one would with one more.
+Only the slots that each party holds now decide: there is no counter that could be wrong. A free slot goes to the party that
+would then hold least for its weight, `(held + 1) / weight`. Between equal queues the priority decides; between equal
+deployments, whose next run comes first (`core.lines`). So no party gets a slot while a waiting party would hold less for its
+weight with that slot.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ class Party(Protocol):
 
     @property
     def priority(self) -> int:
-        """Which of two parties goes first when it is the turn of both."""
+        """Decides which party goes first when two have an equal turn."""
         ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sharer:
-    """A deployment that shares a queue: what orders two when it is the turn of both is not known here."""
+    """A deployment that shares a queue. Its order among deployments with an equal turn is decided elsewhere (`core.lines`)."""
 
     name: str
     weight: int
@@ -48,29 +48,29 @@ class Sharer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claimant:
-    """One that takes part."""
+    """A party with the slots that it holds and can still use."""
 
     party: Party
     held: int
     """Slots that its runs hold."""
     most: int
-    """How many more it can use: by its limit, and by what is due in it."""
+    """How many more it can use, by its limit and its due runs."""
 
 
 def turn(party: Party, held: int) -> Turn:
-    """The order of fair shares: when a party with so many slots gets its next one. Total among queues, whose priorities are
-    unique.
+    """The order of fair shares: when a party that holds `held` slots gets its next one. Total among queues, since their
+    priorities are unique.
     """
     return level(party.weight, held), party.priority
 
 
 def level(weight: int, held: int) -> Fraction:
-    """What a party with so many slots would hold for a weight of 1 if it got one more."""
+    """What a party would hold per unit of weight if it got one more slot."""
     return Fraction(held + 1, weight)
 
 
 def dealt(slots: int, claimants: Sequence[Claimant]) -> Mapping[str, int]:
-    """How many of the free slots each party gets, by name: the result of dealing them one after the other by `turn`.
+    """How many of the free slots each party gets, by name: as if they were dealt one after the other by `turn`.
 
     Found by bisection, so that it costs the same however many slots are free.
     """
@@ -91,5 +91,5 @@ def dealt(slots: int, claimants: Sequence[Claimant]) -> Mapping[str, int]:
 
 
 def _up_to(level: int, unit: int, claimants: Sequence[Claimant]) -> Sequence[int]:
-    """How many slots each party gets before each one's next slot would exceed `level / unit` slots for a weight of 1."""
+    """How many slots each party gets until its next slot would exceed `level / unit` slots per unit of weight."""
     return [min(max(level * claimant.party.weight // unit - claimant.held, 0), claimant.most) for claimant in claimants]

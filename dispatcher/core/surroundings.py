@@ -1,4 +1,4 @@
-"""What is around a waiting run: what `dispatcher.core.reasons` explains it from."""
+"""What surrounds a waiting run: the facts from which `dispatcher.core.reasons` explains it."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Standing:
     others: int
     """Those of them that are of other deployments."""
     shares: Mapping[str, tuple[int, int]]
-    """By deployment that shares: the slots of the queue that it holds, and its weight; "" for the runs without one."""
+    """By deployment that shares the queue: the slots that it holds there, and its weight; "" for runs without a deployment."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,12 +64,12 @@ class Surroundings:
     missed: str = ""
     """Why it does not start any more after a pause (`core.pauses.Missed`); empty if it may."""
     ahead_in_lane: int = 0
-    """Due runs of its deployment that are served before it; not all are counted where more are than its limit."""
+    """Due runs of its deployment that are served before it. The count may stop above the deployment's limit."""
 
     paused_by: str = ""
-    """Which automation paused the pool or its queue, and why: what follows "is paused"; empty if none did."""
+    """The words after "is paused": which automation paused the pool or its queue, and why; empty if none did."""
     standing: Standing | None = None
-    """Where it stands among the deployments of its queue; None where they do not share it."""
+    """Where it stands among the deployments of its queue; None if they do not share it."""
 
     @property
     def is_deployment_full(self) -> bool:

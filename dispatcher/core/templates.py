@@ -1,14 +1,14 @@
 """Base job templates: from a pool's template and the variables of three levels to one job configuration.
 
-The levels are the pool's defaults, the deployment's variables and the run's own; a later one wins. Rules, where Prefect has
-none or another (all of its other rules are kept):
+The levels are the pool's defaults, the deployment's variables and the run's own; a later one wins. Rules that Prefect does not
+have, or has differently (all its other rules are kept):
 
-* `env` is merged name by name over the levels; null removes a name, also one that the template itself sets. Its values are
-  plain text: numbers and booleans become text as JSON has them (`true`), nothing in them is ever filled. `env: null` as a whole
-  sets nothing, as an empty `env:` in a YAML file would have it. Every `{{ env }}`, however deep, sees the merged names.
-* Every other variable is replaced whole. Null, where a default or the deployment's value would apply, leaves it out.
-* A dotted name sets one field at its own level: `env.NAME`, or `d.a` for the field `a` of the variable `d`. So a run beats
-  its deployment in every spelling. Within one level the undotted spelling wins over the dotted one.
+* `env` is merged name by name over the levels; null removes a name, even one that the template itself sets. Its values are
+  plain text: numbers and booleans become text as in JSON (`true`), and placeholders in them are not filled. `env: null` sets
+  nothing, like an empty `env:` in a YAML file. Every `{{ env }}`, however deep, sees the merged names.
+* Every other variable is replaced whole. Null leaves it out, even if there is a default or a value of the deployment.
+* A dotted name sets one field at its own level: `env.NAME`, or `d.a` for the field `a` of the variable `d`. So a run's value
+  wins over its deployment's in every spelling. Within one level the undotted spelling wins over the dotted one.
 * `{{ dispatcher.run_id }}` and the like are the dispatcher's own values (`dispatcher.core.own_values`), `{{ parameters.day }}`
   and the like the run's parameters (`dispatcher.core.parameters`). The job configuration and the defaults may name them.
 * A default that refers to a Prefect block (`{"$ref": {"block_document_id": ...}}`) is left out where the variable names
@@ -73,12 +73,13 @@ def render(
     own: Mapping[str, Any] = SAMPLES,
     parameters: Mapping[str, Any] = NONE,
 ) -> dict[str, Any]:
-    """The filled job configuration, before any provider: equal inputs give equal bytes, and share nothing with them.
+    """The filled job configuration, before the provider reads it. Equal inputs give equal bytes; the result shares no object
+    with them.
 
-    `own` are the dispatcher's own values of the run; samples stand for them where there is no run yet. `parameters` are all
+    `own` are the dispatcher's own values of the run, or samples if there is no run yet. `parameters` are all
     parameters of the run.
 
-    Raises `RenderError`, but never for what `dispatcher.validation` has let through.
+    Raises `RenderError`, but never for input that `dispatcher.validation` accepts.
     """
     renderer = Renderer(base_job_template)
     return renderer.render(job_variables, deployment_variables=deployment_variables, own=own, parameters=parameters)
@@ -91,14 +92,14 @@ def resolve(
     deployment_variables: Mapping[str, Any] | None = None,
     parameters: Mapping[str, Any] = NONE,
 ) -> dict[str, Any]:
-    """The value that each variable has for a job; a variable without one is not there."""
+    """The value of each variable for a job; variables without a value are left out."""
     low = _of_run(defaults(base_job_template["variables"]), _reserved(base_job_template, SAMPLES, parameters))
     levels = low, nest(deployment_variables or {}), nest(job_variables)
     return _values(levels, _merged_environment(levels))
 
 
 def nest(variables: Mapping[str, Any]) -> dict[str, Any]:
-    """One level's variables with the dotted names put into place.
+    """One level's variables, with dotted names turned into nested objects.
 
     Raises `RenderError` for a name with an empty part, and where two spellings cannot both be meant.
     """
@@ -110,7 +111,7 @@ def nest(variables: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def defaults(variables: Mapping[str, Any]) -> dict[str, Any]:
-    """The pool's level: every default but null, and but references to Prefect blocks."""
+    """The pool's level: every default except null and references to Prefect blocks."""
     values = {
         name: schema["default"]
         for name, schema in (variables.get("properties") or {}).items()
@@ -125,7 +126,7 @@ def defaults(variables: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def with_defaults(base_job_template: Mapping[str, Any], job_variables: Mapping[str, Any]) -> dict[str, Any]:
-    """The template with these values as the defaults of its variables; those of `env` lie over the names it has.
+    """The template with these values as the defaults of its variables; the names of `env` are added to those it has.
 
     The variables have passed `dispatcher.validation` with this template: each of them is declared.
     """
@@ -141,12 +142,12 @@ def with_defaults(base_job_template: Mapping[str, Any], job_variables: Mapping[s
 
 
 def texts(environment: Mapping[str, Any]) -> dict[str, str]:
-    """Environment variables as text, sorted by name; those set to null are gone."""
+    """Environment variables as text, sorted by name, without those that are null."""
     return {name: _text(name, environment[name]) for name in sorted(environment) if environment[name] is not None}
 
 
 def is_block_reference(value: Any) -> bool:
-    """True for what Prefect stores in the place of a block: its document id, or a `{{ prefect.blocks... }}` placeholder."""
+    """Whether Prefect stores this value in place of a block: a document id, or a `{{ prefect.blocks... }}` placeholder."""
     if isinstance(value, Mapping):
         reference = value.get("$ref")
         return isinstance(reference, Mapping) and "block_document_id" in reference
@@ -164,15 +165,17 @@ def names_block(schema: Any, variables: Mapping[str, Any]) -> bool:
 
 
 def _reserved(template: Mapping[str, Any], own: Mapping[str, Any], parameters: Mapping[str, Any]) -> Reserved:
-    """The values that no variable overrides. Templates that were saved before there were parameters may have a variable of
-    that name, and keep it.
+    """The values that no variable can override. A template that was saved before parameters existed may have a variable named
+    `parameters`, and keeps it.
     """
     declared = template["variables"].get("properties") or {}
     return {OWN: own} if PARAMETERS in declared else {OWN: own, PARAMETERS: parameters}
 
 
 def _of_run(values: Mapping[str, Any], own: Reserved) -> Mapping[str, Any]:
-    """The pool's level for one run: defaults that name reserved values have them; one that is left empty goes."""
+    """The pool's level for one run: reserved values are filled into the defaults, and a default that becomes empty is
+    dropped.
+    """
     named = {name: with_own(value, own) for name, value in values.items() if names_own(value)}
     return {name: value for name, value in {**values, **named}.items() if value is not MISSING} if named else values
 
@@ -184,7 +187,7 @@ def _values(levels: Iterable[Mapping[str, Any]], environment: Mapping[str, Any] 
 
 
 def _merged_environment(levels: Iterable[Mapping[str, Any]]) -> dict[str, Any] | None:
-    """The names of all levels with the nulls that remove one; None when no level sets an environment."""
+    """The names of all levels, with null for each name to remove; None if no level sets an environment."""
     environments = [level[ENVIRONMENT] for level in levels if level.get(ENVIRONMENT) is not None]
     if not all(isinstance(environment, Mapping) for environment in environments):
         raise RenderError("env: must be an object of names and texts")
@@ -200,7 +203,7 @@ def _text(name: str, value: Any) -> str:
 
 
 def _unfolded(name: str, value: Any) -> dict[str, Any]:
-    """`a.b.c` as nested objects; after `env.` comes a whole name, dots and all."""
+    """`a.b.c` as nested objects; everything after `env.` is one name, with its dots."""
     parts = name.split(".", 1) if name.startswith(f"{ENVIRONMENT}.") else name.split(".")
     if not all(parts):
         raise RenderError(f"{name!r} has an empty part between its dots; write it as `variable.field`")
@@ -210,7 +213,7 @@ def _unfolded(name: str, value: Any) -> dict[str, Any]:
 
 
 def _over(low: dict[str, Any], high: Mapping[str, Any], path: str = "") -> dict[str, Any]:
-    """Both spellings together, fields of `high` first; a new object at every level that both have."""
+    """Both spellings merged; fields of `high` win. Every level that both have becomes a new object."""
     merged = dict(low)
     for name, value in high.items():
         merged[name] = _either(low[name], value, joined(path, name)) if name in low else value

@@ -1,11 +1,11 @@
-"""In which minutes of the last hour a pool was ticked. Pure.
+"""The minutes of the last hour in which a pool was ticked. Pure.
 
-A heartbeat is one blind write: `Store.heartbeats` notes a hundred pools in one request that reads none of them. So each minute
-of the hour has a place of its own, in which the last tick in such a minute leaves its hour: a tick at 10:07 writes the hour of
-ten o'clock in place 7, over that of nine. Nothing has to be moved or deleted, whatever was written before, in whatever order.
+A heartbeat is one blind write: `Store.heartbeats` notes a hundred pools in one request without reading them. So each minute of
+the hour has its own place, and a tick writes its hour there: a tick at 10:07 writes "10 o'clock" in place 7, over "9 o'clock".
+Nothing has to be moved or deleted, in whatever order the writes arrive.
 
-What stands in a place is of the last hour or long over; its hour says which. A clock that was set back makes later minutes the
-future, which nobody asks for.
+The hour in a place says whether its tick is of the last hour or older. After a clock was set back, later minutes lie in the
+future and are ignored.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ class LastHour:
     """The ticks of a pool in the hour up to a moment."""
 
     since: datetime
-    """Since when ticks were noted, at the earliest the beginning of the hour."""
+    """The time since which ticks were noted; at the earliest the beginning of the hour."""
     until: datetime
     minutes: tuple[datetime, ...]
     """The minutes that had a tick, by their beginning, in order."""
     gaps: tuple[tuple[datetime, datetime], ...]
-    """The gaps between ticks that were too long: from when until when."""
+    """The gaps between ticks that were too long, each as its begin and end."""
 
     @property
     def length(self) -> int:
@@ -84,7 +84,7 @@ def last_hour(pool: WorkPool, now: datetime, patience: timedelta) -> LastHour:
 
 
 def _gaps(minutes: Collection[int], first: int, current: int, patience: timedelta) -> Iterator[tuple[int, int]]:
-    """Whole minutes without a tick, from when until when, where they are at least `patience`."""
+    """Stretches of whole minutes without a tick, each as its begin and end, if at least `patience` long."""
     for before, after in zip([first - 1, *minutes], [*minutes, current], strict=True):
         if (after - before - 1) * _MINUTE >= patience:
             yield before + 1, after

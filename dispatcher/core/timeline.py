@@ -1,4 +1,4 @@
-"""What has happened to a run so far, attempt by attempt, and how long each entry took. Pure."""
+"""What has happened to a run so far, attempt by attempt, and how long each step took. Pure."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ class TimelineEntry:
     """created, scheduled, claimed, submitted, started or ended."""
     at: datetime
     attempt: int
-    """The number in the name of its job. Refusals raise it too, so that numbers may be left out."""
+    """The number in the name of its job. Refusals raise it too, so numbers may be missing."""
     wait: timedelta | None = None
-    """Since the entry before; None for the first. Nothing where clocks disagree on which came first."""
+    """Time since the entry before; None for the first. Zero if clocks disagree on which came first."""
     state: RunState | None = None
-    """Of an end: which."""
+    """The terminal state, if the event is an end."""
     reason: str = ""
-    """Of an end: why."""
+    """The reason, if the event is an end."""
 
 
 def timeline(run: Run) -> tuple[TimelineEntry, ...]:
     """Every entry of a run in the order of its attempts: those that ended and were followed by another, then the current one.
 
-    Of an attempt that follows another it is known when it was due only while it is the current one.
+    For a later attempt, the due time is known only while it is the current attempt.
     """
     entries: list[TimelineEntry] = []
     latest = None

@@ -1,7 +1,7 @@
-"""Every move of a run: which ones there are, and what each of them changes. Pure, and the same for every store.
+"""Every move of a run, and what it changes. Pure, and the same for every store.
 
-Who decides on a move is elsewhere (`core.reconciliation` for ticks, the client for people). What a run is like after it is
-decided here, and `end` makes every end: its time, its reason, what lingers, and whether hooks are notified.
+Other modules decide when to move a run (`core.reconciliation` for ticks, the client for people). This module decides what the
+run is like afterwards. `end` makes every end: its time, its reason, what lingers, and whether hooks are notified.
 """
 
 from __future__ import annotations
@@ -25,26 +25,26 @@ ALLOWED_MOVES: Mapping[RunState, frozenset[RunState]] = {
     **dict.fromkeys(TERMINAL_STATES, frozenset[RunState]()),
 }
 """Every move that a store accepts. A state may move to itself to change what it carries (a submission, a lease). A refused or
-retried run goes back to SCHEDULED; from CANCELLING only where its job did not start in time, never where people have cancelled
-it."""
+retried run goes back to SCHEDULED; from CANCELLING only if its job did not start in time, never if people have cancelled it."""
 
 CHANGEABLE = frozenset(field.name for field in fields(Run)) - PINNED_BY_CREATION - {"state", "fence", "automate_at"}
 """The fields that a move may change; a store sets `automate_at` with an end."""
 
 REQUEUED = frozenset({"due_at", "expires_at", "lane", "not_before", "notify_at", "reason"})
-"""The fields that a `Requeue` may change, beside queue and fence."""
+"""The fields that a `Requeue` may change, besides queue and fence."""
 
 TAKEN_OVER_IN = frozenset({RunState.PENDING, RunState.CANCELLING})
-"""Where a claim whose lease has ended without a submission is taken over."""
+"""The states in which a claim is taken over if its lease ended without a submission."""
 
 MAX_REASON = 2000
-"""Characters of a provider's words that a run keeps."""
+"""The most characters of a provider's message that a run keeps."""
 
 REPLACED = "replaced by run "
-"""How the reason begins when a run is cancelled for a newer run of its deployment. It stays until the run's end."""
+"""The beginning of the reason when a run is cancelled in favour of a newer run of its deployment. It stays until the run's
+end."""
 
 UNCLAIMED: Mapping[str, Any] = {"job": None, "start_within": None, "claimed_at": None, "lease_until": None}
-"""The fields that giving a run back clears; `attempt` decides whether its old name may be used again."""
+"""The fields that are cleared when a run is given back; `attempt` decides whether its old name may be used again."""
 
 
 def check(moves: Iterable[Move]) -> None:
@@ -82,9 +82,9 @@ def granted(grant: Grant, now: datetime, lease: timedelta) -> Mapping[str, Any]:
 
 
 def taken_over(run: Run, now: datetime, lease: timedelta) -> Mapping[str, Any]:
-    """The fields of a run whose claim is taken over: all but its fence and lease stay.
+    """The fields of a run whose claim is taken over: only its fence and lease change.
 
-    That its last claim was refused (`not_before` is the end of that claim's lease) is known for one claim more.
+    The note that its last claim was refused (`not_before` is the end of that claim's lease) stays for one more claim.
     """
     refused = run.not_before is not None and run.not_before == run.lease_until
     return {"fence": run.fence + 1, "lease_until": now + lease, "not_before": run.not_before if refused else None}
@@ -123,13 +123,13 @@ def given_back(run: Run, reason: str) -> Move:
 
 
 def refused(run: Run, reason: str, not_before: datetime | None) -> Move:
-    """Nothing lives under the attempt's name, so the run goes back under the next one; its position in the queue stays."""
+    """No job exists under the attempt's name, so the run goes back under the next name and keeps its position in the queue."""
     changes = {"attempt": run.attempt + 1, "refusals": run.refusals + 1, "not_before": not_before}
     return Move.of(run, RunState.SCHEDULED, reason=reason[:MAX_REASON], **changes, **UNCLAIMED)
 
 
 def withdrawn(run: Run, reason: str, not_before: datetime | None, now: datetime) -> Move:
-    """Its source does not let the run start: not before a time, or not at all. Nothing was sent to the provider.
+    """The source does not let the run start before a time, or at all. Nothing was sent to the provider.
 
     It waits under its next name, because a late request to the source may still carry the old one.
     """
@@ -154,12 +154,12 @@ def starting(run: Run, reason: str) -> Move:
 
 
 def stopping(run: Run, ending: RunState, reason: str, **changes: Any) -> Move:
-    """Its job is to be stopped; the run comes to `ending` once that is seen."""
+    """Its job must be stopped; the run goes to `ending` once the job is seen to have stopped."""
     return Move.of(run, RunState.CANCELLING, ending=ending, reason=reason[:MAX_REASON], **changes)
 
 
 def retried(run: Run, ended: Attempt, due_at: datetime, reason: str) -> Move:
-    """Back into its queue, at the position of the time at which it is due again; the attempt that ended is kept as it was."""
+    """The run goes back into its queue, to the position of its new due time; the ended attempt is kept as it was."""
     cleared = dict.fromkeys(("submission", "submitted_at", "started_at", "exit_code", "not_before", "ending"))
     return Move.of(
         run,
@@ -190,11 +190,11 @@ def end(
     notifies: bool = True,
     **observed: Any,
 ) -> Move:
-    """The move of a run to a terminal state. Nothing else makes one.
+    """The move of a run to a terminal state. Every such move is made here.
 
-    `ended_at` is when its job ended, where that is known. `job_lingers` says that this job still occupies something at its
-    provider; the jobs of earlier attempts say so themselves. A run that held a slot has one more attempt behind it. `observed`
-    are further fields, by name.
+    `ended_at` is the time its job ended, if known. `job_lingers` says that this job still occupies something at its provider;
+    earlier attempts have their own note of that. A run that held a slot has one more attempt behind it. `observed` are further
+    fields, by name.
     """
     return Move.of(
         run,
@@ -211,7 +211,7 @@ def end(
 
 
 def cancelled(run: Run, now: datetime) -> Move | None:
-    """The move of a run that people cancel: an end at once if it has no job. None: nothing is left to do."""
+    """The move of a run that people cancel: an end at once if it has no job. None if there is nothing left to do."""
     if run.state.is_terminal or (run.state is RunState.CANCELLING and run.ending is RunState.CANCELLED):
         return None
     if run.state is RunState.SCHEDULED:
@@ -225,7 +225,7 @@ def cancelled(run: Run, now: datetime) -> Move | None:
 def requeued(run: Run, queue: str, priority: int | None = None) -> Requeue:
     """The waiting run goes into another queue of its pool, or gets another priority.
 
-    Among the runs of equal priority its position is that of its due time.
+    Among runs of equal priority, its due time decides its position.
     """
     lane = run.lane if priority is None else lane_for(limited_by(run.lane), priority)
     changes = {} if lane == run.lane else {"lane": lane}
@@ -235,7 +235,7 @@ def requeued(run: Run, queue: str, priority: int | None = None) -> Requeue:
 def due_now(run: Run, now: datetime) -> Requeue | None:
     """The waiting run is due at once, and no back-off holds it; None if that is so already.
 
-    One that is due keeps its position. When it counts as late moves with its due time.
+    A run that is due already keeps its position. The time at which it counts as late moves with its due time.
     """
     due_at = min(run.due_at, now)
     held = run.not_before is not None and run.not_before > now

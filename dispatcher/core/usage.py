@@ -7,13 +7,13 @@ from datetime import datetime
 from itertools import accumulate
 
 Hold = tuple[str, datetime, datetime]
-"""A queue, and from when until when one of its runs held a slot."""
+"""A queue, and the begin and end of the time in which one of its runs held a slot."""
 
 
 def usage(holds: Iterable[Hold], begin: datetime, end: datetime, *, parts: int) -> Mapping[str, Sequence[float]]:
-    """By queue: the slots that it held in each of the equal parts of the time from `begin` to `end`, on average of the part.
+    """By queue: the average number of slots that it held in each of the equal parts of the time from `begin` to `end`.
 
-    The sum of all queues is never above the most slots that were held at the same time. Queues that held none are left out.
+    The sum over all queues never exceeds the most slots held at the same time. Queues that held none are left out.
     """
     length = (end - begin) / parts
     steps: dict[str, list[float]] = {}
@@ -27,7 +27,7 @@ def usage(holds: Iterable[Hold], begin: datetime, end: datetime, *, parts: int) 
 
 
 def _step(lane: list[float], moment: float, height: int) -> None:
-    """Add the change of the used slots from a moment on; the part that holds the moment gets its share of it."""
+    """Add a change of the used slots from a moment on; the part that contains the moment gets the fraction after it."""
     part, rest = int(moment), moment % 1
     lane[part] += height * (1 - rest)
     lane[part + 1] += height * rest

@@ -1,8 +1,8 @@
-"""From schedules to runs: which windows become runs now, and what becomes of runs when a schedule changes. Pure.
+"""From schedules to runs: which windows become runs now, and what happens to runs when a schedule changes. Pure.
 
-A window is made a run once, whatever overlaps: its run's id is derived from the deployment, the schedule and the time, and
-how far each schedule has come (`Deployment.windows_until`) is noted in the transaction that adds the runs. Windows become
-runs ahead of time, so that people see what is to come and a tick that is late costs nobody a window.
+A window becomes a run once, even if ticks overlap: the run's id is derived from the deployment, the schedule and the time, and
+the transaction that adds the runs also notes how far each schedule has come (`Deployment.windows_until`). Windows become runs
+ahead of time, so that people see what is to come, and a late tick loses no window.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ from dispatcher.models import CatchUp, Deployment, Hook, Run, RunState, Schedule
 from dispatcher.records import MATERIALISED_AT_ONCE, Materialisation
 
 LOOKED_AHEAD = timedelta(days=366 * 5)
-"""How far the next window is looked for; a schedule that has none until then is looked at again by then."""
+"""How far ahead the next window is searched; a schedule without one in that time is searched again at its end."""
 
 SHORTEST = timedelta(minutes=1)
-"""From one window of a schedule to the next; validation lets in none that are closer."""
+"""The shortest time between two windows of a schedule; validation refuses shorter ones."""
 
 _SECOND = timedelta(seconds=1)
 _FIRST_LOOK_BACK = timedelta(hours=1)
 _NAME = 150
-"""Characters of a deployment's name in the names of its runs."""
+"""The most characters of a deployment's name in the names of its runs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,9 +42,9 @@ class WindowLimits:
 
     ahead: timedelta = timedelta(hours=1)
     most: int = 100
-    """Windows of one schedule that are runs before their time."""
+    """The most future windows of one schedule that are already runs."""
     grace: timedelta = timedelta(minutes=3)
-    """A window that has been over for longer than this was missed: `catch_up` says what becomes of it."""
+    """A window that has been over for longer than this was missed: `catch_up` says what happens to it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +59,7 @@ class Saving:
 
 @dataclass(frozen=True, slots=True)
 class _Reach:
-    """The windows of one schedule that become runs now, and how far the schedule has come with them."""
+    """The windows of one schedule that become runs now, and how far the schedule has come afterwards."""
 
     windows: Sequence[datetime]
     until: datetime
@@ -70,8 +70,8 @@ class _Reach:
 def saving(stored: Deployment | None, deployment: Deployment, now: datetime) -> Saving:
     """The deployment to write over `stored`.
 
-    A schedule continues where it was if neither its windows have changed nor the fields that its runs copy from the
-    deployment. Otherwise it begins at `now`, and its future runs are created again.
+    A schedule continues where it was if its windows and the fields that its runs copy from the deployment are unchanged.
+    Otherwise it begins at `now`, and its future runs are created again.
     """
     before = stored.active_schedules if stored else {}
     after = deployment.active_schedules
@@ -95,8 +95,8 @@ def materialisation(
 ) -> Materialisation:
     """The next step of making a deployment's windows runs: at most `MATERIALISED_AT_ONCE` of them, each schedule's in order.
 
-    Where more is left, `windows_at` is `now`, and the next step goes on. `hooks` are those of the pool, `share` is that of the
-    queue. `waiting` runs of the deployment are due and wait: windows for which `max_waiting` leaves no place are left out.
+    If more are left, `windows_at` is `now`, and the next step goes on. `hooks` are the pool's hooks, `share` is the queue's
+    share. `waiting` is the number of the deployment's runs that are due and wait: windows beyond `max_waiting` are left out.
     """
     until, runs, next_at, looked_at = dict(deployment.windows_until), list[Run](), list[datetime](), 0
     places = room(deployment.max_waiting, waiting)
@@ -123,7 +123,7 @@ def materialisation(
 
 
 def _limits(deployment: Deployment, schedule: Schedule, limits: WindowLimits) -> WindowLimits:
-    """With `max_waiting`, a window becomes a run only when the run is due: earlier, nobody knows whether there is room."""
+    """With `max_waiting`, a window becomes a run only when the run is due: before, nobody knows whether there is room."""
     if deployment.max_waiting is None:
         return limits
     later = delay(deployment, schedule)
@@ -131,10 +131,10 @@ def _limits(deployment: Deployment, schedule: Schedule, limits: WindowLimits) ->
 
 
 def windows_to_come(deployment: Deployment, now: datetime, until: datetime) -> Iterator[tuple[str, datetime]]:
-    """Windows that are not runs yet, by time, with their schedules' slugs: shown to people beside the existing runs.
+    """Windows that are not runs yet, by time, with their schedules' slugs. People see them beside the existing runs.
 
-    Lazy: a caller takes the first few, however many there are. A schedule that cannot be read has no windows here (ticks
-    report it); the others are shown.
+    Lazy: a caller may take only the first few. A schedule that cannot be read has no windows here (ticks report it); the other
+    schedules have theirs.
     """
     return merge(
         *(
@@ -151,14 +151,14 @@ def _with_slug(slug: str, windows: Iterator[datetime]) -> Iterator[tuple[str, da
 
 
 def runs_to_come(deployment: Deployment, now: datetime, until: datetime) -> Iterator[Run]:
-    """The same windows as the runs that they will become."""
+    """The windows to come, as the runs that they will become."""
     schedules = deployment.active_schedules
     windows = windows_to_come(deployment, now, until)
     return (_run(deployment, schedules[slug], window, now, hooks=(), share=Share.STRICT) for slug, window in windows)
 
 
 def is_withdrawn(run: Run, slugs: Collection[str], now: datetime) -> bool:
-    """Whether a run is withdrawn with these schedules of its deployment: it is still to come and was never claimed."""
+    """Whether a run is withdrawn with these schedules of its deployment: it is not due yet and was never claimed."""
     return run.schedule in slugs and run.state is RunState.SCHEDULED and run.fence == 0 and run.scheduled_at > now
 
 
@@ -167,7 +167,7 @@ def _is_same(stored: Deployment, deployment: Deployment, before: Schedule, after
 
 
 def _made(schedule: Schedule) -> tuple[Any, ...]:
-    """What decides which runs a schedule makes, and what they copy from it."""
+    """The fields that decide which runs a schedule creates, and what the runs copy from it."""
     return schedule.windows, schedule.spread, schedule.job_variables, schedule.parameters, schedule.priority
 
 
@@ -184,13 +184,13 @@ def _reach(schedule: Schedule, since: datetime, now: datetime, limits: WindowLim
     begin = max(since, missed_before)
     if end - now >= limits.most * SHORTEST:  # otherwise there can be no more than `limits.most`
         begin = min(now, begin)
-    ahead: datetime | None = None  # the first of those before their time, of which there are `made`
+    ahead: datetime | None = None  # the first of the `made` windows that are ahead of their time
     made, windows = 0, list[datetime]()
     for window in windows_due(schedule, begin, end + LOOKED_AHEAD):
         if window > end:
             return _Reach([*missed, *windows], end, window - limits.ahead)
         ahead = ahead or (window if window > now else None)
-        if window > since and made >= limits.most:  # the next has a place when the first of those ahead has come
+        if window > since and made >= limits.most:  # there is a place for the next one when the first of them is due
             return _Reach([*missed, *windows], max(windows[-1] if windows else since, missed_before), ahead or end)
         made += window > now
         if window > since:
@@ -205,7 +205,9 @@ def _missed(schedule: Schedule, since: datetime, before: datetime) -> Sequence[d
 
 
 def last_windows(schedule: Schedule, since: datetime, before: datetime, count: int) -> Sequence[datetime]:
-    """The last `count` windows in `since < window <= before`, ascending. It costs what it answers, however long the time is."""
+    """The last `count` windows in `since < window <= before`, ascending. The cost depends on `count`, not on the length of the
+    time.
+    """
     back, windows = _FIRST_LOOK_BACK, list[datetime]()
     while len(windows) < count:
         start = max(since, before - back)
@@ -234,12 +236,12 @@ def _run(
 
 
 def run_id(deployment: Deployment, schedule: Schedule, window: datetime) -> UUID:
-    """The id of a window's run: a pure function, so that a window becomes one run, whoever makes it."""
+    """The id of a window's run: a pure function, so that a window becomes one run, whoever creates it."""
     return uuid5(deployment.id, f"{schedule.slug}/{window.isoformat()}")
 
 
 def delay(deployment: Deployment, schedule: Schedule) -> timedelta:
-    """How much later than its windows a schedule's runs are due: whole seconds, less than `spread`."""
+    """The delay from a schedule's windows to the due times of its runs: whole seconds, less than `spread`."""
     seconds = schedule.spread // _SECOND
     return crc32(f"{deployment.name}/{schedule.slug}".encode()) % seconds * _SECOND if seconds else timedelta(0)
 

@@ -1,7 +1,7 @@
-"""Values whose words are known: what was typed, or stands in a file, before anybody has decided what type it has.
+"""Values with their original text, typed or from a file, before their type is decided.
 
-`83415e7` may be a number or a commit, `0123` a number or a ZIP code. Only the schema of a variable says which, so the words
-travel with the value until validation has asked the schema (`dispatcher.validation.coercion`).
+`83415e7` may be a number or a commit, `0123` a number or a ZIP code. Only the schema of a variable says which, so the text
+stays with the value until validation has asked the schema (`dispatcher.validation.coercion`).
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ REMOVED = "null"
 
 
 class Typed(str):
-    """A value as it was typed on a command line, of no type yet."""
+    """A value as it was typed on a command line, without a type yet."""
 
     __slots__ = ()
 
 
 class WrittenInteger(int):
-    """A whole number out of a file, with the words that it was written in."""
+    """A whole number from a file, with its original text."""
 
     words: str
 
 
 class WrittenNumber(float):
-    """A number out of a file, with the words that it was written in."""
+    """A number from a file, with its original text."""
 
     words: str
 
@@ -41,23 +41,23 @@ Written = WrittenInteger | WrittenNumber
 
 
 def integer(words: str, base: int = 10) -> WrittenInteger:
-    """A whole number that keeps its words. Raises `ValueError`, for more digits than Python reads as well."""
+    """A whole number that keeps its text. Raises `ValueError`, also for more digits than Python reads."""
     value = WrittenInteger(words, base)
     value.words = words
     return value
 
 
 def number(words: str) -> WrittenNumber:
-    """A number that keeps its words. Raises `ValueError`."""
+    """A number that keeps its text. Raises `ValueError`."""
     value = WrittenNumber(words)
     value.words = words
     return value
 
 
 def from_json(text: str) -> Any:
-    """JSON as a value whose numbers keep their words.
+    """JSON as a value whose numbers keep their text.
 
-    Raises `ValueError` for what is not JSON, NaN and Infinity included, and `RecursionError` for what nests too deep.
+    Raises `ValueError` for text that is not JSON (NaN and Infinity are not), and `RecursionError` if it nests too deep.
     """
     return json.loads(text, parse_int=integer, parse_float=number, parse_constant=_no_number)
 
@@ -76,7 +76,7 @@ def holds_words(value: Any) -> bool:
 
 
 def without_words(value: Any) -> Any:
-    """The same value, its numbers plain numbers and what was typed plain text."""
+    """The same value with plain numbers, and plain text for values that were typed."""
     if isinstance(value, Typed):
         return str(value)
     if isinstance(value, WrittenInteger):

@@ -1,7 +1,8 @@
-"""How far the clocks of a zone are from UTC: stretches of time in which nobody moves them.
+"""How far the clocks of a zone are from UTC: stretches of time in which the offset does not change.
 
-The zone's rules give an offset for an instant and no list of changes, so the changes of a year are looked for once and kept.
-Since 1970 no zone had two changes within six days; the offset is asked every third day, and a change found to the second.
+The zone's rules give an offset for an instant but no list of changes, so the changes of a year are searched once and kept.
+Since 1970 no zone had two changes within six days: the search asks for the offset of every third day, and then finds a change
+to the second.
 """
 
 from __future__ import annotations
@@ -16,10 +17,10 @@ if TYPE_CHECKING:
 
 FIRST = datetime(1970, 1, 1)  # noqa: DTZ001 - UTC, as all times without a zone here
 LAST = datetime(9998, 1, 1)  # noqa: DTZ001
-"""No window lies outside of these: `datetime` ends soon after, and a zone's offset must not lead past its end."""
+"""No window lies outside of these: `datetime` ends soon after, and adding a zone's offset must not pass its end."""
 
 FURTHEST = timedelta(hours=26)
-"""More than the clocks of any zone were ever from UTC, or moved at once."""
+"""More than any zone's clocks ever differed from UTC, or were moved by at once."""
 
 _APART = timedelta(days=3)
 _SECOND = timedelta(seconds=1)
@@ -36,7 +37,7 @@ class Stretch(NamedTuple):
 
 
 def stretches(zone: ZoneInfo, begin: datetime, end: datetime) -> Iterator[Stretch]:
-    """The time from `begin` to `end` (excluded), both in UTC without a zone, in its stretches; lazy."""
+    """The stretches of the time from `begin` to `end` (excluded), both in UTC without a zone; lazy."""
     offset = _offset(zone, begin)
     for year in range(begin.year, end.year + 1):
         for at, moved in _changes(zone, year):
