@@ -1,4 +1,4 @@
-"""Copies that share nothing mutable with their originals: a store in a dictionary hands out and takes in such copies only."""
+"""Copies that share nothing mutable with their originals. A store in a dictionary accepts and returns only such copies."""
 
 from __future__ import annotations
 

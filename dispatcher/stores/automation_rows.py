@@ -27,7 +27,7 @@ from dispatcher.stores.codecs import FLAG, ID, JSON, LENGTH, PLAIN, STATES, TAGS
 
 
 def _object(table: NounTable[Any]) -> Codec:
-    """A noun within the JSON of another: an object of those of its fields that are not None."""
+    """A noun within the JSON of another: an object of its fields that are not None."""
     return Codec(table.filled, table.of_filled)
 
 
@@ -44,7 +44,7 @@ def _as_text(codec: Codec) -> Codec:
 
 
 LATER_OBJECT = Codec(lambda values: dict(values) or None, dict)
-"""An object that older code does not know: it is written only if it holds something, so that older code can read the rest."""
+"""An object that older code does not know. It is written only if it is not empty, so that older code can read the rest."""
 
 _SELECTED = {"pool": PLAIN, "queue": PLAIN, "deployment": PLAIN, "tag": PLAIN}
 
@@ -140,7 +140,7 @@ FIRING = NounTable(
 
 
 def watch_columns(automation: Automation) -> dict[str, Any]:
-    """The columns by which statements know whether an automation looks at something."""
+    """The columns that tell statements whether an automation looks at something."""
     watch = watch_of(automation)
     return {
         "on_pool": watch.pool,
@@ -157,4 +157,4 @@ AUTOMATION_COLUMNS: Mapping[str, str] = {
     "firing": FIRING.columns,
     "firing_values": FIRING.values,
 }
-"""What the nouns in `sql/statements.sql` stand for, beside those of `rows.COLUMNS`."""
+"""The columns that replace the nouns in `sql/statements.sql`, besides those in `rows.COLUMNS`."""

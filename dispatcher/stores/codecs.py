@@ -1,6 +1,6 @@
 """How values are written into columns, the same for every SQL store; DynamoDB writes the same columns as attributes.
 
-Times are whole microseconds since the epoch and ids 32 hex digits, so that the order of columns is the order of values. JSON is
+Times are whole microseconds since the epoch, and ids are 32 hex digits, so that columns sort like their values. JSON is
 compact text. Its keys are sorted, so that equal values are equal text; templates keep the order that their author chose.
 """
 
@@ -37,11 +37,11 @@ class NounTable(Generic[T]):
     codecs: Mapping[str, Codec]
     """By field."""
     older_names: Mapping[str, str] = field(default_factory=dict)
-    """By field: its column, if that still has an earlier name of the field."""
+    """By field: its column, if the column still has the field's earlier name."""
     names: Sequence[str] = field(init=False)
     """The names of the columns."""
     _fields: Mapping[str, tuple[str, Callable[[Any], Any] | None]] = field(init=False)
-    """By column: its field, and the decoder of a value that is not stored as it is."""
+    """By column: its field, and the decoder if the value is stored in another form."""
 
     def __post_init__(self) -> None:
         """Computed once for each noun, not for each row."""
@@ -81,12 +81,12 @@ class NounTable(Generic[T]):
         return self.noun(**self.decode_fields(columns), **rest)
 
     def encode_fields(self, fields: Mapping[str, Any]) -> dict[str, Any]:
-        """Some fields, as their columns are written."""
+        """Some fields, encoded for their columns."""
         codecs, older = self.codecs, self.older_names
         return {older.get(name, name): value if value is None else codecs[name].encode(value) for name, value in fields.items()}
 
     def decode_fields(self, columns: Mapping[str, Any]) -> dict[str, Any]:
-        """The fields that stand in some columns."""
+        """The fields in some columns."""
         fields: dict[str, Any] = {}
         for column, value in columns.items():
             name, decode = self._fields[column]
@@ -95,12 +95,12 @@ class NounTable(Generic[T]):
 
 
 def microseconds(time: datetime) -> int:
-    """A time as it is stored."""
+    """A time in its stored form."""
     return (time - _EPOCH) // _MICROSECOND
 
 
 def time_of(stored: int) -> datetime:
-    """The time that is stored."""
+    """The time from its stored form."""
     return _EPOCH + timedelta(microseconds=stored)
 
 
@@ -114,7 +114,7 @@ def _printable(text: str) -> str:
 
 
 as_json = json.JSONEncoder(separators=(",", ":"), sort_keys=True).encode
-"""A value as text: equal values are equal text."""
+"""A value as text: equal values give equal text."""
 _json_in_order = json.JSONEncoder(separators=(",", ":")).encode
 
 
@@ -147,7 +147,8 @@ HOURS = Codec(
     lambda hours: "".join(f"{hour:0{HOUR_DIGITS}x}" for hour in hours),
     lambda stored: tuple(int(stored[at : at + HOUR_DIGITS], 16) for at in range(0, len(stored), HOUR_DIGITS)),
 )
-"""Hours since 1970 in a row, each of as many hexadecimal digits, so that a statement can replace one of them."""
+"""A sequence of hours since 1970, all with the same number of hexadecimal digits, so that a statement can replace one of
+them."""
 
 
 def in_json(codec: Codec) -> Codec:
@@ -156,7 +157,7 @@ def in_json(codec: Codec) -> Codec:
 
 
 def nested(table: NounTable[Any]) -> Codec:
-    """A noun in a column of another: an object of those of its fields that are not None."""
+    """A noun in a column of another: an object of its fields that are not None."""
     return Codec(lambda noun: as_json(table.filled(noun)), lambda stored: table.of_filled(json.loads(stored)))
 
 

@@ -1,7 +1,7 @@
 """A store in a dictionary: the shortest correct one.
 
-It is the oracle of the differential test, and it serves users' own tests. Every verb is one step under one lock; nothing that a
-caller holds shares a mutable part with what is stored. Verbs look at every run: correct before fast.
+It is the oracle of the differential test, and users can use it in their own tests. Every verb is one step under one lock.
+Callers and the store share no mutable object. Verbs look at every run: correct before fast.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def open_url(_url: str) -> MemoryStore:
 
 
 class MemoryStore(MemoryConfiguration):
-    """A `Store` that lives and dies with its process."""
+    """A `Store` that lasts as long as its process."""
 
     # The log
 

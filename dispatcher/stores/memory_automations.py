@@ -120,12 +120,12 @@ class MemoryAutomations(MemoryState, ABC):
 
     @abstractmethod
     def _save_automated(self, automated: Automated) -> None:
-        """Save the pools and deployments, add the runs and apply the moves of what automations do. Raises what these verbs
-        raise.
-        """
+        """Carry out what automations do: save pools and deployments, add runs, apply moves. Raises what these verbs raise."""
 
     def _automate(self, automated: Automated) -> bool:
-        """False, or an exception, if something has changed since it was read: then nothing may be kept."""
+        """Write what automations do. If something has changed since it was read, returns False or raises; the caller then
+        undoes everything.
+        """
         if not self._takes_back(automated.run) or not all(map(self._progress, automated.progressed)):
             return False
         if any(firing.id in self._firings for firing in automated.firings):
@@ -145,7 +145,7 @@ class MemoryAutomations(MemoryState, ABC):
             self.save_automation(automation, expected_version=(change.automations_read or {}).get(automation.name))
 
     def _takes_back(self, run: Run | None) -> bool:
-        """Clear what the run owes. False if that has changed since it was read."""
+        """Clear the run's mark for automations. False if the mark has changed since it was read."""
         if run is None:
             return True
         stored = self._runs.get(run.id)
@@ -172,5 +172,5 @@ class MemoryAutomations(MemoryState, ABC):
 
 
 def is_due(firing: Firing, now: datetime) -> bool:
-    """Whether hooks are to be notified of it."""
+    """Whether hooks must be notified of the firing now."""
     return firing.notify_at is not None and firing.notify_at <= now

@@ -100,7 +100,7 @@ class MemoryConfiguration(MemoryAutomations, ABC):
             self._note(entry)
 
     def reconfigure(self, change: Reconfiguration) -> None:
-        """See `Store.reconfigure`: verb by verb, and all taken back when one is refused."""
+        """See `Store.reconfigure`: one verb after the other; if one is refused, all are undone."""
         with self._lock:
             before = self._pools.copy(), self._deployments.copy(), self._runs.copy(), self._automations.copy()
             try:
@@ -115,7 +115,7 @@ class MemoryConfiguration(MemoryAutomations, ABC):
             raise refusals.configuration_changed()
         for name in change.deployments_gone:
             self.delete_deployment(name)
-        for deployment in change.deployments:  # what goes with their schedules may wait in a queue that goes
+        for deployment in change.deployments:  # runs that are deleted with their schedules may wait in a queue that is deleted
             if stored := self._deployments.get(deployment.name):
                 self._withdraw(stored, windows.saving(stored, deployment, change.now).withdrawn, change.now)
         for pool in change.pools:

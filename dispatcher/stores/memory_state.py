@@ -1,4 +1,4 @@
-"""The state of a store in a dictionary, and questions about it. Callers must hold the lock."""
+"""The state of a store in a dictionary, and queries on it. Callers must hold the lock."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class MemoryState:
         return self._pools[name]
 
     def _before_saving(self, pool: WorkPool, version: int | None) -> WorkPool:
-        """The pool that is replaced; a new pool stands for itself."""
+        """The pool that is replaced; for a new pool, the pool itself."""
         if version is not None:
             stored = self._expected_pool(pool.name, version)
             self._refuse_removal_of_busy_queues(stored, pool)
@@ -67,7 +67,7 @@ class MemoryState:
             raise refusals.no_queue(pool, queue)
 
     def _withdraw(self, deployment: Deployment, slugs: Collection[str], after: datetime) -> None:
-        """Delete the runs that schedules made for later and that no tick ever claimed."""
+        """Delete future runs of these schedules that no tick ever claimed."""
         for run in list(self._runs.values()):
             untouched = run.state is RunState.SCHEDULED and run.fence == 0 and run.scheduled_at > after
             if untouched and run.deployment == deployment.name and run.schedule in slugs:
@@ -151,7 +151,7 @@ class MemoryState:
         return self._change(run.id, (pool, RunState.SCHEDULED, run.fence, run.ending), changes)
 
     def _change(self, run_id: UUID, expected: tuple[object, ...], changes: Mapping[str, Any]) -> Run | None:
-        """The run after a change, or None when its pool, state, fence or ending is not as expected."""
+        """The run after a change; None if its pool, state, fence or ending is not as expected."""
         stored = self._runs.get(run_id)
         if stored is None or (stored.pool, stored.state, stored.fence, stored.ending) != expected:
             return None

@@ -1,4 +1,4 @@
-"""What a store's schema lacks: every store's answer to `store migrate`."""
+"""The migrations that a store's schema lacks, for `store migrate`."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ class Migration:
     """The way from the stored schema to this code's."""
 
     current: int
-    """The version of the stored schema; 0 when there is none."""
+    """The version of the stored schema; 0 if there is none."""
     latest: int
     """The version of this code's schema."""
     statements: Sequence[str] = ()
-    """The steps, in the store's own language; empty when the schema is up to date."""
+    """The steps, in the store's own language; empty if the schema is up to date."""
 
     @property
     def is_needed(self) -> bool:
@@ -32,7 +32,7 @@ class Migrates(Protocol):
         ...
 
     def migrate(self) -> None:
-        """Apply the migration. Any number of processes may do so at once. Raises `StoreError`, also when the role lacks the
+        """Apply the migration. Any number of processes may do so at once. Raises `StoreError`, also if the role lacks the
         right.
         """
         ...

@@ -1,4 +1,4 @@
-"""A store from its URL: the one place that knows every store. Each is imported on first use."""
+"""Opens a store from its URL: the only module that knows every store. Each store is imported on first use."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ EXTRAS: Mapping[str, str] = {"postgresql": "postgres", "postgres": "postgres", "
 
 
 def open_store(url: str) -> Store:
-    """Open the store that a URL names. Raises `SettingsError` for a URL that names none, `StoreError` when it fails."""
+    """Open the store that a URL names. Raises `SettingsError` if it names none, `StoreError` if opening fails."""
     scheme = scheme_of(url)
     if scheme not in STORES:
         schemes = ", ".join(f"{name}://" for name in STORES)
@@ -44,15 +44,17 @@ def open_store(url: str) -> Store:
 
 
 def without_password(url: str) -> str:
-    """The URL without its secrets: all before its last @ (a password may hold any other character) and its parameters."""
+    """The URL without its secrets: without everything before its last @ (a password may contain any other character) and
+    without its parameters.
+    """
     _, at, location = url.rpartition("@")
     scheme = scheme_of(url)
     shown = (f"{scheme}://***@{location}" if at else url).partition("?")[0]
     if scheme == "dynamodb" and not _DYNAMODB.fullmatch(shown):
-        return "dynamodb://***"  # what stands where the table should may be a key
+        return "dynamodb://***"  # the text in the table's place may be a key
     return shown
 
 
 def scheme_of(url: str) -> str:
-    """What stands before its first colon."""
+    """The part of the URL before its first colon."""
     return url.partition(":")[0].lower()

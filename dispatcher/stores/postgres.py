@@ -1,22 +1,22 @@
 """The store for functions in any cloud: a PostgreSQL database (14 or newer), shared by any number of invocations.
 
 * **Claims of a pool are serial**: a claim's first statement locks the pool's row (`sql/postgres/statements.sql` says who waits
-  for whom). Transactions that write are READ COMMITTED, so that what is counted after the lock is what was committed before it;
-  those that read are REPEATABLE READ, so that all their statements see the same state.
+  for whom). Transactions that write are READ COMMITTED, so that counts after the lock include everything that was committed
+  before it. Transactions that only read are REPEATABLE READ, so that all their statements see the same state.
 * **Fit for a function that is frozen between its calls, and for a pooler in transaction mode** (PgBouncer, Supavisor): nothing
   outlives a transaction. No prepared statements, no session settings, no session locks; timeouts are SET LOCAL.
-* **A trip is what costs**: a verb whose statements are known beforehand is one round trip, its beginning and end included; a
-  claim of a hundred runs, with their deployments, is three (`postgres_transaction`).
-* A connection is opened by the first verb and given back by `close`. One that died in between (a freeze, a restart of the
-  server) is found closed, or, after some idle seconds, dead by a `BEGIN` of its own, when nothing is lost yet. It is opened
-  anew, once. One that dies within a transaction raises `StoreUnavailable`: the verb may have taken effect, and may be repeated.
-* **A far side that is silent, or whose answer drips, is left**: after `connect_timeout` (5 s) when connecting, after 5 s when
-  it does not even begin a transaction (then a new connection is tried), after `answer_timeout` (12 s) within one. So no verb
-  waits longer than 22 s for a pooler that has lost its server.
+* **Round trips are the main cost**: a verb whose statements do not depend on each other is one round trip, BEGIN and COMMIT
+  included; a claim of a hundred runs, with their deployments, is three (`postgres_transaction`).
+* The first verb opens a connection, and `close` closes it. If it died in between (a freeze, a restart of the server), it is
+  seen to be closed, or, after some idle seconds, a separate `BEGIN` fails before anything is lost. Then it is opened anew,
+  once. A connection that dies within a transaction raises `StoreUnavailable`: the verb may have taken effect, and may be
+  repeated.
+* **A server that is silent, or answers too slowly, is given up**: after `connect_timeout` (5 s) when connecting, after 5 s if
+  it does not even begin a transaction (then a new connection is tried), after `answer_timeout` (12 s) within a transaction. So
+  no verb waits longer than 22 s for a pooler that has lost its server.
 * An invocation that is frozen or killed within a transaction holds the pool no longer than `idle_timeout`: then the server
   ends its session.
-* A query plan does not depend on the age of the statistics: where an index gives the order, the planner may neither scan nor
-sort.
+* Query plans do not depend on how old the statistics are: if an index gives the order, the planner may neither scan nor sort.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ from dispatcher.stores.transaction import Transaction
 T = TypeVar("T")
 
 TRIES = 5
-"""How often a method is tried when the server rolls it back because of a deadlock, which leaves nothing done."""
+"""How often a method is tried if the server rolls it back because of a deadlock. A rollback leaves nothing done."""
 
 _NOT_PLANNED = ("enable_seqscan", "enable_bitmapscan", "enable_sort", "enable_incremental_sort", "jit")
 
@@ -59,10 +59,11 @@ _LASTING = (
     "set_config('synchronous_commit',"
     " CASE current_setting('synchronous_commit') WHEN 'off' THEN 'on' ELSE current_setting('synchronous_commit') END, true)"
 )
-"""A claim that a crash of the server took back after its job was submitted would be made anew: "once" would be lost."""
+"""If a crash of the server undid a claim after its job was submitted, the run would be claimed and started again: "once" would
+be lost."""
 
 FRESH = 5.0
-"""For so many seconds after its last transaction, a connection counts as alive unless its socket was closed."""
+"""Seconds after its last transaction for which a connection counts as alive, unless its socket was closed."""
 
 _inherited: list[psycopg.Connection] = []
 """Connections of the process that this one was forked from: closing one would end its owner's transaction."""
@@ -77,7 +78,7 @@ def open_url(url: str) -> PostgresStore:
 
 
 class PostgresStore(SqlStore):
-    """A `Store` in a PostgreSQL database. It may be handed from thread to thread: its verbs come one after the other."""
+    """A `Store` in a PostgreSQL database. Threads may share it: its verbs run one after the other."""
 
     def __init__(
         self,
@@ -126,7 +127,7 @@ class PostgresStore(SqlStore):
             return to_do(self._schema.steps, postgres_schema.look(connection).version)
 
     def migrate(self) -> None:
-        """See `Migrates.migrate`: opening the database is all, for a role that may."""
+        """See `Migrates.migrate`: opening the database migrates it, if the role may."""
         self.close()
         with self._reading():
             pass
@@ -185,10 +186,9 @@ class PostgresStore(SqlStore):
                 self._is_busy = False
 
     def _begin(self, begin: Sequence[bytes]) -> tuple[BoundedConnection, Sequence[bytes]]:
-        """The open connection, or a new one if that has died; and the texts that are still to be sent with the first
-        statements.
+        """The open connection, or a new one if it has died, and the texts to send before the first statements.
 
-        One that was idle for a while has to begin a transaction first: if it is dead, nothing is lost.
+        A connection that was idle for a while must begin a transaction first: if it is dead, nothing is lost.
         """
         kept = self._connection
         if kept is not None:
@@ -204,7 +204,7 @@ class PostgresStore(SqlStore):
         return self._connection, begin
 
     def _connected(self) -> BoundedConnection:
-        # Transactions begin where we say so, and nothing is prepared: a pooler gives each of them another server connection.
+        # We begin transactions ourselves, and prepare no statements: a pooler gives each transaction another server connection.
         connection = BoundedConnection.connect(autocommit=True, prepare_threshold=None, **self._connecting)
         connection.answer_seconds = self._answer_timeout
         return connection
@@ -234,7 +234,7 @@ class PostgresStore(SqlStore):
         self.close()
 
     def _leave_what_was_inherited(self) -> None:
-        """In a forked process: begin anew, and send nothing on the parent's connection."""
+        """In a forked process: start without a connection, and send nothing on the parent's."""
         if self._process == os.getpid():
             return
         if self._connection is not None:

@@ -26,10 +26,10 @@ CONNECTION: Mapping[str, Any] = {
     "keepalives_count": 3,
     "tcp_user_timeout": 10_000,
 }
-"""Defaults that a URL may override. A lost peer is noticed after some ten seconds, not after the fifteen minutes of TCP."""
+"""Defaults that a URL may override. A lost peer is noticed after some ten seconds, not after TCP's fifteen minutes."""
 
 AT_ONCE = 5.0
-"""Seconds for an answer that takes a living server no time: to BEGIN and to ROLLBACK."""
+"""Seconds to wait for an answer that a living server gives at once: to BEGIN and to ROLLBACK."""
 
 _SCHEMES = ("postgresql://", "postgres://")
 _WHOLE = frozenset(
@@ -48,8 +48,8 @@ class NoWholeAnswer(psycopg.OperationalError):
 
 
 class BoundedConnection(psycopg.Connection[Any]):
-    """Waits a limited time for each whole answer: a pooler whose server hangs keeps its clients waiting
-    for ever, and libpq has no such limit. `NoWholeAnswer` closes it.
+    """Waits a limited time for each whole answer. A pooler whose server hangs keeps its clients waiting for ever, and libpq has
+    no such limit. `NoWholeAnswer` closes the connection.
     """
 
     answer_seconds: float = AT_ONCE
@@ -64,7 +64,7 @@ class BoundedConnection(psycopg.Connection[Any]):
 
 
 def _in_time(generator: Generator[Any, Any, Result], seconds: float) -> Generator[Any, Any, Result]:
-    """The same steps, each at what came or after a tenth of a second, until the time is over."""
+    """The same steps, each when data has come or after a tenth of a second, until the time is over."""
     end = time.monotonic() + seconds
     try:
         step = next(generator)
@@ -79,7 +79,9 @@ def _in_time(generator: Generator[Any, Any, Result], seconds: float) -> Generato
 
 
 def parameters(url: str) -> Mapping[str, Any]:
-    """The parameters in a URL. libpq's message about a wrong one may hold parts of the password, so it is not passed on."""
+    """The parameters in a URL. libpq's message about a wrong parameter may contain parts of the password, so it is not passed
+    on.
+    """
     if not url.startswith(_SCHEMES):
         raise _no_url()
     _refuse_unknown(url)
@@ -94,13 +96,15 @@ def parameters(url: str) -> Mapping[str, Any]:
 
 
 def name_of(values: Mapping[str, Any]) -> str:
-    """The store as errors name it: without user, password and options."""
+    """The store's name in errors: without user, password and options."""
     host, port, database = (values.get(name) for name in ("host", "port", "dbname"))
     return f"postgresql://{host or 'localhost'}{f':{port}' if port else ''}/{database or ''}"
 
 
 def _refuse_unknown(url: str) -> None:
-    """Name a parameter that PostgreSQL does not have. A `?` in a password looks like one: then nothing is named."""
+    """Raise an error that names a parameter that PostgreSQL does not have. A `?` in a password looks like one: then nothing is
+    named.
+    """
     query = urlsplit(url).query
     if "@" in query:
         return

@@ -12,7 +12,7 @@ from dispatcher.errors import StoreError, StoreSchemaError, StoreUnavailable
 
 
 class RolledBackByServer(StoreUnavailable):
-    """The server rolled a transaction back in favour of another one. Nothing of it was done, and it can be repeated."""
+    """The server rolled a transaction back in favour of another one. It had no effect and can be repeated."""
 
 
 @contextmanager
@@ -32,7 +32,7 @@ _REFUSED_ON_CONNECTING = (
     ("database", "create the database, or name another in the URL"),
     ("permission denied for database", "GRANT CONNECT ON DATABASE to this role"),
 )
-"""While connecting, libpq returns texts without codes: a part of the text, and the fix."""
+"""While connecting, libpq returns texts without codes. Each pair is a part of such a text, and the fix."""
 
 _WRONG_PARAMETERS = (
     ("does not support SSL", "sslmode"),

@@ -1,18 +1,19 @@
-"""Brings a PostgreSQL database to this code's schema, while older and newer code go on using it.
+"""Brings a PostgreSQL database to this code's schema while older and newer code keep using it.
 
 Two releases overlap whenever a function is deployed, so migrations come in pairs, a release apart:
 
-* **Expand**: what new code will need is added, such that older code need not know of it: a table, an index, a column that may
-  be NULL or has a default. Code names the columns that it reads and writes, so it does not see the new one.
-* **Contract**: what no code uses any more is taken away, in a later release than the one that stopped using it.
+* **Expand**: add what new code will need, without effect on older code: a table, an index, a column that may be NULL or has a
+  default. Code names the columns that it reads and writes, so older code does not see the new one.
+* **Contract**: remove what no code uses any more, in a later release than the one that stopped using it.
 
 Each migration ends by noting in `dispatcher_schema` its `version` and the `oldest_code` that can use the schema from then on;
 code has the number of the newest migration that it brings. An expansion leaves `oldest_code` as it was; a contraction raises it
-to the code that stopped using what goes. So code and schema fit together
+to the first code that does not use the removed part. So code and schema fit together
 
-* on a **newer schema**, when no `oldest_code` in it is above the code's number; otherwise the code is refused;
+* on a **newer schema**, if no `oldest_code` in it is above the code's number; otherwise the code is refused;
 * on an **older schema**, from `Schema.oldest` on, which is the schema that the code was written for: a release that brings an
-  expansion does not use it yet, so that it also runs where its role may not migrate. Where it may, it migrates by itself.
+  expansion does not use it yet, so that it also runs if its role may not migrate. If the role may, the release migrates by
+  itself.
 
 Migrations run in one transaction under a lock, so that any number of first invocations may come at once. The files can also be
 applied by hand, in order and each in one transaction (`psql --single-transaction --file`).
@@ -64,9 +65,10 @@ def current() -> Schema:
 
 
 def prepare(connection: psycopg.Connection, name: str, schema: Schema, limits: str) -> None:
-    """Make sure that this code can use the database `name`, and migrate it if this role may.
+    """Make sure that this code can use the database `name`; migrate it if the role may.
 
-    Raises `StoreSchemaError` when code and schema do not fit together, `StoreError` for a database that is somebody else's.
+    Raises `StoreSchemaError` if code and schema do not fit together, `StoreError` if the database belongs to another
+    application.
     """
     present = look(connection)
     if present.version < schema.latest:
@@ -108,7 +110,7 @@ def _migrate(connection: psycopg.Connection, schema: Schema, limits: str) -> Pre
     connection.execute(f"BEGIN ISOLATION LEVEL READ COMMITTED; {limits}".encode())
     try:
         connection.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
-        version = _version(connection)  # as it is now: another may have been faster
+        version = _version(connection)  # read again: another process may have been faster
         for step, statements in schema.steps:
             for statement in statements if step > version else ():
                 connection.execute(statement.encode())
@@ -121,6 +123,6 @@ def _migrate(connection: psycopg.Connection, schema: Schema, limits: str) -> Pre
 
 
 def _version(connection: psycopg.Connection) -> int:
-    """In a transaction, where a question for a missing table would end it."""
+    """The version. In a transaction, a query of a missing table would abort it."""
     row = connection.execute("SELECT to_regclass('dispatcher_schema')").fetchone()
     return look(connection).version if row and row[0] else 0

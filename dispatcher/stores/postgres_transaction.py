@@ -1,7 +1,7 @@
 """One transaction on a psycopg connection, with as few round trips as possible.
 
-Statements that need no answer of each other are sent in one message: the beginning along with the first statements, the end
-along with the last. Many runs are changed by one statement. Parameters are written into the statements as literals, by psycopg.
+Statements that do not need each other's answers are sent in one message: BEGIN with the first statements, COMMIT with the last.
+One statement changes many runs. Parameters are written into the statements as literals, by psycopg.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ class PostgresTransaction(Transaction):
     def __init__(
         self, connection: psycopg.Connection, statements: Mapping[str, str], name: str, begin: Sequence[bytes] = ()
     ) -> None:
-        """`begin`: the texts that are still to be sent before the first statement."""
+        """`begin`: the texts to send before the first statement."""
         super().__init__(connection, statements)
         self._psycopg, self._name, self._begin = connection, name, list(begin)
         self._ended = False
         self._literals = psycopg.ClientCursor(connection)
 
     def commit(self) -> None:
-        """Commit, unless the last statements did or the transaction never began."""
+        """Commit, unless the last statements did so already or the transaction never began."""
         if not self._ended and not self._begin:
             self._run([], ends=True)
 
@@ -44,9 +44,9 @@ class PostgresTransaction(Transaction):
         return runs.fetchall(), deployments.fetchall()
 
     def change_runs(self, changes: Sequence[Change], *, ends: bool = True) -> Sequence[bool]:
-        """See `Transaction.change_runs`. One statement for all that get values in the same columns."""
+        """See `Transaction.change_runs`. One statement for all runs that get values in the same columns."""
         ids = [stored_in(expected)["expected_id"] for _, expected in changes]
-        if len(set(ids)) < len(ids):  # one twice, which its first change may leave otherwise
+        if len(set(ids)) < len(ids):  # one run twice: after its first change it may not be as expected
             return super().change_runs(changes, ends=ends)
         alike: dict[tuple[str, ...], list[Change]] = {}
         for change in changes:
@@ -70,7 +70,7 @@ class PostgresTransaction(Transaction):
         return self._run([(statement, parameters)])[0]
 
     def _run(self, calls: Sequence[Call], *, ends: bool = False) -> Sequence[Cursor]:
-        """All of them in one message of the simple protocol: one round trip, and the server counts the idle time after it.
+        """Send all of them in one message of the simple protocol: one round trip, after which the server counts the idle time.
 
         (libpq's pipelines end with a Flush, after which a server that waits within a transaction does not count.)
         """
@@ -90,7 +90,7 @@ class PostgresTransaction(Transaction):
 
 
 class _Answer:
-    """The answer to one statement of several."""
+    """The answer to one of several statements."""
 
     def __init__(self, cursor: psycopg.Cursor[Any]) -> None:
         self.rowcount, self.status = cursor.rowcount, cursor.statusmessage

@@ -7,16 +7,16 @@ from contextlib import suppress
 from pathlib import Path
 
 DIRECTORY = ".dispatcher"
-"""The directory of the default store, below the home directory: nobody else's files are in it."""
+"""The directory of the default store, below the home directory. It holds no files of other applications."""
 
 _BESIDE = ("", "-wal", "-shm", "-journal")
 
 
 def keep_private(path: str) -> None:
-    """Create the file if it is missing, and remove all rights of others to it.
+    """Create the file if it is missing, and remove all access of other users.
 
-    The directory of the default store gets the same protection. Any other directory stays as it is: it may hold more files.
-    A file of another owner stays as it is: opening it raises the error.
+    The directory of the default store gets the same protection. Any other directory is left alone, because it may hold more
+    files. A file of another owner is left alone: opening it raises the error.
     """
     with suppress(OSError):
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
@@ -28,7 +28,7 @@ def keep_private(path: str) -> None:
 
 
 def _take_away(path: Path, mode: int) -> None:
-    """Remove every right that is not in `mode` from a file of ours."""
+    """Remove every permission that is not in `mode` from a file of ours."""
     with suppress(OSError):
         status = path.stat()
         if status.st_uid == os.geteuid() and status.st_mode & 0o777 & ~mode:

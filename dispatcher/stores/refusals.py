@@ -11,7 +11,7 @@ def no_pool(name: str) -> NotFound:
 
 
 def no_queue(pool: str, queue: str) -> NotFound:
-    """There is no such pool, or it has no such queue."""
+    """The pool does not exist, or it has no such queue."""
     return NotFound(f"no work queue named {queue!r} in a work pool named {pool!r}")
 
 
@@ -66,10 +66,10 @@ def configuration_changed(subject: str = "") -> Conflict:
 
 
 def pool_busy(name: str) -> Conflict:
-    """The pool cannot go yet."""
+    """The pool cannot be deleted yet."""
     return Conflict(f"work pool {name!r} has runs that have not ended: cancel them first, or wait for their ends")
 
 
 def queue_busy(pool: str, queue: str) -> Conflict:
-    """The queue cannot go yet."""
+    """The queue cannot be deleted yet."""
     return Conflict(f"work queue {queue!r} of {pool!r} has runs that have not ended: cancel them first, or wait for their ends")

@@ -70,7 +70,7 @@ SCHEDULE = NounTable(
     {
         "slug": PLAIN,
         "cron": PLAIN,
-        "day_or": Codec(lambda either: None if either else False, bool),  # not written where it is as it always was
+        "day_or": Codec(lambda either: None if either else False, bool),  # not written if it has the original behaviour
         "interval": LENGTH,
         "rrule": PLAIN,
         "timezone": PLAIN,
@@ -171,7 +171,7 @@ QUEUE = NounTable(
         "resumed_at": TIME,
     },
 )
-"""A queue; the name of its pool is the column before."""
+"""A queue; the column before holds the name of its pool."""
 
 DEPLOYMENT = NounTable(
     Deployment,
@@ -251,7 +251,7 @@ SMALL_RUN = NounTable(
 """A run without its long texts, as `live` and `lingering` return it."""
 
 ENDED_RUN = NounTable(EndedRun, {name: SMALL_RUN.codecs[name] for name in EndedRun._fields})
-"""When an ended run held its slot."""
+"""The time for which an ended run held its slot."""
 
 RUN = NounTable(
     Run,
@@ -307,4 +307,4 @@ COLUMNS: Mapping[str, str] = {
     "log_entry": LOG_ENTRY.columns,
     "log_entry_values": LOG_ENTRY.values,
 }
-"""The columns for which the nouns in `sql/statements.sql` stand."""
+"""The columns that replace the nouns in `sql/statements.sql`."""

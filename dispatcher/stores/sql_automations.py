@@ -1,4 +1,4 @@
-"""Automations in SQL: a part of `sql_store`."""
+"""Automations in SQL: part of `sql_store`."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class SqlTransactions(ABC):
             return [cursor.fetchall() for cursor in transaction.last(*calls)]
 
     def _write(self, *calls: Call) -> Sequence[int]:
-        """How many rows each of these statements has changed, in one transaction."""
+        """Run these statements in one transaction; returns how many rows each has changed."""
         with self._writing() as transaction:
             return [cursor.rowcount for cursor in transaction.last(*calls)]
 
@@ -87,7 +87,7 @@ class SqlAutomations(SqlTransactions):
         return [RUN.decode(row) for row in rows]
 
     def automate(self, automated: Automated) -> bool:
-        """See `Store.automate`. What the run owed is taken back last: its row is locked after what is saved."""
+        """See `Store.automate`. The run's mark is cleared last, so that its row is locked after the rows that are saved."""
         transitions.check(automated.moves)
         try:
             with self._writing() as transaction:

@@ -1,4 +1,4 @@
-"""A claim in SQL: what it reads, and the moves that it makes, within a transaction that a verb of `sql_store` has begun."""
+"""A claim in SQL: its reads and its moves, within a transaction that a verb of `sql_store` has begun."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from dispatcher.stores.sql_snapshot import InUse, snapshot, use_calls
 from dispatcher.stores.transaction import Transaction
 
 RunChange = tuple[Run, Mapping[str, Any], Mapping[str, Any]]
-"""A run, how it is expected to be, and its new values."""
+"""A run, its expected values, and its new values."""
 
 
 def claim(transaction: Transaction, pool: str, now: datetime, *, lease: timedelta, takeovers: int, decide: Decide) -> Claims:
@@ -46,7 +46,7 @@ def claim(transaction: Transaction, pool: str, now: datetime, *, lease: timedelt
 
 
 def _read_others(transaction: Transaction, decision: Decision, read: dict[UUID, Run]) -> None:
-    """Read the runs that a decision names and the transaction has not read: a copy from elsewhere may be outdated."""
+    """Read the runs that a decision names but the transaction has not read: a copy from elsewhere may be outdated."""
     named = [*(grant.run for grant in decision.grants), *(run for run, _ in decision.crashes)]
     others = [run.id for run in named if run.id not in read]
     if others:

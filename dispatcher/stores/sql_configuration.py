@@ -88,7 +88,7 @@ def delete_deployment(transaction: Transaction, name: str) -> None:
 
 
 def withdraw(transaction: Transaction, deployment: str, slugs: Iterable[str], after: datetime) -> None:
-    """Delete the runs that schedules made for later and that no tick ever claimed."""
+    """Delete future runs of these schedules that no tick ever claimed."""
     transaction.change_each(
         "withdraw", [{"deployment": deployment, "schedule": slug, "after": after} for slug in sorted(slugs)]
     )
@@ -116,7 +116,7 @@ def reconfigure(transaction: Transaction, change: Reconfiguration) -> None:
         raise refusals.configuration_changed()
     for name in change.deployments_gone:
         delete_deployment(transaction, name)
-    for deployment in change.deployments:  # what goes with their schedules may wait in a queue that goes
+    for deployment in change.deployments:  # runs that are deleted with their schedules may wait in a queue that is deleted
         if stored := deployment_in(transaction, deployment.name):
             withdraw(transaction, stored.name, windows.saving(stored, deployment, change.now).withdrawn, change.now)
     for pool in change.pools:
@@ -130,9 +130,7 @@ def reconfigure(transaction: Transaction, change: Reconfiguration) -> None:
 
 
 def add(transaction: Transaction, runs: Iterable[Run]) -> frozenset[UUID]:
-    """Add the runs whose ids do not exist. It goes in the order of the ids, so that two transactions do not wait for each
-    other.
-    """
+    """Add the runs whose ids do not exist, in the order of the ids, so that two transactions do not wait for each other."""
     ordered = sorted(runs, key=lambda run: run.id)
     added = transaction.change_each("add_run", [RUN.encode(run) for run in ordered])
     return frozenset(run.id for run, count in zip(ordered, added, strict=True) if count)
@@ -182,7 +180,9 @@ def _add_pool(transaction: Transaction, pool: WorkPool) -> None:
 
 
 def _replace_pool(transaction: Transaction, pool: WorkPool, expected_version: int) -> None:
-    """Everything but the queues that stay: what newer code has written of those and of the pool stays as it is."""
+    """Replace everything except the queues that stay. Columns that newer code has written, in these and in the pool, stay
+    unchanged.
+    """
     _expect_pool(transaction, pool.name, expected_version)
     gone = [name for _, name, *_ in transaction.rows("queues_of_pool", pool=pool.name) if pool.queue(name) is None]
     for name in gone:
@@ -210,7 +210,7 @@ def _is(transaction: Transaction, question: str, **parameters: Any) -> bool:
 
 
 def required(row: T | None) -> T:
-    """The value, which this transaction has just made sure of."""
+    """The value, which exists because this transaction has just made sure of it."""
     if row is None:
         raise AssertionError("a row that this transaction has written or counted is not there")
     return row
@@ -243,6 +243,6 @@ def apply(transaction: Transaction, moves: Sequence[Move], *, ends: bool = False
 
 
 def _written(move: Move) -> Mapping[str, Any]:
-    """The fields that a move writes. A state that stays is left out: with it the database renews every index by state."""
+    """The fields that a move writes. An unchanged state is left out, because writing it would renew every index by state."""
     stays = move.to is move.expected and move.changes
     return move.changes if stays else {"state": move.to, **move.changes}

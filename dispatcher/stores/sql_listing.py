@@ -1,4 +1,4 @@
-"""Pages of runs, newest first: the conditions of a filter as statements that each follow an index."""
+"""Pages of runs, newest first: a filter's conditions become statements that each follow an index."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dispatcher.models import RunState
 from dispatcher.records import SEARCHED_AT_ONCE, RunFilter
 
 FEW = SEARCHED_AT_ONCE
-"""If at most so many runs have a name with this beginning, each of them is looked at; otherwise another index is followed."""
+"""If at most this many runs have a name that begins as asked, each of them is checked; otherwise another index is followed."""
 
 _KEYS: Mapping[tuple[str, ...], str] = {
     ("deployment",): "deployment = :deployment",
@@ -42,24 +42,26 @@ _TIMES: Mapping[str, str] = {
 """Bounds of what is read from an index."""
 
 _UNTIL = "created_at >= :until_at AND (created_at > :until_at OR {id} <= :until_id)"
-"""Another bound: the position up to which a list is searched."""
+"""A further bound: the position up to which a list is searched."""
 
 
 def named(name: str, few: int = FEW) -> Mapping[str, Any]:
-    """The parameters of the statement `named`, which counts the runs whose name begins like this, up to one more than `few`."""
+    """The parameters of the statement `named`, which counts the runs whose name begins with `name`, up to one more than
+    `few`.
+    """
     return {**_name_range(name), "few": few + 1}
 
 
 def is_answered(where: RunFilter) -> bool:
-    """Whether an index has all that the filter asks for, so that a page is read from its head."""
+    """Whether one index covers the whole filter, so that a page is read from its head."""
     filters = _filters(where)
     return filters.keys() == set(_key(filters)) or not _states(where)
 
 
 def ends(where: RunFilter, *, most: int) -> tuple[str, Mapping[str, Any]]:
-    """The position at which each state's `most` newest runs end, of those states that have more, and the parameters.
+    """For each state with more than `most` runs, the position of the end of its `most` newest; and the parameters.
 
-    Only what the index holds counts, so that nothing else is read.
+    Only conditions in the index count, so that nothing else is read.
     """
     key, times = _key(_filters(where)), _times(where)
     parts = " UNION ALL ".join(
@@ -74,7 +76,7 @@ def pages(
 ) -> tuple[str, Mapping[str, Any]]:
     """The ids of a page, and the parameters: the heads of all states that it may show, merged.
 
-    `few`: few runs have such a name, so that each of them is checked instead. `until`: see `_UNTIL`, as the columns have it.
+    `few`: few runs have such a name, so each of them is checked instead. `until`: see `_UNTIL`, in stored form.
     """
     filters, times, states = _filters(where), _times(where), _states(where)
     parameters = {**_parameters(where), "limit": max(limit, 0), "offset": offset}
@@ -90,7 +92,7 @@ def pages(
 
 
 def _head(filters: Mapping[str, Any], times: Sequence[str], state: RunState) -> str:
-    """One state's newest runs. SQLite takes no ORDER BY in a part of a UNION but in a subquery."""
+    """One state's newest runs. In a part of a UNION, SQLite accepts ORDER BY only in a subquery."""
     key = _key(filters)
     checks = [_CHECKS[name] for name in filters if name not in key]
     if key == ("tag",) and checks:
@@ -144,5 +146,7 @@ def _parameters(where: RunFilter) -> dict[str, Any]:
 
 
 def _name_range(name: str) -> Mapping[str, str]:
-    """Names are printable, and the last code point is not: it sorts after all that begin with `name`."""
+    """The range of names that begin with `name`. Names are printable and the last code point is not, so it sorts after all of
+    them.
+    """
     return {"name": name, "name_end": f"{name}\U0010ffff"}

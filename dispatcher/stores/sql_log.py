@@ -53,14 +53,14 @@ def entries(transaction: Transaction, where: LogFilter, limit: int) -> Sequence[
 
 
 def note(transaction: Transaction, entry: LogEntry | None, runs: int = 0) -> None:
-    """Write an entry that has changed so many runs, and delete some old ones."""
+    """Write an entry for a change of `runs` runs, and delete some old entries."""
     if entry is not None:
         calls = [("forget", {"now": entry.changed_at, "limit": FORGOTTEN_AT_ONCE})]
         transaction.together(*calls, ("note", LOG_ENTRY.encode(replace(entry, runs=entry.runs + runs))))
 
 
 def note_runs(transaction: Transaction, entry: LogEntry | None, runs: int) -> None:
-    """The same, if any run has changed."""
+    """`note`, if any run has changed."""
     if runs:
         note(transaction, entry, runs)
 

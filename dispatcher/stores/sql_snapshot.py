@@ -21,7 +21,7 @@ from dispatcher.stores.rows import DEPLOYMENT, RUN
 from dispatcher.stores.transaction import Call, Row, Transaction
 
 HEADS = 100
-"""The most due runs that are read ahead when no number is given."""
+"""The most due runs that are read ahead if no number is given."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class InUse:
     lanes: Mapping[str, Sequence[str]]
     """By queue: the lanes in which runs are due."""
     live: Mapping[str, int]
-    """By lane without a priority: how many runs of its deployment hold a slot."""
+    """By lane that has no priority: how many runs of its deployment hold a slot."""
 
     @classmethod
     def of(cls, uses: Sequence[Row], lanes: Sequence[Row]) -> InUse:
@@ -64,8 +64,8 @@ def snapshot(
     batch: int | None = None,
     read: dict[UUID, Run] | None = None,
 ) -> Snapshot:
-    """A pool as its transaction sees it. `batch`: the most runs that a claim reads; None for `Store.look`. `read` gets what is
-    read, by id.
+    """A pool as its transaction sees it. `batch`: the most runs that a claim reads; None for `Store.look`. Runs that are read
+    are put into `read`, by id.
     """
     reader = _QueueReader(transaction, pool, uses, now, batch)
     if read is not None:
@@ -88,11 +88,11 @@ class _Head:
 
     runs: Sequence[Run]
     is_all: bool
-    """Whether no run is due behind them."""
+    """Whether these are all due runs."""
 
 
 class _QueueReader:
-    """Reads queues. The first call reads the heads of all open queues, so that a claim has few round trips."""
+    """Reads queues. The first call reads the heads of all open queues, so that a claim takes few round trips."""
 
     def __init__(self, transaction: Transaction, pool: WorkPool, uses: InUse, now: datetime, batch: int | None) -> None:
         self._transaction, self._pool, self._in_use, self._now = transaction, pool, uses.by_queue, now
@@ -103,7 +103,7 @@ class _QueueReader:
         self._lane_heads: dict[int, Mapping[tuple[str, str], _Head]] = {}
         """By priority."""
         self._pages: dict[str, Mapping[str, int]] = {}
-        """By queue that is shared, and deployment: how many runs of it are read ahead."""
+        """By shared queue and deployment: how many of the deployment's runs are read ahead."""
         self._deployments: dict[str, Deployment | None] = {}
         self.read: dict[UUID, Run] = {}
 
@@ -130,7 +130,7 @@ class _QueueReader:
         return run
 
     def live(self, deployment: str) -> int:
-        """See `Snapshot.live`. Those of all lanes are known; any other is counted when it is asked for."""
+        """See `Snapshot.live`. Deployments with lanes are counted already; any other is counted on request."""
         if deployment not in self._live:
             row = self._transaction.row("live_of_deployment", pool=self._pool.name, deployment=deployment)
             self._live[deployment] = row[0] if row else 0
@@ -143,7 +143,7 @@ class _QueueReader:
         return self._held[queue]
 
     def deployment(self, name: str) -> Deployment | None:
-        """One deployment, read once; the first of a lane brings those of all lanes."""
+        """One deployment, read once; the first one with a lane reads the deployments of all lanes."""
         if name not in self._deployments and name in self._uses.deployments:
             self._read_lanes()
         if name not in self._deployments:
@@ -178,8 +178,8 @@ class _QueueReader:
         return [self._run(row) for row in rows]
 
     def _read_lane_heads(self, limit: int, priority: int) -> Mapping[tuple[str, str], _Head]:
-        """The heads of the lanes of a priority whose deployments have room, in open queues, in one trip; each has one run more
-        than fit.
+        """The heads of the lanes with this priority in open queues whose deployments have room, in one trip. Each has one run
+        more than fits.
         """
         sizes = {
             (queue.name, lane): min(self._room_of(name) + 1, self._page_of(queue, name, limit))
@@ -198,7 +198,7 @@ class _QueueReader:
         return room(deployment.concurrency_limit if deployment else None, self.live(name))
 
     def _page_of(self, queue: WorkQueue, deployment: str, limit: int) -> int:
-        """How many runs of a lane are read ahead: as many as are asked for, or its share of a queue that is shared."""
+        """How many runs of a lane are read ahead: `limit`, or its share if the queue is shared."""
         if queue.share is Share.STRICT:
             return limit
         if queue.name not in self._pages:
@@ -217,7 +217,7 @@ class _QueueReader:
         return {"pool": self._pool.name, "queue": queue, "now": self._now, "limit": limit}
 
     def _read_heads(self, limit: int) -> Mapping[str, _Head]:
-        """The heads of the open queues, each as long as its queue's room, and not more than the claim needs."""
+        """The heads of the open queues, each as long as its queue's room, but not longer than the claim needs."""
         total, rooms = self._sizes(limit)
         if not rooms:
             return {}
@@ -230,7 +230,7 @@ class _QueueReader:
         return _heads(numbered, sizes, was_cut=len(rows) >= total)
 
     def _sizes(self, limit: int) -> tuple[int, Mapping[str, int]]:
-        """How many runs in all, and how many of each queue, in order of priority."""
+        """How many runs to read in all, and from each queue in order of priority."""
         if self._batch is None:
             size = min(max(limit, 1), HEADS)
             return max(HEADS, len(self._pool.queues)), {queue.name: size for queue in self._pool.queues}
@@ -240,7 +240,7 @@ class _QueueReader:
             for queue in self._pool.queues
             if closed_by(self._pool, queue, self._in_use, self._now) is None
         }
-        if self._pool.share is Share.FAIR:  # what each gets where all have runs enough; the rest is read as it is asked for
+        if self._pool.share is Share.FAIR:  # each queue's share if all have enough runs; more is read on request
             return total, {
                 name: share for name, share in dealt(total, sharing(self._pool, self._in_use, self._now)).items() if share
             }
@@ -252,7 +252,7 @@ class _QueueReader:
 
 
 Numbered = Sequence[tuple[int | None, Run]]
-"""Runs with their numbers in their queues, where the database gives them."""
+"""Runs with their numbers in their queues, if the database gives them."""
 
 
 def _heads(numbered: Numbered, sizes: Mapping[str, int], *, was_cut: bool) -> Mapping[str, _Head]:
@@ -265,7 +265,7 @@ def _heads(numbered: Numbered, sizes: Mapping[str, int], *, was_cut: bool) -> Ma
     order = {queue: number for number, queue in enumerate(sizes)}
     numbers = [order[run.queue] for _, run in numbered]
     if numbers != sorted(numbers):
-        return {}  # then nobody knows what a cut has left out
+        return {}  # then it is unknown what a cut has left out
     whole = list(sizes)[: numbers[-1]] if was_cut and numbers else list(sizes)
     heads = {queue: _Head(_ordered(by_queue[queue]), is_all=len(by_queue[queue]) < sizes[queue]) for queue in whole}
     if was_cut and numbered:

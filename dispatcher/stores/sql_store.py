@@ -1,9 +1,9 @@
-"""The Store protocol in SQL. A database adds its connection, its transactions, and statements of its own where they differ.
+"""The Store protocol in SQL. Each database adds its connection, its transactions, and the statements that differ.
 
-Each verb is one transaction. In one that writes, whoever comes first holds what it reads: SQLite lets one writer in at a time;
-a database with row locks has to lock a pool's row in `pool_version`, `keep_pool` and `heartbeat`, and a deployment's in
-`deployment_version`. Rows of runs are changed in the order of their ids where there is a choice, so that two do not wait for
-each other.
+Each verb is one transaction. A transaction that writes must keep others from changing what it has read. SQLite allows one
+writer at a time. A database with row locks has to lock a pool's row in `pool_version`, `keep_pool` and `heartbeat`, and a
+deployment's row in `deployment_version`. Rows of runs are changed in the order of their ids where possible, so that two
+transactions do not wait for each other.
 """
 
 from __future__ import annotations
@@ -363,7 +363,7 @@ def _newest_first(rows: Iterable[Row]) -> Sequence[Run]:
 
 
 def _has_few(transaction: Transaction, name: str, few: int) -> bool:
-    """Whether at most so many runs have a name that begins like this."""
+    """Whether at most `few` runs have a name that begins as the filter asks."""
     return int(transaction.rows("named", **named(name, few))[0][0]) <= few
 
 
@@ -373,7 +373,7 @@ def _cursor(position: tuple[Any, Any]) -> Cursor:
 
 
 def _end(transaction: Transaction, where: RunFilter, most: int) -> tuple[Any, Any] | None:
-    """Where a search ends that looks at up to `most` runs of each state; None: at the end of the list."""
+    """The position where a search of up to `most` runs of each state ends; None: the end of the list."""
     ids, parameters = ends(where, most=most)
     rows = transaction.rows_among("newest_end", ids, ends=False, **parameters)
     return (rows[0][0], rows[0][1]) if rows else None

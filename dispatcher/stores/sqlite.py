@@ -2,12 +2,12 @@
 
 * Every transaction that writes is `BEGIN IMMEDIATE`: one writer at a time, so what a claim reads stays true until it commits.
 * Write-ahead log, so that readers never wait for the writer (https://www.sqlite.org/wal.html).
-* `synchronous = FULL`: with NORMAL a power loss may take the last commits back. A claim that was taken back after its job had
-  been submitted would be made anew, by somebody who does not know that there is something to look for: "once" would be lost.
-  FULL costs one fsync per transaction.
-* A connection is opened by the first verb, and again in a process that was forked from one that had it open.
-* The file, its log and its index of the log are for their owner alone (`private_files`): jobs' environments stand in them.
-* The path `:memory:` gives a store that lives until `close` and belongs to this object alone.
+* `synchronous = FULL`: with NORMAL, a power loss may undo the last commits. If a claim were undone after its job had been
+  submitted, the run would be claimed again without a look-up of that job: "once" would be lost. FULL costs one fsync per
+  transaction.
+* The first verb opens a connection; a forked process opens its own.
+* Only the owner can read the file, its log and the log's index (`private_files`), because they hold jobs' environments.
+* The path `:memory:` gives a store that lasts until `close` and belongs to this object alone.
 """
 
 from __future__ import annotations
@@ -46,8 +46,8 @@ _inherited: list[sqlite3.Connection] = []
 def open_url(url: str) -> SqliteStore:
     """The store behind `sqlite:///relative.db` or `sqlite:////absolute.db`; `sqlite:///:memory:` for one in memory.
 
-    A missing last directory is created, for its owner alone, so that the default in the home directory needs no first
-    step. Raises `SettingsError` for another form of URL.
+    A missing last directory is created, with access for its owner alone, so that the default in the home directory needs no
+    set-up. Raises `SettingsError` for another form of URL.
     """
     path = url.removeprefix(PREFIX)
     if path == url or not path:
@@ -58,7 +58,7 @@ def open_url(url: str) -> SqliteStore:
 
 
 class SqliteStore(SqlStore):
-    """A `Store` in an SQLite file. It may be handed from thread to thread: its verbs come one after the other."""
+    """A `Store` in an SQLite file. Threads may share it: its verbs run one after the other."""
 
     def __init__(self, path: str | Path, *, busy_timeout: float = 10.0) -> None:
         """A missing file is created; a missing directory is an error. `busy_timeout`: seconds to wait for another writer."""
@@ -88,13 +88,13 @@ class SqliteStore(SqlStore):
             return migration(self.path)
 
     def migrate(self) -> None:
-        """See `Migrates.migrate`: opening the file is all."""
+        """See `Migrates.migrate`: opening the file migrates it."""
         with self._reading():
             pass
 
     def prune(self, pool: str, before: datetime, *, limit: int) -> int:
-        """See `Store.prune`. Pages that become free are given back to the file system, one by a statement: Python asks for no
-        more than the first.
+        """See `Store.prune`. Free pages are given back to the file system, one per statement: Python steps such a statement
+        only once.
         """
         with self._writing() as transaction:
             count = transaction.change("prune", pool=pool, before=before, limit=limit)
@@ -132,8 +132,8 @@ class SqliteStore(SqlStore):
         connection = sqlite3.connect(
             self.path,
             timeout=self._busy_timeout,
-            isolation_level=None,  # transactions begin where we say so
-            check_same_thread=False,  # the lock sees to it
+            isolation_level=None,  # we begin transactions ourselves
+            check_same_thread=False,  # the lock keeps threads apart
             cached_statements=256,
         )
         try:
@@ -151,7 +151,7 @@ class SqliteStore(SqlStore):
             connection.execute("ROLLBACK")
 
     def _leave_what_was_inherited(self) -> None:
-        """In a forked process: begin anew, and touch neither the parent's connection nor its lock."""
+        """In a forked process: start without a connection, and touch neither the parent's connection nor its lock."""
         if self._process == os.getpid():
             return
         if self._connection is not None:

@@ -1,4 +1,4 @@
-"""Errors of an SQLite file, in one line that says what to do."""
+"""SQLite's errors as ours: one line that says what to do."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def _translation(error: sqlite3.Error, path: str, busy_timeout: float) -> StoreE
 
 
 def primary_code(error: sqlite3.Error) -> int:
-    """The kind of an error, without its details (https://www.sqlite.org/rescode.html); 0 for one of the Python module."""
+    """The kind of an error, without its details (https://www.sqlite.org/rescode.html); 0 for an error of the Python module."""
     return int(getattr(error, "sqlite_errorcode", 0)) & 0xFF
 
 

@@ -1,4 +1,4 @@
-"""Brings an SQLite file to this code's schema: checks whose file it is, makes its settings, applies its migrations."""
+"""Brings an SQLite file to this code's schema: checks that it is ours, applies settings and migrations."""
 
 from __future__ import annotations
 
@@ -24,13 +24,15 @@ _PATIENCE = 20
 def prepare(connection: sqlite3.Connection, path: str) -> None:
     """Make a new connection fit for use. Any number of processes may open the same new file at once.
 
-    Raises `StoreSchemaError` for a newer schema, and `StoreError` for a database that is somebody else's or a library that is
-    too old.
+    Raises `StoreSchemaError` for a newer schema, and `StoreError` if the database belongs to another application or the library
+    is too old.
     """
     _refuse_an_old_library(sqlite3.sqlite_version_info)
     _refuse_a_strange_file(connection, path)
     if not Path(path).exists() or not Path(path).stat().st_size:
-        connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # what is pruned can be given back; later it takes a VACUUM
+        connection.execute(
+            "PRAGMA auto_vacuum = INCREMENTAL"
+        )  # so that pruned pages can be given back; setting it later takes a VACUUM
     _log_ahead(connection)
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA foreign_keys = ON")
@@ -38,7 +40,7 @@ def prepare(connection: sqlite3.Connection, path: str) -> None:
 
 
 def migration(path: str) -> Migration:
-    """What a file lacks. The file is neither created nor changed."""
+    """The migrations that a file lacks. The file is neither created nor changed."""
     steps = migrations("sqlite")
     current = 0
     if Path(path).exists():
@@ -62,7 +64,7 @@ def _refuse_an_old_library(current: tuple[int, int, int]) -> None:
 
 
 def _refuse_a_strange_file(connection: sqlite3.Connection, path: str) -> None:
-    """Checked before anything is written: our tables must not join another application's."""
+    """Refuse another application's file before anything is written: our tables must not be added to it."""
     connection.execute("BEGIN")  # so that both are read at once, while another process may be making the file
     owner, tables = _number(connection, "PRAGMA application_id"), _number(connection, "SELECT COUNT(*) FROM sqlite_schema")
     connection.execute("COMMIT")
@@ -97,7 +99,9 @@ def _migrate(connection: sqlite3.Connection, path: str, steps: Sequence[tuple[in
         return
     connection.execute("BEGIN IMMEDIATE")
     try:
-        _apply(connection, steps, _number(connection, "PRAGMA user_version"))  # as it is now: another may have been faster
+        _apply(
+            connection, steps, _number(connection, "PRAGMA user_version")
+        )  # read again: another process may have been faster
         connection.execute("COMMIT")
     except BaseException:
         if connection.in_transaction:

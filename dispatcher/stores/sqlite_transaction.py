@@ -1,7 +1,7 @@
-"""One transaction on an SQLite connection: many runs are changed by few statements.
+"""One transaction on an SQLite connection: few statements change many runs.
 
-At every statement Python releases its global lock and waits for it again. The other threads of a tick are busy with an SDK, so
-a statement for each of a hundred runs would lock the file, and block other writers, many times as long as the work takes.
+At every statement Python releases its global lock and waits for it again. The other threads of a tick are busy with an SDK. So
+one statement for each of a hundred runs would lock the file, and block other writers, many times longer than the work takes.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ Item = TypeVar("Item")
 
 AT_ONCE = 64
 """The most rows of one statement. Longer lists are cut into this and smaller powers of two, so that there are few different
-statements, which the connection keeps prepared."""
+statements and the connection keeps them prepared."""
 
 _EXPECTED = ("expected_id", "expected_pool", "expected_state", "expected_fence", "expected_ending")
 
@@ -25,9 +25,11 @@ class SqliteTransaction(Transaction):
     """Runs named statements on SQLite."""
 
     def change_runs(self, changes: Sequence[Change], *, ends: bool = True) -> Sequence[bool]:
-        """See `Transaction.change_runs`. A first statement asks which are as expected: one that changes several cannot say."""
+        """See `Transaction.change_runs`. A first statement finds the runs that are as expected, because a statement that
+        changes several cannot say which.
+        """
         ids = [stored(expected["expected_id"]) for _, expected in changes]
-        if len(set(ids)) < max(len(ids), 2):  # one alone; or one twice, which its first change may leave otherwise
+        if len(set(ids)) < max(len(ids), 2):  # a single run; or one run twice: after its first change it may not be as expected
             return super().change_runs(changes, ends=ends)
         matching = {run_id for part in _parts(changes) for run_id in self._as_expected(part)}
         alike: dict[Sequence[str], list[list[Any]]] = {}

@@ -47,7 +47,7 @@ class SqlConnection(Protocol):
 class Transaction:
     """Runs named statements on a connection that is in a transaction.
 
-    Parameters may be given as times, ids and states; they are stored as `rows` says.
+    Parameters may be times, ids and states; `rows` says how they are stored.
     """
 
     def __init__(self, connection: SqlConnection, statements: Mapping[str, str]) -> None:
@@ -55,15 +55,15 @@ class Transaction:
         self._statements = statements
 
     def together(self, *calls: Call) -> Sequence[Cursor]:
-        """Run named statements that do not need each other's answers; the database may get them in one message."""
+        """Run named statements that do not need each other's answers; they may be sent to the database in one message."""
         return self._run([(self._statements[name], parameters) for name, parameters in calls])
 
     def last(self, *calls: Call) -> Sequence[Cursor]:
-        """The same as the last of this transaction: the database may get the commit in the same message."""
+        """`together`, as the last statements of this transaction: the commit may be sent in the same message."""
         return self._run([(self._statements[name], parameters) for name, parameters in calls], ends=True)
 
     def heads(self, **parameters: Any) -> tuple[Sequence[Row], Sequence[Row]]:
-        """The rows of `due_heads`, and those of the deployments of its runs."""
+        """The rows of `due_heads`, and the rows of its runs' deployments."""
         runs = self.rows("due_heads", **parameters)
         names = sorted({row[_DEPLOYMENT_OF_HEAD] for row in runs} - {None})
         return runs, self.rows("deployments_named", names=json.dumps(names)) if names else ()
@@ -73,7 +73,9 @@ class Transaction:
         return self._execute(self._statements[name], parameters).fetchall()
 
     def rows_among(self, name: str, ids: str, /, *, ends: bool = True, **parameters: Any) -> Sequence[Row]:
-        """The rows of a statement with `{ids}`, a statement of its own. `ends`: nothing follows in this transaction."""
+        """The rows of a statement whose `{ids}` is replaced by another statement. `ends`: nothing follows in this
+        transaction.
+        """
         [cursor] = self._run([(self._statements[name].replace("{ids}", ids), parameters)], ends=ends)
         return cursor.fetchall()
 
@@ -86,7 +88,7 @@ class Transaction:
         return self._execute(self._statements[name], parameters).rowcount
 
     def change_each(self, name: str, parameters: Sequence[Mapping[str, Any]]) -> Sequence[int]:
-        """`change` for each of these parameters; the database may get them in one message."""
+        """`change` for each of these parameters; they may be sent to the database in one message."""
         return self._counts([(self._statements[name], values) for values in parameters])
 
     def change_runs(self, changes: Sequence[Change], *, ends: bool = True) -> Sequence[bool]:  # noqa: ARG002 - as below

@@ -1,6 +1,6 @@
-"""DynamoDB: one table, on demand. It idles at the price of its storage, which makes it the store beside a Lambda function.
+"""DynamoDB: one table, on demand. An idle table costs only its storage, so this store suits a Lambda function.
 
-The table (`definition.TABLE_DEFINITION`; `/` stands in no name, so it separates them):
+The table (`definition.TABLE_DEFINITION`; no name contains `/`, so it separates them):
 
     item         pk                   sk                  holds
     pool         POOL/<pool>          CONFIG              its configuration: limit, template, queues, `version`
@@ -26,29 +26,31 @@ The table (`definition.TABLE_DEFINITION`; `/` stands in no name, so it separates
     schema       SCHEMA               SCHEMA              the version of all this
     index        `listing`: runs by pool, newest first, with queue, deployment and state; for `runs`, and nothing else
 
-Why it is right:
+Why it is correct:
 
 * A run is written whole, on the condition that its `revision` is the one that was read, and in the same transaction as its
-  entry, its pool's slots where it takes or gives back one, and its queue's gate where it begins to wait.
-* A claim reads the slots item, decides, and writes on the condition that nobody has ended its `turn`: another claim, a change
-  of the pool, and a move that takes a slot do. One that gives a slot back does not: the claim has counted one too many.
-* A transaction holds 100 items, which is 33 claimed runs. Where more are granted, further transactions follow, each on the turn
-  that the one before has left; when somebody comes between, the answer is the prefix that was written.
-* A change of many pools and deployments is one transaction as far as that reaches (`reconfiguration` says how far), on the
-  condition that nobody has changed any of them since all were read: every change of one writes the `changed` item.
-* Windows become runs in one transaction: the runs, the note how far they reach, on the condition that nobody has written in the
-  deployment since it was read (`revision`), and when it is due again. The item with this time for all deployments of a pool is
-  written by every transaction that changes one, so that a tick asks it alone.
-* Runs that go with their schedule may be more than a transaction holds: the change notes them in the deployment, they follow
-  batch by batch, and whoever meets a note that was left finishes it first (`withdrawing`).
-* A queue goes when nobody waits in it and nobody has gone through its gate since that was looked at.
+  entry, its pool's slots if it takes or gives back one, and its queue's gate if it begins to wait.
+* A claim reads the slots item, decides, and writes on the condition that nobody has ended its `turn`. Another claim, a change
+  of the pool, or a move that takes a slot ends it. A move that gives a slot back does not: then the claim has only counted one
+  slot too many.
+* A transaction holds 100 items, which is 33 claimed runs. If more are granted, further transactions follow, each on the turn
+  that the one before has left. If another writer comes between, the claim returns the prefix that was written.
+* A change of many pools and deployments is one transaction if it fits (see `reconfiguration`), on the condition that nobody has
+  changed any of them since all were read: every change of one writes the `changed` item.
+* Windows become runs in one transaction. It writes the runs, how far the deployment's schedules have come, and when the
+  deployment is due again, on the condition that nobody has written the deployment since it was read (`revision`). One item
+  holds these due times for all deployments of a pool. Every transaction that changes such a deployment writes it, so a tick
+  reads only this item.
+* Runs that are deleted with their schedule may be more than a transaction holds: the change leaves a note in the deployment,
+  the runs follow batch by batch, and whoever finds a leftover note finishes the work first (`withdrawing`).
+* A queue is deleted only if no run waits in it and no run has passed its gate since that was checked.
 * `used/<queue>` never changes by itself; `DynamoStore.check` reads the whole table and says where it contradicts itself.
-* Every transaction has a token, which it leaves in what it writes. After a lost answer it is sent again: AWS knows the token
-  for ten minutes, and after that the items show that it was carried out.
-* Everything that decides is read with strong consistency. That is why due runs are found by entries in the table and not by an
-  index over the runs: an index lags, so that a claim could pass over the run whose turn it is (the order is a promise), and one
-  that is throttled throttles the writes to its table. The entries cost about 10 write units in a run's life (2 for each that is
-  put or deleted, for an index 1).
+* Every transaction has a token, which it leaves in the items that it writes. After a lost answer it is sent again: AWS
+  recognises the token for ten minutes, and after that the items show that it was carried out.
+* Every decision rests on strongly consistent reads. Therefore due runs have entries in the table, not in an index over the
+  runs: an index lags, so that a claim could pass over the run whose turn it is (the order is a promise), and a throttled index
+  throttles the writes to its table. The entries cost about 10 write units in a run's life (2 for each entry that is put or
+  deleted; an index would cost 1).
 
 What it costs, in write units (WRU: a transaction takes 2 for each kB of each item, an index 1) and read units (RRU: 1 for each
 4 kB), for runs of up to 1 kB; each further kB adds 2 WRU wherever a run is written (`tests/stores/dynamodb/test_costs.py`).
@@ -89,35 +91,36 @@ What it costs, in write units (WRU: a transaction takes 2 for each kB of each it
 To cancel 10,000 waiting runs by a tag takes 875 requests, 50,500 WRU and 42,000 RRU, 10,600 of these for the count before it:
 4 cents (`tests/stores/dynamodb/test_bulk.py`).
 
-In a pool whose runs may wait in lanes, a claim makes two more requests for each queue and each lane in which runs are
-due, and one that reads the entries of the pool's live runs (6 of them for one RRU). An entry of a run that expires takes 2 WRU.
-A slots item has 0.6 kB with one queue, 0.4 kB of it the minutes of the last ticks. With more than 25 queues, or three holds,
-it has more than 1 kB: each write of it takes 2 WRU more, and a heartbeat of one pool 1.
-After a pause, a claim reads one run more for each schedule with `catch_up: last` whose runs were due in it (24 at most).
-An entry of the log takes an item of 2 WRU for each kB in the transaction of its change, and every 49 runs that one piece of
-work moves or adds write it again; a page of the log takes 1 RRU for each 4 kB that it reads, what does not match included.
+In a pool whose runs may wait in lanes, a claim makes two more requests for each queue and each lane in which runs are due, and
+one that reads the entries of the pool's live runs (6 of them for one RRU). An entry of a run that expires takes 2 WRU. A slots
+item has 0.6 kB with one queue, 0.4 kB of it the minutes of the last ticks. With more than 25 queues, or three holds, it has
+more than 1 kB: each write of it takes 2 WRU more, and a heartbeat of one pool 1. After a pause, a claim reads one more run for
+each schedule with `catch_up: last` whose runs were due in the pause (24 at most). An entry of the log is an item in the
+transaction of its change, at 2 WRU for each kB. Work on many runs writes it again for every 49 runs. A page of the log takes 1
+RRU for each 4 kB that it reads, entries that do not match included.
 
-A notification takes an entry of 2 WRU, and another 2 WRU when it was delivered or a late run is claimed.
-A run that is added, claimed, submitted, seen to run and seen to end costs some 30 WRU and 5 RRU: at $0.625 and $0.125 for a
-million, $20 for a million runs. Nothing in it depends on how many runs wait; runs that are held back (`not_before`) and come
-first in their queue are read and passed over, 30 of them for one RRU.
+A notification takes an entry of 2 WRU, and another 2 WRU when it was delivered or a late run is claimed. A run that is added,
+claimed, submitted, seen to run and seen to end costs some 30 WRU and 5 RRU: at $0.625 and $0.125 for a million, $20 for a
+million runs. The cost does not depend on how many runs wait. Runs that are held back (`not_before`) and come first in their
+queue are read and passed over, 30 of them for one RRU.
 
 What breaks first:
 
 * 1 thousand runs a day: nothing; $0.60 a month.
-* A pool with many deployments that have schedules: its item of windows takes 2 WRU for each 25 of them whenever windows of one
-  become runs. With 500, that is more than the run costs; 400 kB hold some thousands. More pools share nothing.
+* A pool with many deployments that have schedules: whenever windows of one become runs, the item of windows takes 2 WRU for
+  each 25 deployments. With 500, that is more than the run costs; 400 kB hold some thousands. Divide them among more pools,
+  which share nothing.
 * 100 thousand (1.2 a second; $60 a month): nothing in the table. Ends that come as single events meet at the slots item of
   their pool: from some tens a second in one pool on, transactions conflict and are repeated. A tick settles up to 49 in one.
 * A thousand pools, most of them idle: each tick looks into each of them, with four requests or more, and into eight pools at a
   time: some 3 seconds. With one queue each and a tick a minute, that and their heartbeats cost $75 a month; a single idle pool
-  costs $0.09 (7 RRU and 2 WRU a tick). One query could name the pools with work only if all writes noted it in one partition:
-  2 WRU more for each of them, and 1,000 WRU a second for all pools together. Ticks that each name a part of the pools share
+  costs $0.09 (7 RRU and 2 WRU a tick). One query could name the pools with work only if all writes noted it in one partition: 2
+  WRU more for each of them, and 1,000 WRU a second for all pools together. Ticks that each name some of the pools share
   nothing.
 * 1 million (12 a second; $600 a month): bursts. A partition key takes 1,000 WRU a second, so a queue lets 250 runs a second in
   and out (`DUE/`), a pool some 200 a second through its life (`listing`), and 100 thousand runs at once take minutes to add.
-  Callers that add single runs meet at the gate of their queue as ends do at the slots: add them in batches. The answer to each
-  of these is the same: more pools; they share nothing. `history_days` (30) bounds what is stored.
+  Callers that add single runs conflict at the gate of their queue, as ends do at the slots: add them in batches. The remedy for
+  all of these is the same: more pools, which share nothing. `history_days` (30) bounds what is stored.
 """
 
 from __future__ import annotations
@@ -158,7 +161,7 @@ def open_url(url: str) -> DynamoStore:
 
 
 def is_table(name: str) -> bool:
-    """Whether a table may have this name; what else stands in its place in a URL may be a key."""
+    """Whether a table may have this name. Another text in its place in a URL may be a key."""
     return _TABLE.fullmatch(name) is not None
 
 

@@ -1,10 +1,10 @@
-"""Whether an answer is DynamoDB's, and is the answer to the request.
+"""Checks that an answer comes from DynamoDB and answers the request.
 
-Status 200 alone proves nothing: a gateway, a sign-in page or a broken proxy answers 200 as well, and the SDK reads
-whatever is there as an answer without content. Every request here asks for `ReturnConsumedCapacity`, which costs nothing, and
-an answer counts only if it contains that, with the name of the table. Only a service that carried the request out does.
-Where a body comes with a checksum, as DynamoDB sends them all (`x-amz-crc32`), it has to be the body's: the SDK looks at it
-only to ask again, and takes the body of its last attempt as it is.
+Status 200 alone proves nothing: a gateway, a sign-in page or a broken proxy answers 200 as well, and the SDK reads any such
+body as an answer without content. Every request here asks for `ReturnConsumedCapacity`, which costs nothing, and an answer
+counts only if it contains that, with the name of the table. Only a service that carried the request out sends that. If a body
+comes with a checksum (DynamoDB always sends one, `x-amz-crc32`), the two must match. The SDK uses the checksum only to decide
+on a retry, and accepts the body of its last attempt unchecked.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from typing import Any
 from zlib import crc32
 
 ECHO: Mapping[str, Any] = {"ReturnConsumedCapacity": "TOTAL"}
-"""What a request asks for so that its answer names the table."""
+"""The parameter that makes an answer name its table."""
 
 ODD = (AttributeError, KeyError, IndexError, TypeError, ValueError, RecursionError)
 """The exceptions that an answer of another shape causes, in the SDK and here."""
 
 _KINDS: Mapping[str, type] = {"S": str, "N": str, "BOOL": bool}
-"""The kinds of attributes that we write, and what the SDK makes of them."""
+"""The kinds of attributes that we write, and the SDK's Python type for each."""
 _ECHOES = frozenset({"get_item", "put_item", "update_item", "query", "scan", "batch_get_item", "transact_write_items"})
 
 
@@ -36,7 +36,7 @@ def check_sum(response_dict: Mapping[str, Any], **_: Any) -> None:
 
 
 def with_echo(operation: str, request: Mapping[str, Any]) -> dict[str, Any]:
-    """The parameters of a request, with those that make its answer recognisable."""
+    """The parameters of a request, with the ones that make its answer recognisable."""
     return {**request, **ECHO} if operation in _ECHOES else dict(request)
 
 

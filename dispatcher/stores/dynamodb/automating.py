@@ -1,4 +1,4 @@
-"""What automations make of one occasion, in one transaction: see `Store.automate`."""
+"""What automations do on one occasion, written in one transaction: see `Store.automate`."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Automating:
         self._automations, self._log = automations, log
 
     def automate(self, automated: Automated) -> bool:
-        """See `Store.automate`. Whatever refuses the transaction has changed since it was read."""
+        """See `Store.automate`. The transaction is refused if something has changed since it was read."""
         transitions.check(automated.moves)
         token = self._table.new_token()
         try:
@@ -51,7 +51,7 @@ class Automating:
         return True
 
     def _saved(self, automated: Automated, token: str) -> Iterator[Piece]:
-        """What saves the pools and deployments."""
+        """The actions that save the pools and deployments."""
         for pool in automated.pools:
             yield Piece(actions=self._pools.saving(pool, pool.version, token)[1])
         names = [deployment.name for deployment in automated.deployments]
@@ -63,7 +63,7 @@ class Automating:
             yield self._deployments.saving(deployment, deployment.version, automated.now, before, token)[1]
 
     def _runs(self, automated: Automated) -> Iterator[RunWrite]:
-        """The run that owed its end, new runs whose ids do not exist, and moves that apply."""
+        """The run whose end was looked at, new runs whose ids do not exist, and moves that apply."""
         owing = automated.run
         ids = [*([owing.id] if owing else []), *(run.id for run in automated.runs), *(move.run_id for move in automated.moves)]
         stored = self._writer.read(ids) if ids else {}

@@ -1,4 +1,4 @@
-"""The methods of the store that are about automations."""
+"""The store's methods for automations."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from dispatcher.stores.dynamodb.automations import Automations
 
 
 class AutomationVerbs:
-    """What a store does with automations, but for the runs that owe their ends."""
+    """The store's methods for automations, except those about runs whose ends automations must look at."""
 
     _automations: Automations
     _automating: Automating
@@ -52,5 +52,5 @@ class AutomationVerbs:
         self._automations.notified(notifications)
 
     def prune_firings(self, before: datetime, *, limit: int) -> int:  # noqa: ARG002 - DynamoDB does it, by `expires_at`
-        """See `Store.prune_firings`: they go by themselves after `history`."""
+        """See `Store.prune_firings`: DynamoDB deletes them after `history`."""
         return 0

@@ -1,8 +1,8 @@
-"""Automations: one item each, and one common item that says which ends are owed to them and which pools they look at.
+"""Automations: one item each, and one common item that says which ends and which pools they look at.
 
-The common item (`watches`) is read with the runs whose ends are written, and with a pool: so an end is owed in the transaction
-that writes it, and a pool that no automation looks at costs no request. An automation that is made at that moment may miss the
-end.
+The common item (`watches`) is read together with runs that are about to end, and with a pool. So the transaction that writes an
+end also marks it for the automations, and a pool that no automation looks at costs no request. An automation that is created at
+that moment may miss the end.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class Automations:
             saved, actions = self._changing([automation], {automation.name: expected_version}, (), token)
             if not self._table.transact({**actions, **changed(token), **self._log.actions(entries_of(entry))}, token):
                 return saved[0]
-        raise AssertionError  # the rounds end by an error
+        raise AssertionError  # the rounds end with an error
 
     def delete(self, name: str, entry: LogEntry | None) -> None:
         """See `Store.delete_automation`."""
@@ -68,14 +68,14 @@ class Automations:
     def changing(
         self, automations: Sequence[Automation], versions: Mapping[str, int], gone: Sequence[str], token: str
     ) -> Actions:
-        """What saves and deletes these automations, together with the item of all watches."""
+        """The actions that save and delete these automations, and write the item of all watches."""
         if len(automations) + len(gone) > MOST:
             raise StoreError(f"{len(automations) + len(gone)} automations change: DynamoDB changes at most {MOST} at once")
         expected = {automation.name: versions.get(automation.name) for automation in automations}
         return self._changing(automations, expected, gone, token)[1] if automations or gone else {}
 
     def restore(self, automations: Sequence[Automation], firings: Sequence[Firing]) -> None:
-        """See `Store.restore`: as they are given; those that are there are left alone."""
+        """See `Store.restore`: they are written unchanged; existing ones are left alone."""
         if automations or firings:
             self._restore(automations)
         for firing in firings:
@@ -110,7 +110,7 @@ class Automations:
                 self._table.transact(self._replacing(before, after), self._table.new_token())
 
     def recording(self, firings: Sequence[Firing]) -> Actions:
-        """What records firings that are not recorded yet."""
+        """The actions that record firings that are not recorded yet."""
         actions: Actions = {}
         for firing in firings:
             put = {"Item": self._firing_item(firing), "ConditionExpression": "attribute_not_exists(pk)"}
@@ -122,7 +122,7 @@ class Automations:
     def _changing(
         self, automations: Sequence[Automation], versions: Mapping[str, int | None], gone: Sequence[str], token: str
     ) -> tuple[Sequence[Automation], Actions]:
-        """The automations as they will be read, and what saves them. Raises what the store's methods raise."""
+        """The automations as they will be read, and the actions that save them. Raises what the store's methods raise."""
         turn, stored = self._turn(), {automation.name: automation for automation in self.all()}
         for name in gone:
             if name not in stored:
@@ -169,7 +169,7 @@ class Automations:
 
 
 def progressing(automation: Automation) -> Actions:
-    """What notes the progress of an automation that has not changed since it was read."""
+    """The actions that note an automation's progress if it has not changed since it was read."""
     update = {
         "UpdateExpression": "SET progress = :progress, revision = :next",
         "ConditionExpression": "#version = :version AND revision = :revision",
@@ -185,7 +185,7 @@ def progressing(automation: Automation) -> Actions:
 
 
 def _watching(automations: Sequence[Automation], turn: str | None, token: str) -> Action:
-    """The action that writes the item of all watches, provided that it has not changed since it was read."""
+    """The action that writes the item of all watches if it has not changed since it was read."""
     watches = [{**asdict(watch), "end_states": sorted(watch.end_states)} for watch in map(watch_of, automations)]
     item: Item = {"watches": {"S": json.dumps(watches, separators=(",", ":"))}, "turn": {"S": token}}
     if turn is None:
@@ -225,7 +225,7 @@ def _listed(firing: Firing) -> Key:
 
 
 def _entry(firing: Firing) -> Actions:
-    """The entry by which ticks find a firing whose hooks are still to be notified."""
+    """The entry by which ticks find a firing whose hooks are not notified yet."""
     if firing.notify_at is None:
         return {}
     item: Item = {"listed": {"S": _listed(firing)[1]}}

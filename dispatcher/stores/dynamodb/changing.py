@@ -21,7 +21,7 @@ from dispatcher.stores.dynamodb.run_writes import RunWrite, RunWriter
 
 
 class Changing:
-    """Adds and changes runs, batch by batch, each with the entry of the log."""
+    """Adds and changes runs in batches, each together with the entry of the log."""
 
     def __init__(self, table: Table, writer: RunWriter, pools: Pools, log: Log) -> None:
         self._table, self._writer, self._pools, self._log = table, writer, pools, log
@@ -97,7 +97,7 @@ class Changing:
     ) -> frozenset[UUID]:
         """Change runs by pure functions of the stored runs; a function returns None for a run that stays as it is.
 
-        `check` is called before each round of writes. `ends`: some may end, and then owe that to automations.
+        `check` is called before each round of writes. `ends`: some runs may end, and automations may have to look at that.
         """
         left, changed = dict(functions), set[UUID]()
         for _ in self._table.rounds("runs were not moved"):

@@ -1,5 +1,5 @@
-"""What `store check` checks: whether the counted slots are those that runs hold, and whether every run and every deployment is
-where ticks look.
+"""What `store check` checks: whether the counted slots match the slots that runs hold, and whether ticks can find every run and
+every deployment.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def _entries(items: dict[Key, Item], runs: Sequence[Run]) -> Iterator[str]:
 
 
 def _windows(items: dict[Key, Item]) -> Iterator[str]:
-    """What the items of the pools' windows say, against the deployments."""
+    """Contradictions between the items of the pools' windows and the deployments."""
     expected: dict[tuple[str, str], Any] = {}
     present: dict[tuple[str, str], Any] = {}
     for (partition, name), item in items.items():

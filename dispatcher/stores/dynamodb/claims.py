@@ -33,7 +33,7 @@ class _ClaimWrite:
 
 
 class ClaimTry:
-    """One try of a claim of one pool. It is over when somebody else has claimed or changed the pool since it was read."""
+    """One try of a claim of one pool. It fails if somebody else has claimed or changed the pool since it was read."""
 
     def __init__(self, table: Table, changes: RunWriter, stored_pool: StoredPool, now: datetime, lease: timedelta) -> None:
         self._table, self._changes, self._stored_pool = table, changes, stored_pool
@@ -44,7 +44,7 @@ class ClaimTry:
         self._live: LiveRuns | None = None
 
     def claim(self, takeovers: int, decide: Decide) -> Claims | None:
-        """The claims; empty when there was nothing to do. None when another writer came first and nothing was claimed."""
+        """The claims; empty if there was nothing to do; None if another writer came first and nothing was claimed."""
         repeats = self._abandoned(takeovers)
         decision = decide(self._snapshot(self._ticked()))
         writes = [self._taken_over(stored) for stored in repeats]
@@ -130,7 +130,7 @@ class ClaimTry:
         return self._deployments[name]
 
     def _abandoned(self, limit: int) -> Sequence[Stored]:
-        """Claims whose lease has ended without a submission, longest over first."""
+        """Claims whose lease has ended without a submission, oldest first."""
         if limit <= 0:
             return []
         entries = self._table.query(keys.claimed(self._pool), before=keys.after(self._now), page=min(limit, 1000))
@@ -143,7 +143,7 @@ class ClaimTry:
         over = run.lease_until is not None and run.lease_until <= self._now
         return run.state in transitions.TAKEN_OVER_IN and run.submission is None and over
 
-    # What is made of it
+    # The result of a decision
 
     def _decided(self, decision: Decision, taken: set[UUID]) -> Sequence[_ClaimWrite]:
         """The writes of a decision, in order. Runs that have changed since the decision are left out."""
@@ -176,14 +176,14 @@ class ClaimTry:
         self._changes.watches = self._stored_pool.watches
         return _ClaimWrite(RunWrite(before=stored, after=self._changes.owing(stored, after)), repeat)
 
-    # How it is written
+    # Writing
 
     def _carry_out(self, writes: Sequence[_ClaimWrite]) -> Sequence[_ClaimWrite]:
-        """The writes that succeeded. They are a prefix, since each transaction requires the turn that the previous one has
-        left.
+        """Write; returns the writes that succeeded. They are a prefix, since each transaction requires the turn that the
+        previous one left.
 
-        If a transaction fails after others were written, its runs wait for the next claim; if it is unknown whether it was
-        written, to the lease.
+        If a transaction fails after others were written, its runs wait for the next claim. If it is unknown whether it was
+        written, they wait until the lease ends.
         """
         by_run = {write.change.after.id: write for write in writes}
         turn = Turn(pool=self._pool, expected=self._stored_pool.turn, now=self._now)

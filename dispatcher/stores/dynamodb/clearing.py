@@ -1,4 +1,4 @@
-"""Deletes what a deleted pool leaves, its deployments and ended runs, piece by piece.
+"""Deletes the deployments and ended runs of a deleted pool, piece by piece.
 
 Each piece is deleted on the condition that the name is still marked `leaving`, so that a delayed request never touches a new
 pool of this name, and a deployment only while it belongs to the deleted pool.
@@ -25,7 +25,7 @@ def is_leaving(name: Item) -> bool:
 
 
 def clear(table: Table, pool: str) -> bool:
-    """Delete what a deleted pool has left, and free its name; False when there is no deleted pool of that name."""
+    """Delete what a deleted pool has left, and free its name; False if there is no deleted pool of that name."""
     for past in table.rounds(f"what deleted work pool {pool!r} left could not be deleted"):
         name = table.items([keys.name(pool)]).get(keys.name(pool))
         if name is None or not is_leaving(name):
@@ -36,7 +36,7 @@ def clear(table: Table, pool: str) -> bool:
 
 
 def _take_away(table: Table, pool: str, token: str) -> bool:
-    """Delete all of it; False when something changed after it was read."""
+    """Delete all of it; False if something changed after it was read."""
     condition = {"ConditionExpression": "leaving = :token", "ExpressionAttributeValues": {":token": {"S": token}}}
     left = iter(list(_left_by(table, pool)))
     while piece := dict(islice(left, MAX_ACTIONS - 1)):
@@ -77,7 +77,9 @@ def _left_by(table: Table, pool: str) -> Iterator[tuple[Key, Action]]:
 
 
 def _belongs_to(pool: str) -> Mapping[str, Any]:
-    """Somebody may meanwhile save the deployment into another pool, note a withdrawal in it, or delete it."""
+    """The condition that the deployment still belongs to the pool: meanwhile somebody may move it, note a withdrawal in it, or
+    delete it.
+    """
     return {
         "ConditionExpression": "attribute_not_exists(pk) OR (#pool = :pool AND attribute_not_exists(withdrawing))",
         "ExpressionAttributeNames": {"#pool": "pool"},

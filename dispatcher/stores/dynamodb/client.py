@@ -26,10 +26,9 @@ FAILURES = Failures(
 def connect(
     region: str | None, endpoint: str | None, session: Session | None = None, *, read_seconds: float = READ_SECONDS
 ) -> Any:
-    """A client without retries of its own: `requests` is the one place that repeats.
+    """A client without its own retries: only the module `requests` repeats.
 
-    For arguments that are None, the usual AWS settings apply. Credentials are looked up by the first request. Raises
-    `NoClient`.
+    For arguments that are None, the usual AWS settings apply. The first request looks up credentials. Raises `NoClient`.
     """
     try:
         return _connected(region, endpoint, session, read_seconds)

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 SCHEMA_VERSION = 1
-"""What is in the table; raised when the items change in a way that older code cannot read."""
+"""The version of the table's contents. It rises when items change in a way that older code cannot read."""
 
 LISTING = "listing"
-"""The one index: runs of a pool, newest first, for people. No decision depends on it."""
+"""The only index: runs of a pool, newest first, for people. No decision depends on it."""
 
 CONNECT_SECONDS = 2.0
 READ_SECONDS = 5.0

@@ -1,4 +1,4 @@
-"""Deployments: few, and all in one partition."""
+"""Deployments: they are few, and all in one partition."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ from dispatcher.stores.dynamodb.withdrawing import LONG_AGO, QueueAddress, Withd
 from dispatcher.stores.rows import DEPLOYMENT
 
 MAX_QUEUES = 10
-"""Queues in which a deployment's runs are looked for: its own, and the last it had before."""
+"""The most queues in which a deployment's runs are searched: its own, and the last ones it had before."""
 
 OWN = ("revision", "places", "withdrawing", "leaving")
-"""The attributes of a deployment's item beside its fields."""
+"""The attributes of a deployment's item besides its fields."""
 
 
 @dataclass(frozen=True, slots=True)
 class StoredDeployment:
-    """A deployment as it was read. None of its runs is still to be withdrawn."""
+    """A deployment as it was read, with no pending withdrawal."""
 
     item: Item
     deployment: Deployment
@@ -42,7 +42,7 @@ class StoredDeployment:
 
     @property
     def queues(self) -> Sequence[QueueAddress]:
-        """Where runs that its schedules made may wait, its own queue first."""
+        """The queues where runs of its schedules may wait, its own queue first."""
         if "places" not in self.item:
             return [(self.deployment.pool, self.deployment.queue)]
         with readable("places"):
@@ -55,14 +55,14 @@ StoredDeployments = Mapping[str, StoredDeployment]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Piece:
-    """What a transaction writes for a deployment, or for many nouns. Entries of windows are separate, because they share
-    items.
+    """What a transaction writes for a deployment, or for many nouns. Entries of windows are separate, because several share one
+    item.
     """
 
     actions: Actions = field(default_factory=dict)
     entries: windows.Changed = field(default_factory=dict)
     withdrawn: tuple[Withdrawal, ...] = ()
-    """Withdrawals that the transaction notes, to be finished after it."""
+    """Withdrawals that the transaction notes; they are finished after it."""
 
     @property
     def whole(self) -> Actions:
@@ -89,12 +89,12 @@ class Deployments:
         return deployment_in(self._table.items([keys.deployment(name)]).get(keys.deployment(name)))
 
     def settled(self, names: Iterable[str]) -> StoredDeployments:
-        """Those of these deployments that exist, after all their pending withdrawals are finished."""
+        """Those of the named deployments that exist, after all their pending withdrawals are finished."""
         item_keys = [keys.deployment(name) for name in names]
         return self._settled(lambda: self._table.items(item_keys).values())
 
     def all_settled(self) -> StoredDeployments:
-        """Likewise every deployment."""
+        """Every deployment, likewise."""
         return self._settled(lambda: self._table.query(keys.DEPLOYMENTS))
 
     def finish(self) -> bool:
@@ -143,7 +143,7 @@ class Deployments:
         return decode(DEPLOYMENT, item), Piece(actions=actions, entries=written, withdrawn=withdrawn)
 
     def restore(self, deployment: Deployment) -> None:
-        """See `Store.restore`: as it is given; one that is there is left alone."""
+        """See `Store.restore`: it is written unchanged; an existing one is left alone."""
         if self.settled([deployment.name]):
             return
         token = self._table.new_token()
@@ -194,7 +194,7 @@ class Deployments:
         return {stored.deployment.name: stored for stored in map(_stored, items)}
 
     def _withdrawn(self, stored: StoredDeployment | None, slugs: frozenset[str], after: datetime) -> tuple[Withdrawal, ...]:
-        """The withdrawals that are needed: none if no such run waits. A run that begins to wait later changes the revision."""
+        """The withdrawals that are needed; none if no such run waits. A run that begins to wait later changes the revision."""
         if stored is None or not slugs:
             return ()
         name, queues, ranked = stored.deployment.name, tuple(stored.queues), stored.deployment.has_priorities
@@ -202,7 +202,7 @@ class Deployments:
         return (withdrawal,) if any(True for _ in islice(entries(self._table, withdrawal), 1)) else ()
 
     def _withdraw(self, piece: Piece) -> None:
-        """The withdrawals that a transaction has noted."""
+        """Finish the withdrawals that a transaction has noted."""
         if piece.withdrawn:
             self.settled([withdrawal.deployment for withdrawal in piece.withdrawn])
 

@@ -1,4 +1,4 @@
-"""Nouns as items: the columns of `stores.rows` as DynamoDB's typed attributes. For None, there is no attribute."""
+"""Nouns as items: the columns of `stores.rows` as DynamoDB's typed attributes. None is stored as no attribute."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ T = TypeVar("T")
 Item = dict[str, Mapping[str, Any]]
 
 USED = "used/"
-"""Before the name of a queue: the attribute of the slots item that counts the queue's slots in use."""
+"""The prefix, before a queue's name, of the attribute in the slots item that counts the queue's slots in use."""
 MAX_BYTES = 390_000
 """The most bytes of a run. A DynamoDB item holds 400 kB (409,600 bytes), including its keys and names."""
 
@@ -49,14 +49,14 @@ class Stored:
 
 @dataclass(frozen=True, slots=True)
 class RunEntry:
-    """A run's entry, in the partition of its state. Ticks find the run by it."""
+    """A run's entry, in the partition of its state. Ticks find the run by its entry."""
 
     key: Key
     item: Item
 
 
 class Beat(NamedTuple):
-    """What an update that is a heartbeat says."""
+    """The parts of an update that notes a heartbeat."""
 
     assigned: str
     names: Mapping[str, str]
@@ -64,7 +64,7 @@ class Beat(NamedTuple):
 
     @property
     def update(self) -> dict[str, Any]:
-        """An update that is nothing else, of a pool that exists."""
+        """An update that only notes the heartbeat, if the pool exists."""
         return {
             "UpdateExpression": f"SET {self.assigned}",
             "ConditionExpression": "attribute_exists(pk)",
@@ -99,7 +99,7 @@ def plain(attribute: Mapping[str, Any]) -> Any:
 
 
 def text_in(item: Item, name: str) -> str:
-    """The text of an attribute that is always there. Raises `StoreUnavailable` where there is none."""
+    """The text of an attribute that always exists. Raises `StoreUnavailable` if it is missing."""
     text = item.get(name, {}).get("S")
     if text is None:
         raise StoreUnavailable(f"DynamoDB: an item came without the text {name!r}: try again")
@@ -107,7 +107,7 @@ def text_in(item: Item, name: str) -> str:
 
 
 def number_in(item: Item, name: str) -> int:
-    """The whole number of an attribute that is always there. Raises `StoreUnavailable` where there is none."""
+    """The whole number of an attribute that always exists. Raises `StoreUnavailable` if it is missing."""
     with readable(name):
         return int(item[name]["N"])
 
@@ -141,18 +141,18 @@ def key_in(item: Item) -> Key:
 
 
 def size(item: Item) -> int:
-    """What an item weighs in bytes, as AWS counts it: names and values."""
+    """The size of an item in bytes, as AWS counts it: names and values."""
     return _OVERHEAD + sum(len(name.encode()) + _weight(value) for name, value in item.items())
 
 
 def unknown(item: Item | None, names: Iterable[str]) -> Item:
-    """The attributes besides these: newer code has written them, and whoever writes the item anew keeps them."""
+    """All attributes except these. Newer code has written them, so they are kept when the item is written anew."""
     own = {*names, "pk", "sk"}
     return {name: value for name, value in (item or {}).items() if name not in own}
 
 
 def pool_item(pool: WorkPool, before: Item | None = None) -> Item:
-    """The configuration of a pool, its queues included, with what newer code has written into the item `before`."""
+    """The configuration of a pool with its queues, and with attributes that newer code has written into the item `before`."""
     ticked = (*_TICKED, "ticked_hours")
     item = {name: value for name, value in encode(POOL, pool).items() if name not in ticked}
     queues = {queue["name"]: queue for queue in _queues_in(before)} if before else {}
@@ -201,13 +201,13 @@ def deployment_in(item: Item | None) -> Deployment | None:
 
 
 def used_in(slots: Item) -> Mapping[str, int]:
-    """Slots in use by queue; those that hold none are left out."""
+    """Slots in use, by queue; queues that hold none are left out."""
     counts = {name.removeprefix(USED): number_in(slots, name) for name in slots if name.startswith(USED)}
     return {queue: count for queue, count in counts.items() if count}
 
 
 def run_item(run: Run, revision: str, expires_at: datetime | None) -> Item:
-    """A run, whole; `expires_at` is when DynamoDB may delete it."""
+    """The item of a whole run; DynamoDB may delete it at `expires_at`."""
     item = encode(RUN, run)
     item |= {"revision": {"S": revision}, "listed": {"S": keys.newest_first(run.created_at, run.id)}}
     return {**item, EXPIRES_AT: {"N": str(int(expires_at.timestamp()))}} if expires_at else item
@@ -229,17 +229,17 @@ def small(run: Run) -> Run:
 
 
 def as_read(run: Run) -> Run:
-    """The run exactly as it will be read, sharing nothing mutable."""
+    """The run exactly as it will be read; it shares nothing mutable with the original."""
     return RUN.decode(list(RUN.encode(run).values()))
 
 
 def is_run(key: Key) -> bool:
-    """Whether the item of this key is a run, whole."""
+    """Whether the item of this key is a whole run."""
     return key[0].startswith("RUN/")
 
 
 def entry_of(run: Run) -> RunEntry | None:
-    """The entry by which ticks find the run; None when ticks have nothing left to do for it."""
+    """The entry by which ticks find the run; None if ticks have nothing left to do for it."""
     if run.state is RunState.SCHEDULED:
         return RunEntry((keys.waiting(run.pool, run.queue), keys.in_lane(run.lane, keys.at(run.due_at, run.id))), _waiting(run))
     if run.state.holds_slot and run.submission is None:
@@ -252,7 +252,7 @@ def entry_of(run: Run) -> RunEntry | None:
 
 
 def entries_of(run: Run) -> dict[Key, Item]:
-    """All entries of a run: the one by which ticks find it, and those of its notification, its expiry and what it owes."""
+    """All entries of a run: the one by which ticks find it, and those for its notification, its expiry and automations."""
     main = entry_of(run)
     entries = {main.key: main.item} if main else {}
     if run.notify_at is not None:
@@ -276,7 +276,7 @@ def expiry(run: Run, now: datetime, history: timedelta) -> datetime | None:
 
 
 def _waiting(run: Run) -> Item:
-    """The attributes of a waiting run's entry: until when it is held back, when it expires, and its schedule while it can be
+    """The attributes of a waiting run's entry: the end of its back-off, when it expires, and its schedule while it can be
     withdrawn.
     """
     times = {"not_before": run.not_before, "start_by": run.expires_at}
@@ -298,7 +298,7 @@ def is_expired(entry: Item, now: int) -> bool:
 
 
 def _claimed(run: Run) -> Item:
-    """The attributes of the entry of a claim. Its deployment, which is empty for none, is counted."""
+    """The attributes of a claim's entry. Its deployment (empty for none) is used for counting."""
     return {"queue": typed(run.queue), "deployment": typed(run.deployment or "")}
 
 

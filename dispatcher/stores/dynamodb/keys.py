@@ -1,4 +1,4 @@
-"""Where every item stands. Names hold neither `/` nor control characters, so `/` separates them."""
+"""The keys of all items. Names contain neither `/` nor control characters, so `/` separates them."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ WINDOWS = "WINDOWS"
 """The sort key of the item that says when the deployments of a pool are due."""
 
 LANE = "lane/"
-"""Before the name of a lane in the sort keys of waiting runs. Sorts after every time."""
+"""The prefix of a lane's name in the sort keys of waiting runs. Sorts after every time."""
 
 LEAST_ID = UUID(int=0)
 
 AFTER_WINDOWS = f"{WINDOWS}0"
-"""Sorts after the last item of a pool. From `lanes` up to here stands everything but its configuration."""
+"""Sorts after the last item of a pool. All its items but the configuration lie between `lanes` and here."""
 
 _FIRST = datetime.min.replace(tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -148,7 +148,7 @@ def automation(name: str) -> Key:
 
 
 def owed(pool: str) -> str:
-    """The partition of the entries of runs that owe their ends to automations."""
+    """The partition of the entries of runs whose ends automations must look at."""
     return f"OWED/{pool}"
 
 
@@ -158,18 +158,18 @@ def fired(pool: str) -> str:
 
 
 def at(time: datetime | None, run_id: UUID | None = None) -> str:
-    """A sort key by time, then id; without an id, one that sorts before all of that time. None sorts last."""
+    """A sort key by time, then id. Without an id, it sorts before all keys of that time. None sorts last."""
     moment = _NEVER if time is None else f"{_ticks(time):018d}"
     return moment if run_id is None else f"{moment}#{run_id.hex}"
 
 
 def after(time: datetime) -> str:
-    """A sort key that sorts after everything of that time, and before everything later."""
+    """A sort key that sorts after all keys of that time, and before all later ones."""
     return f"{_ticks(time):018d}~"
 
 
 def just_before(sort_key: str) -> str:
-    """A sort key that sorts after everything before this one, by time and id, and equals none of them."""
+    """A sort key directly before this one: it sorts after all earlier keys and equals none of them."""
     return f"{sort_key[:-1]}{chr(ord(sort_key[-1]) - 1)}~"
 
 
@@ -179,8 +179,8 @@ def newest_first(time: datetime, run_id: UUID) -> str:
 
 
 def listed_between(since: datetime | None, until: datetime | None, after: tuple[datetime, UUID] | None) -> tuple[str, str]:
-    """The bounds of the sort keys by `newest_first` of runs that were created at `since` or later and before `until`, and that
-    come after a run. None of them equals a bound.
+    """The bounds of `newest_first` keys of runs that were created at `since` or later, before `until`, and that come after the
+    run `after`. No key equals a bound.
     """
     starts = [f"{10**18 - _ticks(until):018d}~"] if until else []
     starts += [f"{newest_first(*after)}~"] if after else []

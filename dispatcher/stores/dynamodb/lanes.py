@@ -1,4 +1,4 @@
-"""Lanes hold the waiting runs of deployments with a limit or a share, in the partition of their queue."""
+"""Lanes: where runs of deployments with a limit or a share wait, in the partition of their queue."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from dispatcher.stores.dynamodb.requests import Table
 def lanes_in(
     table: Table, pool: str, queue: str, now: datetime | None = None, among: tuple[str, str] = ("", "")
 ) -> Iterator[str]:
-    """The lanes of a queue in which runs wait (and are due at that time): a request for each, and one more. `among`: those
-    whose names lie between two texts.
+    """The lanes of a queue in which runs wait (and are due at `now`), with one request per lane and one more. `among`: only
+    lanes whose names lie between two texts.
     """
     first, last = (f"{keys.LANE}{name}" for name in among)
     before = last if among[1] else ""
@@ -40,13 +40,13 @@ def lane_entries(
 class LiveRuns:
     """The runs that hold slots of a pool, counted from the entries of the runs.
 
-    A run whose entry moves meanwhile is missed, and counts for every deployment.
+    A run whose entry moves during the count is missed; it then counts for every deployment.
     """
 
     by_place: Mapping[tuple[str, str], int]
     """By queue and deployment, which is empty for runs without one."""
     used: Mapping[str, int]
-    """By queue: the slots that the pool counted before."""
+    """By queue: the slots in use, by the pool's own count before."""
 
     def of(self, deployment: str) -> int:
         """How many runs of a deployment hold a slot of the pool."""
@@ -59,7 +59,7 @@ class LiveRuns:
 
 
 def live_in(table: Table, pool: str, used: Mapping[str, int]) -> LiveRuns:
-    """Count the runs that hold slots. Claims are read before live jobs, because a run moves from the former to the latter."""
+    """Count the runs that hold slots. Claims are read before live jobs, because runs move from claims to live jobs."""
     places: dict[str, tuple[str, str]] = {}
     for item in table.query(keys.claimed(pool)):
         run_id = id_in(key_in(item)).hex
@@ -72,7 +72,7 @@ def live_in(table: Table, pool: str, used: Mapping[str, int]) -> LiveRuns:
 
 
 def _deployment_of(table: Table, entry: Item) -> str:
-    """The deployment of a claimed run whose entry older code wrote."""
+    """The deployment of a claimed run whose entry was written by older code, without it."""
     key = keys.run(id_in(key_in(entry)))
     item = table.items([key]).get(key)
     return "" if item is None else run_in(item).run.deployment or ""

@@ -21,7 +21,7 @@ from dispatcher.stores.dynamodb.requests import Table
 from dispatcher.stores.dynamodb.run_writes import RunWriter
 
 READ_AT_ONCE = 1000
-"""The most runs that are read for one page of a list by tag or name: ten requests."""
+"""The most runs that one page of a list by tag or name reads: ten requests."""
 
 
 class Listing:
@@ -31,13 +31,13 @@ class Listing:
         self._table, self._pools, self._changes = table, pools, changes
 
     def runs(self, where: RunFilter, limit: int, offset: int) -> Sequence[Run]:
-        """See `Store.runs`. The index may lag a moment behind what was just written; the runs themselves are as they are."""
+        """See `Store.runs`. The index may lag a moment behind the last writes; the runs themselves are current."""
         if self._is_of_index(where):
             return self._read(islice(self._ids(where), offset, offset + limit))
         return list(islice(self._matching_all(where), offset, offset + limit))
 
     def search(self, where: RunFilter, limit: int, most: int) -> Searched:
-        """See `Store.search`. By tag or name each run is read, `READ_AT_ONCE` at most."""
+        """See `Store.search`. A search by tag or name reads each run, `READ_AT_ONCE` at most."""
         if self._is_of_index(where):
             return Searched(self.runs(where, limit, 0))
         checked, runs, last = RunFilter(tag=where.tag, name=where.name), list[Run](), None
@@ -51,12 +51,12 @@ class Listing:
         return Searched(runs, None if is_over or last is None else (last.created_at, last.id))
 
     def count(self, where: RunFilter, limit: int) -> int:
-        """See `Store.count`. By the entries of the index; by tag or name, each run is read."""
+        """See `Store.count`. Counts the entries of the index; a count by tag or name reads each run."""
         matching = self._ids(where) if self._is_of_index(where) else self._matching_all(where)
         return sum(1 for _ in islice(matching, max(limit, 0)))
 
     def ended(self, pool: str, since: datetime, limit: int) -> Sequence[EndedRun]:
-        """See `Store.ended`. No index has the ends: each of the newest runs that ended is read."""
+        """See `Store.ended`. No index is sorted by end, so each of the newest ended runs is read."""
         listed = self._listed(pool, RunFilter(states=TERMINAL_STATES))
         ended = self._matching(map(_run_in_index, islice(listed, LOOKED_AT)), RunFilter())
         runs = [EndedRun.of(run) for run in ended if run.ended_at is not None and run.ended_at >= since]
@@ -145,9 +145,7 @@ class Listing:
             yield from filter(where.matches, self._read(batch))
 
     def _holding(self, pools: Iterable[str], where: RunFilter) -> Iterator[UUID]:
-        """Runs that hold a slot, newest first, found by the entries that ticks use. It reads as many entries as runs are
-        live.
-        """
+        """Runs that hold a slot, newest first, found by the entries that ticks use. It reads one entry per live run."""
         runs = [run for pool in pools for run in self._claimed_and_live(pool)]
         if where.tag is not None:
             runs = list(self._read(run.id for run in runs))
@@ -177,7 +175,7 @@ class Listing:
 
 
 def _is_of_holders(where: RunFilter) -> bool:
-    """Whether only runs that hold a slot can match: the entries that ticks use list them, without tags."""
+    """Whether only runs that hold a slot can match. The entries that ticks use list these, without tags."""
     return where.states is not None and where.states <= SLOT_STATES
 
 

@@ -1,8 +1,8 @@
 """The log of changes: the entries of a month share a partition, latest first; another one lists the months.
 
-A transaction writes one item, whatever it changes: its first entry, and the others as JSON in `more`. Work that takes many
-transactions (on many runs) writes the same item in each, which raises its `runs`. The time to live deletes an item at the
-`kept_until` of its entries.
+A transaction writes one item, however much it changes: its first entry, and the others as JSON in `more`. Work that takes many
+transactions (on many runs) writes the same item in each and raises its `runs`. DynamoDB deletes an item at the `kept_until` of
+its entries.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ class Log:
     def __init__(self, table: Table) -> None:
         self._table = table
         self._months: set[str] = set()
-        """The months that are known to be listed."""
+        """The months that are certainly listed already."""
 
     def page(self, where: LogFilter, limit: int) -> Sequence[LogEntry]:
-        """See `Store.log`. What does not match is read and passed over: one read unit for some ten entries."""
+        """See `Store.log`. Entries that do not match are read and passed over: one read unit for some ten entries."""
         of_moments = groupby(self._entries(where), key=lambda entry: entry.changed_at)
         in_order = (entry for _, entries in of_moments for entry in sorted(entries, key=lambda entry: entry.id))
         return list(islice(filter(where.matches, in_order), max(limit, 0)))

@@ -21,13 +21,13 @@ from dispatcher.stores.rows import DEPLOYMENT
 
 
 class Materialiser:
-    """Finds the deployments that are due, and carries their steps out."""
+    """Finds the deployments that are due, and carries out their steps."""
 
     def __init__(self, table: Table, deployments: Deployments, changes: RunWriter) -> None:
         self._table, self._deployments, self._changes = table, deployments, changes
 
     def scheduled(self, pool: str, now: datetime, limit: int) -> Sequence[Deployment]:
-        """See `Store.scheduled`. What an interrupted change has left to be withdrawn is withdrawn first."""
+        """See `Store.scheduled`. Withdrawals that an interrupted change has left are finished first."""
         item = self._windows(pool)
         if left := windows.withdrawing_in(item):
             self._deployments.settled(left)
@@ -64,7 +64,7 @@ class Materialiser:
         return dict(self._table.items([keys.windows(pool)]).get(keys.windows(pool), {}))
 
     def _write(self, materialisation: Materialisation, item: Item, new: Sequence[Run]) -> frozenset[Key]:
-        """The answer names the items that changed after they were read."""
+        """Write the step; returns the items that changed after they were read."""
         token = self._table.new_token()
         read, columns = materialisation.deployment, DEPLOYMENT.encode_fields(reached_by(materialisation))
         reached: Item = {name: typed(value) for name, value in columns.items() if value is not None}
@@ -84,7 +84,7 @@ def _is_as_read(item: Item, read: Deployment) -> bool:
 
 
 def _reach(revision: str, token: str, columns: Mapping[str, Any]) -> Action:
-    """Notes up to when the deployment's windows have become runs, provided that nobody has written it since it was read."""
+    """Notes the time up to which the deployment's windows have become runs, if nobody has written it since it was read."""
     filled = {name: value for name, value in columns.items() if value is not None}
     assigned = ", ".join(["revision = :token", *(f"{name} = :{name}" for name in filled)])
     empty = [name for name in columns if name not in filled]

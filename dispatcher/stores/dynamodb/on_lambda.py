@@ -27,7 +27,7 @@ class RefusedRequest(Exception):
 
 
 class LambdaClient:
-    """Stands in for the SDK's client: a method for each operation, by its name in Python."""
+    """Replaces the SDK's client: a method for each operation, with its Python name."""
 
     failures = Failures(refused=RefusedRequest, unanswered=(wire.HTTPError,), unreadable=(), other=())
 
@@ -57,14 +57,14 @@ class LambdaClient:
 
 
 def client_here(region: str | None) -> LambdaClient | None:
-    """The client of the function's own role; None where the SDK is needed."""
+    """The client for the function's own role; None if the SDK is needed."""
     where = region or os.environ.get("AWS_DEFAULT_REGION") or os.environ.get("AWS_REGION")
     host = lambda_host(os.environ, "dynamodb", where)
     return LambdaClient(host, CONNECT_SECONDS, READ_SECONDS) if host else None
 
 
 def _refusal(status: int, body: bytes) -> Mapping[str, Any]:
-    """As the SDK reads it: the code without its namespace, and the members of the error beside it."""
+    """A refusal as the SDK reads it: the code without its namespace, and the other members of the error."""
     try:
         content = json.loads(body)
     except ValueError:

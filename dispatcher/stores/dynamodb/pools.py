@@ -1,4 +1,4 @@
-"""Pools: their configuration and what changes with every claim are different items, so that a claim writes little."""
+"""Pools: the configuration is one item, and the values that every claim changes are another, so that a claim writes little."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from dispatcher.stores.dynamodb.withdrawing import Withdrawal
 from dispatcher.stores.rows import POOL
 
 MAX_QUEUES = 45
-"""The most queues of a pool: a change may replace all of them by as many others in one transaction."""
+"""The most queues of a pool: one transaction must be able to replace all of them by as many others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ class StoredPool:
     has_lanes: bool
     """Whether runs of the pool may wait in lanes."""
     turn: str
-    """The token of the last claim or change of the pool: whoever writes because of this reading names it in a condition."""
+    """The token of the last claim or change of the pool. A write that depends on this reading names it in a condition."""
     watches: Sequence[Watch] = ()
     """What all automations look at."""
     config: Item | None = None
@@ -74,11 +74,11 @@ class Pools:
         return self._read([name])[0].get(name)
 
     def heartbeat(self, name: str, now: datetime) -> None:
-        """Note that the pool is being ticked; a claim that had nothing to claim does so, too."""
+        """Note that the pool is being ticked; a claim that had nothing to claim does this, too."""
         self._table.update(keys.slots(name), **beat(now).update)
 
     def hold(self, name: str, change: ChangeHolds) -> tuple[PoolHold, ...]:
-        """See `Store.hold`: written on the condition that the holds are those that were read."""
+        """See `Store.hold`: written on the condition that the holds have not changed since they were read."""
         codec = POOL.codecs["holds"]
         for _ in self._table.rounds(f"holds of work pool {name!r} were not changed"):
             slots = self._table.items([keys.slots(name)]).get(keys.slots(name))
@@ -104,9 +104,9 @@ class Pools:
     def saving(
         self, pool: WorkPool, expected_version: int | None, token: str, withdrawn: Sequence[Withdrawal] = ()
     ) -> tuple[WorkPool, Actions]:
-        """The pool as it will be read, and what saves it. Raises what `Store.save_pool` raises.
+        """The pool as it will be read, and the actions that save it. Raises what `Store.save_pool` raises.
 
-        Runs that the same transaction notes as `withdrawn` do not keep a queue.
+        Runs that the same transaction notes as `withdrawn` do not keep their queue.
         """
         if len(pool.queues) > MAX_QUEUES:
             raise StoreError(f"work pool {pool.name!r} has {len(pool.queues)} queues: one in DynamoDB has at most {MAX_QUEUES}")
@@ -115,7 +115,7 @@ class Pools:
         )
 
     def restore(self, pool: WorkPool) -> None:
-        """See `Store.restore`: as it is given, with what ticks have written; one that is there is left alone."""
+        """See `Store.restore`: it is written unchanged, with the fields that ticks write; an existing one is left alone."""
         if self.read(pool.name):
             return
         clear(self._table, pool.name)
@@ -123,11 +123,13 @@ class Pools:
         self._table.transact(_new(pool, ticked_item(pool), token), token)
 
     def delete(self, name: str, expected_version: int, entry: LogEntry | None) -> None:
-        """See `Store.delete_pool`. The pool is gone at once; what belongs to it goes piece by piece, and never comes back."""
+        """See `Store.delete_pool`. The pool is gone at once; its deployments and runs are deleted piece by piece, and never
+        come back.
+        """
         for _ in self._table.rounds(f"work pool {name!r} was not deleted"):
             stored = self.read(name)
             if stored is None and clear(self._table, name):
-                return  # a deletion that was broken off
+                return  # an interrupted deletion
             token = self._table.new_token()
             actions = self._leave(_expected(stored, name, expected_version), token)
             if not self._table.transact({**actions, **changed(token), **self._log.actions(entries_of(entry))}, token):
@@ -137,7 +139,7 @@ class Pools:
     def leaving(self, name: str, expected_version: int, token: str, withdrawn: Sequence[Withdrawal] = ()) -> Actions:
         """The actions that delete a pool, except what `clear` deletes afterwards. Raises what `Store.delete_pool` raises.
 
-        Runs that are `withdrawn` before do not keep it.
+        Runs that are `withdrawn` before do not keep the pool.
         """
         return self._leave(_expected(self.read(name), name, expected_version), token, withdrawn)
 
@@ -148,9 +150,7 @@ class Pools:
         return any(not any(withdrawal.covers(entry) for withdrawal in going) for entry in waiting)
 
     def gates(self, pairs: Sequence[tuple[str, str]]) -> Mapping[tuple[str, str], str]:
-        """For each of these pools and queues that exists: the token of the transaction that last let a run begin to wait in
-        it.
-        """
+        """For each of these queues that exists: the token of the transaction that last let a run begin to wait in it."""
         items = self._table.items([keys.gate(*pair) for pair in pairs])
         return {pair: text_in(items[keys.gate(*pair)], "filled") for pair in pairs if keys.gate(*pair) in items}
 
@@ -159,7 +159,7 @@ class Pools:
     def _read(self, names: Sequence[str]) -> tuple[Mapping[str, StoredPool], Sequence[Watch]]:
         """The pools of these names that exist, and what automations look at.
 
-        Where the two items of a pool do not fit together, it is read again.
+        If the two items of a pool do not fit together, it is read again.
         """
         pools: dict[str, StoredPool] = {}
         watches: Sequence[Watch] = ()
@@ -216,7 +216,7 @@ class Pools:
         }
 
     def _gates_of_idle(self, stored: StoredPool, queues: Sequence[str], withdrawn: Sequence[Withdrawal]) -> Mapping[Key, str]:
-        """The gates of queues that are to be deleted. Raises `Conflict` for one whose runs have not all ended.
+        """The gates of queues that are to be deleted. Raises `Conflict` if not all runs of a queue have ended.
 
         The gates are read before the runs behind them: a run that comes in between changes its gate.
         """
@@ -229,8 +229,8 @@ class Pools:
 
 
 def changed(token: str, expected: str | None = None) -> Actions:
-    """What every change of a pool or a deployment writes. A change of many at once names the token that it has read, empty for
-    none; others do not ask.
+    """What every change of a pool or a deployment writes. A change of many nouns expects the token that it has read (empty for
+    none); other changes expect nothing.
     """
     update: dict[str, Any] = {"UpdateExpression": "SET changed = :token", "ExpressionAttributeValues": {":token": {"S": token}}}
     if expected == "":
@@ -262,7 +262,7 @@ def _new(pool: WorkPool, ticked: Item, token: str) -> Actions:
 
 
 def _lanes(pool: WorkPool) -> Actions:
-    """What notes that runs of the pool may wait in lanes, where deployments share a queue."""
+    """The action that notes that runs of the pool may wait in lanes, if deployments share a queue."""
     is_shared = any(queue.share is Share.FAIR for queue in pool.queues)
     return {keys.lanes(pool.name): ("Put", {"Item": {}})} if is_shared else {}
 

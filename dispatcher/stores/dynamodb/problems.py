@@ -1,4 +1,4 @@
-"""What DynamoDB's refusals mean: repeat it, a condition did not hold, or a line for the user."""
+"""What DynamoDB's refusals mean: repeat the request, a condition did not hold, or a message for the user."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ TRANSIENT = frozenset(
 """Error codes after which the same request, with the same token, may succeed."""
 
 PASSING = frozenset({"None", "TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"})
-"""Reasons of a cancelled transaction that pass by themselves. AWS states a throttle or a conflict for the item."""
+"""Reasons of a cancelled transaction that pass by themselves. AWS names a throttle or a conflict at the item concerned."""
 
 _ACCESS = ("AccessDenied", "UnrecognizedClient", "InvalidSignature", "ExpiredToken", "InvalidClientTokenId", "MissingAuth")
 
@@ -54,15 +54,15 @@ class NoClient(Exception):
 
 
 class AlreadyThere(Exception):
-    """The table that was to be made exists."""
+    """The table that should be created exists already."""
 
 
 class NoSuchTable(StoreError):
-    """The table is not there."""
+    """The table does not exist."""
 
 
 class ConditionFailed(Exception):
-    """A condition did not hold; `positions` are those of the actions that were refused, with the items found there."""
+    """A condition did not hold. `positions`: the positions of the refused actions, with the items at their keys."""
 
     def __init__(self, items: Mapping[int, Mapping[str, Any]]) -> None:
         super().__init__(f"conditions at {sorted(items)}")
@@ -79,7 +79,7 @@ def code_of(response: Mapping[str, Any]) -> str:
 
 
 def failed_conditions(response: Mapping[str, Any], code: str) -> ConditionFailed | None:
-    """The conditions that did not hold, if that is the refusal. Reasons come in the order of their actions."""
+    """The conditions that did not hold, if that is why the request was refused. Reasons come in the order of their actions."""
     if code == "ConditionalCheckFailedException":
         return ConditionFailed({0: response.get("Item", {})})
     if code != "TransactionCanceledException":

@@ -1,20 +1,20 @@
-"""A change of many pools and deployments: one transaction where it holds them, otherwise several, one on the other.
+"""A change of many pools and deployments: one transaction if they fit, otherwise a chain of several.
 
-A transaction holds 100 items and some 4 MB. A pool takes three items and one for each queue that comes or goes, a deployment
-takes one, however many schedules it has, and so do each queue that deployments name and the windows of each pool in which a
-deployment is due otherwise. The log of changes takes one, however many entries it gets. So 5 pools with 20 queues and 50
-deployments with 100 schedules are one transaction, of 92 items, and all or nothing. Runs that go with their schedules follow it
-(`withdrawing`).
+A transaction holds 100 items and some 4 MB. A pool takes three items, and one for each queue that is added or deleted. One item
+each is taken by a deployment (however many schedules it has), by a queue that deployments name, and by the windows of a pool in
+which a due time changes. The log of changes takes one, however many entries it gets. So 5 pools with 20 queues and 50
+deployments with 100 schedules are one transaction of 92 items, all or nothing. Runs that are deleted with their schedules
+follow it (`withdrawing`).
 
-What is bigger goes in parts: pools first, then deployments, last what is to go. So does a change that deletes a pool in whose
-queues such runs wait: they go before it does, and whatever else keeps the pool is reported before anything is written. A queue
-in which such runs wait goes before they do, and so only together with the note that they are to go: in one transaction. What
-is guaranteed for a change in parts:
+A bigger change is made in parts: pools first, then deployments, deletions last. A change that deletes a pool whose queues hold
+such runs is also made in parts: the runs are deleted before the pool, and any other obstacle is reported before anything is
+written. A queue that holds such runs is deleted before them, in one transaction with the note that they must be deleted.
+Guarantees for a change in parts:
 
-* Each part is all or nothing, and leaves a configuration that ticks can use: a deployment's queue is there before it.
-* The parts are a chain: each is written on the condition that nobody changed a pool or a deployment since the part before it.
-  Somebody who does breaks the chain: `Conflict`, which says how many parts were written.
-* After that, or after a crash, the parts that were written stay. The next plan shows what is left, and applying it goes on.
+* Each part is all or nothing, and leaves a configuration that ticks can use: a queue exists before its deployments.
+* The parts are a chain: each is written on the condition that nobody has changed a pool or a deployment since the part before.
+  Otherwise the chain ends with `Conflict`, which says how many parts were written.
+* After that, or after a crash, the parts that were written stay. The next plan shows what is left to apply.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ from dispatcher.stores.dynamodb.run_writes import MAX_ACTIONS, MAX_TRANSACTION_B
 from dispatcher.stores.dynamodb.withdrawing import Withdrawal
 
 EVERY = ""
-"""In place of a name: all nouns of a kind that a change is about."""
+"""In place of a name: all nouns of that kind in a change."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +48,11 @@ class _Step:
     """One pool or deployment that is saved or deleted."""
 
     piece: Callable[[StoredDeployments, str], Piece]
-    """Makes the actions of the step under a token. Raises what the store's method raises."""
+    """Makes the step's actions with a token. Raises what the store's method raises."""
     noun: tuple[str, str]
-    """What it saves or deletes, as the entries of the log name it."""
+    """The noun that it saves or deletes, as the entries of the log name it."""
     deployment: str | None = None
-    """The deployment that it needs as it is stored."""
+    """The deployment whose stored form it needs."""
 
 
 def reconfigure(  # noqa: PLR0917 - one for each kind of item
@@ -75,7 +75,7 @@ def reconfigure(  # noqa: PLR0917 - one for each kind of item
 
 
 def _revision(table: Table) -> str:
-    """The token of the last change; empty where there was none yet."""
+    """The token of the last change; empty if there was none yet."""
     item = table.items([keys.CONFIGURATION]).get(keys.CONFIGURATION)
     return text_in(item, "changed") if item else ""
 
@@ -99,29 +99,29 @@ class _Steps:
         self._pools, self._deployments, self._automations, self._change = pools, deployments, automations, change
 
     def pools_saved(self, withdrawn: Sequence[Withdrawal]) -> Iterator[_Step]:
-        """The pools that are saved. Runs that the same transaction withdraws do not keep a queue."""
+        """The pools that are saved. Runs that the same transaction withdraws do not keep their queue."""
         for pool in self._change.pools:
             yield _Step(partial(self._save_pool, pool, withdrawn), ("work pool", pool.name))
 
     def deployments_changed(self) -> Iterator[_Step]:
-        """The deployments that are saved, and those that go."""
+        """The deployments that are saved, and those that are deleted."""
         for deployment in self._change.deployments:
             yield _Step(partial(self._save_deployment, deployment), ("deployment", deployment.name), deployment.name)
         for name in self._change.deployments_gone:
             yield _Step(partial(self._delete_deployment, name), ("deployment", name), name)
 
     def pools_going(self, withdrawn: Sequence[Withdrawal]) -> Iterator[_Step]:
-        """The pools that go. Runs that are withdrawn before do not keep them."""
+        """The pools that are deleted. Runs that are withdrawn before do not keep them."""
         for name in self._change.pools_gone:
             yield _Step(partial(self._delete_pool, name, withdrawn), ("work pool", name))
 
     def automations_changed(self) -> Iterator[_Step]:
-        """The automations that are saved or go, all in one step: they share an item."""
+        """The automations that are saved or deleted, all in one step, because they share an item."""
         if self._change.automations or self._change.automations_gone:
             yield _Step(self._change_automations, ("automation", EVERY))
 
     def empty_first(self, withdrawn: Sequence[Withdrawal]) -> bool:
-        """Whether runs have to go from a pool before it does."""
+        """Whether runs of a pool must be deleted before the pool."""
         return any(pool in self._change.pools_gone for withdrawal in withdrawn for pool, _ in withdrawal.queues)
 
     def _save_pool(self, pool: WorkPool, withdrawn: Sequence[Withdrawal], _stored: StoredDeployments, token: str) -> Piece:
@@ -144,7 +144,7 @@ class _Steps:
 
 
 def _parts(steps: _Steps, stored: StoredDeployments) -> Iterator[Sequence[_Step]]:
-    """The steps in order, cut into what one transaction holds; what may be refused is refused now, as far as that is known."""
+    """The steps in order, cut into transactions. Steps that would be refused are refused here, as far as that can be seen."""
     changed_after = _planned(steps.deployments_changed(), stored)
     withdrawn = [withdrawal for _, piece in changed_after for withdrawal in piece.withdrawn]
     first = _planned(steps.pools_saved(withdrawn), stored) + changed_after
@@ -179,7 +179,7 @@ def _is_noted_with(entry: LogEntry, part: Sequence[_Step]) -> bool:
 
 
 def _carry_out(table: Table, deployments: Deployments, part: Sequence[_Step], revision: str, noting: Actions) -> str:
-    """One transaction, and the withdrawals that it notes; the answer is its token, on which the next one builds."""
+    """Write one transaction and finish the withdrawals that it notes; returns its token, which the next one expects."""
     names = [step.deployment for step in part if step.deployment is not None]
     for _ in table.rounds("the configuration was not changed"):
         stored, token = deployments.settled(names), table.new_token()
@@ -199,7 +199,7 @@ def _carry_out(table: Table, deployments: Deployments, part: Sequence[_Step], re
 
 
 def _merged(piece: Piece, more: Piece) -> Piece:
-    """Both; of a queue's gate that is looked at and made, or closed, in one transaction, only what changes it."""
+    """Both pieces together. If a queue's gate is both checked and written in one transaction, only the write remains."""
     for key, (kind, _) in more.actions.items():
         if kind == "ConditionCheck" and key in piece.actions and piece.actions[key][0] == "Delete":
             raise _no_queue(key)

@@ -1,7 +1,7 @@
-"""Requests to one table: the one place that repeats requests and turns the SDK's errors into ours.
+"""Requests to one table: the only place that repeats requests and turns the SDK's errors into ours.
 
-Every request may be repeated: a read changes nothing, a condition holds once, and a transaction carries a token by which it
-is known again. An answer counts only if it names the table (`answers`), and a request with all its repeats ends within
+Every request may be repeated: a read changes nothing, a condition holds only once, and a transaction is recognised by its
+token. An answer counts only if it names the table (`answers`), and a request with all its repeats ends within
 `Patience.seconds`, however slowly answers arrive.
 """
 
@@ -37,28 +37,28 @@ from dispatcher.stores.dynamodb.problems import (
 from providers.deadlines import NoAnswerInTime, within
 
 READ_AT_ONCE = 100
-"""What one BatchGetItem takes."""
+"""The most items of one BatchGetItem."""
 LEAST_SECONDS = 0.2
 """The least time of the last try: with less it could not succeed."""
 ROUNDS = 30
-"""How often a step is read, decided and written again because other writers came first."""
+"""How many times a step is read, decided and written again because other writers came first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Patience:
-    """For how long a request is repeated that AWS throttles or does not answer."""
+    """How long a request is repeated while AWS throttles it or does not answer."""
 
     tries: int = 10
     seconds: float = 20.0
     """A request with all its repeats ends within this time, or at most `LEAST_SECONDS` later."""
     try_seconds: float = 7.0
-    """How long one try may take as a whole, however slowly its answer arrives: connecting and one read."""
+    """The most time of one whole try (connecting and one read), however slowly its answer arrives."""
     first_delay: float = 0.05
     longest_delay: float = 2.0
 
 
 class Table:
-    """One table and its client. The first request makes the client, as does the first in a forked process."""
+    """One table and its client. The first request makes the client; in a forked process, the first request makes a new one."""
 
     def __init__(self, name: str, connect: Callable[[], Any], clock: Clock, patience: Patience) -> None:
         self.name, self.clock = name, clock
@@ -75,7 +75,7 @@ class Table:
 
     @property
     def client(self) -> Any:
-        """The client. Raises `StoreError` where it cannot be made."""
+        """The client. Raises `StoreError` if it cannot be made."""
         if self._process != os.getpid():
             self._client, self._process = None, os.getpid()  # the parent's connections stay the parent's
         if self._client is None:
@@ -89,7 +89,7 @@ class Table:
         """A new token, by which a repeated transaction is recognised."""
         return str(self.clock.new_id())
 
-    # Reading: always strongly consistent, but for the index
+    # Reading: always strongly consistent, except from the index
 
     def items(self, requested: Sequence[Key]) -> Mapping[Key, Item]:
         """The items of these keys that exist."""
@@ -101,9 +101,10 @@ class Table:
         return items
 
     def query(self, partition: str, *, first: str = "", before: str = "", page: int | None = None) -> Iterator[Item]:
-        """The items of a partition in order, from a sort key on, before one, or both; read page by page as taken.
+        """The items of a partition in order, from one sort key on, before another, or both. Pages are read as the caller takes
+        items.
 
-        No item has the sort key `before` where both are given.
+        If both are given, no item may have the sort key `before`.
         """
         return self.pages(page, ConsistentRead=True, **_range(partition, first, before))
 
@@ -114,7 +115,7 @@ class Table:
             yield from answer["Items"]
 
     def count(self, partition: str, *, first: str = "", before: str = "") -> int:
-        """How many items of a partition have sort keys from one on, before one, or both."""
+        """How many items of a partition have sort keys from `first` on, before `before`, or both."""
         self._check_schema()
         request = {"Select": "COUNT", "ConsistentRead": True, **_range(partition, first, before)}
         return sum(answer["Count"] for answer in self._answers("query", request))
@@ -128,7 +129,7 @@ class Table:
     # Writing
 
     def update(self, key: Key, **request: Any) -> bool:
-        """Write one item; False when its condition does not hold."""
+        """Write one item; False if its condition does not hold."""
         self._check_schema()
         try:
             self._ask("update_item", Key=key_of(key), **request)
@@ -137,7 +138,7 @@ class Table:
         return True
 
     def transact(self, actions: Mapping[Key, tuple[str, Mapping[str, Any]]], token: str) -> frozenset[Key]:
-        """Carry out all actions, or none. In the latter case the answer names those whose conditions did not hold.
+        """Carry out all actions, or none. If none, returns those whose conditions did not hold.
 
         An action is its kind (Put, Update, Delete, ConditionCheck) and its parameters, except table and key. A condition
         that fails on an item with this very token shows that an earlier try succeeded and its answer was lost.
@@ -153,9 +154,7 @@ class Table:
         return frozenset()
 
     def rounds(self, action: str) -> Iterator[int]:
-        """Rounds of reading, deciding and writing, as long as other writers come first. Raises `StoreUnavailable` after the
-        last.
-        """
+        """Repeat reading, deciding and writing while other writers come first. Raises `StoreUnavailable` after the last."""
         name = self.new_token()
         for past in range(ROUNDS):
             if past:
@@ -241,7 +240,7 @@ class Table:
             self._ask("put_item", Item=item, ConditionExpression="attribute_not_exists(pk)")
 
     def _ask(self, operation: str, **request: Any) -> Any:
-        """One request, repeated while that may help. Raises `ConditionFailed` or a `StoreError`."""
+        """Make one request, and repeat it while that may help. Raises `ConditionFailed` or a `StoreError`."""
         named = {"TableName": self.name, **with_echo(operation, request)}
         parameters = {name: value for name, value in named.items() if value is not None}
         started, name, left = self.clock.now(), "", self._patience.seconds
@@ -279,7 +278,7 @@ class Table:
         call = getattr(self.client, operation)
         try:
             answer = within(seconds, lambda: call(**parameters))
-        except ODD as problem:  # the SDK's own reading of a body of another shape
+        except ODD as problem:  # the SDK fails on a body of another shape
             if isinstance(problem, failures.other):
                 raise
             raise OddAnswer(f"{type(problem).__name__}: {problem}") from problem
@@ -310,7 +309,7 @@ class Table:
 
 
 def failures_of(client: Any) -> Failures:
-    """The exceptions of a client. A client that names none of its own is the SDK's."""
+    """The exceptions of a client. A client that names none is the SDK's."""
     own = getattr(client, "failures", None)
     if not isinstance(own, Failures):
         own = importlib.import_module("dispatcher.stores.dynamodb.client").FAILURES

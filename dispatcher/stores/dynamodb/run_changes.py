@@ -10,7 +10,7 @@ from dispatcher.records import Move, Notified, Requeue
 
 
 def moved(moves: Sequence[Move], run: Run) -> Run | None:
-    """The run after those of its moves that apply, in order."""
+    """The run after all of its moves that apply, in order."""
     after = run
     for move in moves:
         expected = move.pool, move.expected, move.fence, move.ending
@@ -20,7 +20,7 @@ def moved(moves: Sequence[Move], run: Run) -> Run | None:
 
 
 def requeued(requeues: Sequence[Requeue], run: Run) -> Run | None:
-    """The run after those of its requeues that apply, in order."""
+    """The run after all of its requeues that apply, in order."""
     after = run
     for requeue in requeues:
         if (after.pool, after.state, after.fence, after.ending) == (requeue.pool, RunState.SCHEDULED, requeue.fence, None):

@@ -1,8 +1,8 @@
 """Writes of runs, and the transactions that carry them out.
 
 A run is written whole, on the condition that it has not changed since it was read (`revision`), together with everything that
-depends on it: its entry (`items.entry_of`), the slots item of its pool where it takes or gives back a slot, and the gate of its
-queue where it begins to wait. None of these is ever written alone.
+depends on it: its entry (`items.entry_of`), the slots item of its pool if it takes or gives back a slot, and the gate of its
+queue if it begins to wait. None of these is ever written alone.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ Actions = dict[Key, Action]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Turn:
-    """A claim's condition on its pool: the slots item must not have changed since it was read. Its write notes the
+    """A claim's condition on its pool: the slots item has not changed since it was read. The claim's write also notes the
     heartbeat.
     """
 
@@ -80,7 +80,7 @@ class RunWrite:
 
     @property
     def gate(self) -> Key | None:
-        """The gate that it writes, if it begins to wait or its position in its queue changes."""
+        """The gate that the write touches, if the run begins to wait or its position in its queue changes."""
         new, old = entry_of(self.after), self.old_entry
         waits = new is not None and new.key[0] == keys.waiting(self.after.pool, self.after.queue)
         moves_in = waits and (old is None or new is None or old.key != new.key)
@@ -100,7 +100,7 @@ class RunWriter:
     def __init__(self, table: Table, history: timedelta) -> None:
         self._table, self._history = table, history
         self.watches: Sequence[Watch] = []
-        """What automations look at, as of the last reading for ends."""
+        """What automations look at, as of the last `read` with `for_ends`."""
 
     def read(self, ids: Sequence[UUID], *, for_ends: bool = False) -> Mapping[UUID, Stored]:
         """The runs of these ids that exist, as they are now. `for_ends`: also read what automations look at."""
@@ -111,20 +111,20 @@ class RunWriter:
         return {entry.run.id: entry for entry in stored}
 
     def owing(self, before: Stored, after: Run) -> Run:
-        """The run after a change, with what it owes to automations if it has ended."""
+        """The run after a change; if it has ended, with its mark for automations."""
         owed = owed_since(before.run, after.state, after.ended_at, self.watches)
         return after if owed == after.automate_at else replace(after, automate_at=owed)
 
     def commit(
         self, changes: Sequence[RunWrite], token: str, turn: Turn | None = None, also: Actions | None = None
     ) -> frozenset[Key]:
-        """All changes in one transaction, or none. In the latter case the answer names the items that were not as expected.
-        `also`: what else the transaction does.
+        """Write all changes in one transaction, or none. If none, returns the items that were not as expected. `also`: further
+        actions of the transaction.
         """
         return self._table.transact({**self.actions(changes, token, turn), **(also or {})}, token)
 
     def actions(self, changes: Sequence[RunWrite], token: str, turn: Turn | None = None) -> Actions:
-        """The actions that carry the changes out."""
+        """The actions that carry out the changes."""
         actions: Actions = {}
         for change in changes:
             actions[keys.run(change.after.id)] = self._run_action(change, token)
@@ -135,13 +135,13 @@ class RunWriter:
         return actions | _slots_actions(changes, token, turn)
 
     def weight(self, run: Run) -> int:
-        """What the run's item weighs in bytes."""
+        """The size of the run's item in bytes."""
         return size(run_item(run, "0" * 36, run.created_at))
 
     def batches(
         self, changes: Sequence[RunWrite], turn: Turn | None = None, also: Sequence[Key] = ()
     ) -> Iterator[Sequence[RunWrite]]:
-        """The changes in order, in batches that each fit into one transaction beside what it writes `also`."""
+        """The changes in order, in batches that each fit into one transaction together with `also`."""
         always = {*also, *([keys.slots(turn.pool)] if turn else [])}
         batch: list[RunWrite] = []
         touched, weight = set(always), 0
@@ -185,8 +185,8 @@ def gate_action(token: str) -> Action:
 def _slots_actions(changes: Sequence[RunWrite], token: str, turn: Turn | None) -> Actions:
     """The slots that each pool's runs take and give back, and the pool's new turn.
 
-    Taking a slot ends the turn of all claims under way, which have counted without it. Giving one back does not:
-    they have counted one too many.
+    Taking a slot ends the turn of all claims under way, because they have not counted it. Giving one back does not: those
+    claims have only counted one too many.
     """
     counts: dict[str, Counter[str]] = {}
     for change in changes:
@@ -205,7 +205,7 @@ def _slots_actions(changes: Sequence[RunWrite], token: str, turn: Turn | None) -
 
 
 def with_slots(saving: Action, counting: Action) -> Action:
-    """One update of a pool's slots item: what saving the pool writes, with the slots that its runs take and give back."""
+    """One update of a pool's slots item: the write that saves the pool, and the slots that its runs take and give back."""
     (_, saved), (_, counted) = saving, counting
     added = counted["UpdateExpression"].partition("ADD ")[2].replace("#q", "#count")
     names = {name.replace("#q", "#count"): attribute for name, attribute in counted["ExpressionAttributeNames"].items()}

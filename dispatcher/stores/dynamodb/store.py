@@ -59,7 +59,7 @@ HISTORY = timedelta(days=30)
 
 
 class DynamoStore(AutomationVerbs):
-    """A `Store` in one DynamoDB table. Its client is made by the first verb; it belongs to one thread at a time."""
+    """A `Store` in one DynamoDB table. The first verb makes its client. Only one thread may use it at a time."""
 
     def __init__(
         self,
@@ -74,7 +74,7 @@ class DynamoStore(AutomationVerbs):
     ) -> None:
         """Without arguments, region, endpoint and identity come from the usual AWS settings.
 
-        `history`: how long ended runs are kept. `connect`: makes the client, in place of the usual function.
+        `history`: how long ended runs are kept. `connect`: a function that makes the client instead of the usual one.
         """
         self.name = table
         usual = partial(_connect, region, endpoint)
@@ -96,7 +96,7 @@ class DynamoStore(AutomationVerbs):
         create_table(self._table)
 
     def migration(self) -> Migration:
-        """See `Migrates.migration`: the table as the parameters of `aws dynamodb create-table`, where it is missing."""
+        """See `Migrates.migration`: the parameters of `aws dynamodb create-table` if the table is missing."""
         latest = SCHEMA_VERSION
         if self._table.exists():
             return Migration(current=latest, latest=latest)
@@ -127,7 +127,7 @@ class DynamoStore(AutomationVerbs):
         return self._when_withdrawn(lambda: self._pools.save(pool, expected_version, entry))
 
     def delete_pool(self, name: str, *, expected_version: int, entry: LogEntry | None = None) -> None:
-        """See `Store.delete_pool`. One that was broken off goes on when it is repeated."""
+        """See `Store.delete_pool`. An interrupted deletion continues when it is repeated."""
         self._when_withdrawn(lambda: self._pools.delete(name, expected_version, entry))
 
     def deployments(self, pool: str | None = None) -> Sequence[Deployment]:
@@ -145,11 +145,11 @@ class DynamoStore(AutomationVerbs):
         return self._deployments.save(deployment, expected_version, now, entry)
 
     def delete_deployment(self, name: str, *, entry: LogEntry | None = None) -> None:
-        """See `Store.delete_deployment`. It is gone at once; the runs that go along follow, whatever interrupts that."""
+        """See `Store.delete_deployment`. It is gone at once; its future runs follow, even if the call is interrupted."""
         self._deployments.delete(name, entry)
 
     def reconfigure(self, change: Reconfiguration) -> None:
-        """See `Store.reconfigure`, and `dispatcher.stores.dynamodb.reconfiguration` for what more than 99 items mean."""
+        """See `Store.reconfigure`, and `dispatcher.stores.dynamodb.reconfiguration` for changes of more than 99 items."""
         reconfigure(self._table, self._pools, self._deployments, self._automations, self._log, change)
 
     def log(self, where: LogFilter, *, limit: int) -> Sequence[LogEntry]:
@@ -159,14 +159,14 @@ class DynamoStore(AutomationVerbs):
     # Runs
 
     def add_runs(self, runs: Sequence[Run], *, entry: LogEntry | None = None) -> frozenset[UUID]:
-        """See `Store.add_runs`. All or nothing as far as one transaction reaches, 49 runs; a pool or queue that does not
-        exist is seen before the first, so that only one that is deleted in between can leave a part behind.
+        """See `Store.add_runs`. All or nothing for up to 49 runs, which is one transaction. A missing pool or queue is noticed
+        before the first transaction, so only one that is deleted in between can leave a part of the runs behind.
         """
         return self._changing.add(runs, entry)
 
     def requeue(self, requeues: Sequence[Requeue], *, entry: LogEntry | None = None) -> frozenset[UUID]:
-        """See `Store.requeue`. All or nothing as far as one transaction reaches, 24 runs; a queue that does not exist is seen
-        before the first.
+        """See `Store.requeue`. All or nothing for up to 24 runs, which is one transaction. A missing queue is noticed before
+        the first transaction.
         """
         return self._changing.requeue(requeues, entry)
 
@@ -243,13 +243,13 @@ class DynamoStore(AutomationVerbs):
         self._pools.heartbeat(pool, now)
 
     def look(self, pool: str, now: datetime, read: Callable[[Snapshot], Seen]) -> Seen | None:
-        """See `Store.look`. Item by item, as they are when they are read: DynamoDB's transactions hold a hundred."""
+        """See `Store.look`. Each item is as it was when it was read, because a transaction of DynamoDB holds only a hundred."""
         stored = self._pools.read(pool)
         return None if stored is None else read(ClaimTry(self._table, self._writer, stored, now, timedelta(0)).seen())
 
     def claim(self, pool: str, now: datetime, *, lease: timedelta, takeovers: int, decide: Decide) -> Claims:
-        """See `Store.claim`. Where one transaction does not hold it all, several follow one another, and the answer may be a
-        prefix of what was granted.
+        """See `Store.claim`. If one transaction cannot hold the claim, several follow one another, and the result may be a
+        prefix of the granted runs.
         """
         for _ in self._table.rounds(f"work pool {pool!r} was not claimed"):
             stored = self._pools.read(pool)
@@ -296,7 +296,7 @@ class DynamoStore(AutomationVerbs):
         return self._listing.due_count(pool, queue, now, limit)
 
     def prune(self, pool: str, before: datetime, *, limit: int) -> int:  # noqa: ARG002 - DynamoDB does it, by `expires_at`
-        """See `Store.prune`: ended runs go by themselves after `history`."""
+        """See `Store.prune`: DynamoDB deletes ended runs after `history`."""
         return 0
 
     # Moving to another store
@@ -317,7 +317,7 @@ class DynamoStore(AutomationVerbs):
         automations: Sequence[Automation] = (),
         firings: Sequence[Firing] = (),
     ) -> None:
-        """See `Store.restore`. A transaction for each pool and deployment, and for as many runs as one holds."""
+        """See `Store.restore`. One transaction for each pool and deployment, and for each batch of runs."""
         pool_names = {*self._pools.names(), *(pool.name for pool in pools)}
         for owner in dict.fromkeys([deployment.pool for deployment in deployments] + [run.pool for run in runs]):
             if owner not in pool_names:
@@ -337,15 +337,15 @@ class DynamoStore(AutomationVerbs):
     # Below the verbs
 
     def _entered(self, partition: str, now: datetime, limit: int) -> Sequence[Run]:
-        """The runs of the entries of a partition whose time has come, in order."""
+        """The runs of the due entries in a partition, in order."""
         page = min(max(limit, 1), 1000)
         ids = [id_in(key_in(item)) for item in islice(self._table.query(partition, before=keys.after(now), page=page), limit)]
         stored = self._writer.read(ids)
         return [stored[run_id].run for run_id in ids if run_id in stored]
 
     def _when_withdrawn(self, act: Callable[[], T]) -> T:
-        """Change a pool. Withdraw first what an interrupted change of a deployment has left, so that it does not refuse this
-        change.
+        """Change a pool. First finish withdrawals that an interrupted change of a deployment has left, so that they do not
+        block this change.
         """
         try:
             return act()
@@ -356,7 +356,7 @@ class DynamoStore(AutomationVerbs):
 
 
 def _connect(region: str | None, endpoint: str | None) -> Any:
-    """The client: the SDK's, or on Lambda one without the SDK. Neither is loaded before the first request."""
+    """The client: the SDK's, or a client without the SDK on Lambda. Neither is loaded before the first request."""
     if "AWS_LAMBDA_FUNCTION_NAME" in os.environ and endpoint is None:
         from dispatcher.stores.dynamodb.on_lambda import client_here  # noqa: PLC0415 - the first request loads it
 

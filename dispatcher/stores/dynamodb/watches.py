@@ -13,7 +13,7 @@ from dispatcher.stores.dynamodb.keys import Key
 
 
 def watches_in(items: Mapping[Key, Item]) -> Sequence[Watch]:
-    """The watches among items that were read; none if there has never been an automation."""
+    """The watches among items that were read; empty if there has never been an automation."""
     item = items.get(keys.WATCHES)
     if item is None:
         return []

@@ -3,9 +3,10 @@
     at/<deployment>             its `windows_at`, where it has one
     withdrawing/<deployment>    runs of it are still to be withdrawn (`withdrawing`)
 
-One item for a pool, and not one for each deployment, so that a change of 50 deployments with schedules stays one transaction:
-each takes one of its 100 items, and each pool one more. A tick reads it and then the deployments that are due. It is written
-whenever windows of one of them become runs, at 2 write units for each kB: some 25 deployments with schedules.
+There is one item per pool, not per deployment, so that a change of 50 deployments with schedules is still one transaction: each
+deployment takes one of its 100 items, and each pool one more. A tick reads the item, and then the deployments that are due.
+Whenever windows of a deployment become runs, the item is written, at 2 write units for each kB (some 25 deployments with
+schedules).
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ WITHDRAWING = "withdrawing/"
 Entries = Mapping[tuple[str, str], Mapping[str, Any]]
 """Attributes, by pool and name."""
 Changed = Mapping[tuple[str, str], Mapping[str, Any] | None]
-"""Likewise; None takes one away."""
+"""Likewise; None removes an attribute."""
 
 
 def entries_of(item: Item | None) -> Entries:
@@ -42,7 +43,7 @@ def entries_of(item: Item | None) -> Entries:
 
 
 def changed(before: Item | None, after: Item | None) -> Changed:
-    """The attributes that change with a deployment's item."""
+    """The attributes that change together with a deployment's item."""
     old, new = entries_of(before), entries_of(after)
     gone = dict.fromkeys(old.keys() - new.keys())
     return {**gone, **{key: value for key, value in new.items() if old.get(key) != value}}
@@ -57,7 +58,7 @@ def actions(entries: Changed) -> Actions:
 
 
 def due_in(item: Item, now: datetime) -> Sequence[str]:
-    """The deployments whose time has come, longest ago first, then by name."""
+    """The deployments that are due, the earliest first, then by name."""
     at = {name.removeprefix(AT): number_in(item, name) for name in item if name.startswith(AT)}
     return sorted((name for name, time in at.items() if time <= microseconds(now)), key=lambda name: (at[name], name))
 

@@ -1,9 +1,9 @@
 """Withdraw runs that schedules made, because their schedule or deployment was removed or changed.
 
-There may be more of them than a transaction holds. So the change notes in the deployment's item what is to be withdrawn, and
-the runs are deleted afterwards, batch by batch, each on the condition that this very note still exists; the last batch deletes
-the note. The item of a deployment that is deleted while it has such runs stays with a mark (`leaving`), is not read as a
-deployment any more, and is deleted with the note. While there is a note, no window of the deployment becomes a run.
+There may be more such runs than a transaction holds. So the change notes in the deployment's item which runs to withdraw, and
+the runs are deleted afterwards, batch by batch, each on the condition that this note still exists; the last batch deletes the
+note. If a deployment with such runs is deleted, its item stays with a mark (`leaving`): it is no longer read as a deployment,
+and is deleted with the note. While there is a note, no window of the deployment becomes a run.
 
 An interrupted change leaves the note. The next tick finds it in the item of the pool's windows, and the next change
 of the deployment, or of a pool whose queue it blocks, finds it too: each finishes it first (`finish`).
@@ -26,7 +26,7 @@ from dispatcher.stores.dynamodb.requests import Table
 from dispatcher.stores.dynamodb.run_writes import Actions
 
 AT_ONCE = 24
-"""The most runs that one transaction withdraws: each has up to three entries, and the deployment and its pool's windows are
+"""The most runs that one transaction withdraws. Each has up to three entries, and the deployment and its pool's windows are
 written as well.
 """
 
@@ -38,7 +38,7 @@ QueueAddress = tuple[str, str]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Withdrawal:
-    """Which runs are to go: made by one of these schedules for later than a time, and never claimed by a tick."""
+    """Which runs to delete: those that one of these schedules created for after a time, and that no tick ever claimed."""
 
     deployment: str
     slugs: frozenset[str]
@@ -87,8 +87,8 @@ def is_pending(item: Item) -> bool:
 
 
 def entries(table: Table, withdrawal: Withdrawal) -> Iterator[Item]:
-    """The entries of the runs that are to be deleted. Runs that were never claimed are not due before their window, so entries
-    that are due already are not searched, except in lanes with a priority.
+    """The entries of the runs to delete. Runs that were never claimed are not due before their window, so entries that are due
+    already are not searched, except in lanes with a priority.
     """
     later = keys.after(withdrawal.after)
     lane = withdrawal.deployment
@@ -112,7 +112,9 @@ def entries(table: Table, withdrawal: Withdrawal) -> Iterator[Item]:
 
 
 def _lanes_between(deployment: str) -> tuple[str, str]:
-    """The range of the lanes with a priority, of a deployment with a limit or, with an empty text, of all others."""
+    """The range of the lanes with a priority: those of a deployment with a limit, or (for an empty text) those of all
+    others.
+    """
     first, last = lanes_between(deployment)
     return f"{keys.LANE}{first}", f"{keys.LANE}{last}"
 
@@ -126,7 +128,7 @@ def finish(table: Table, item: Item) -> None:
 
 
 def _carry_out(table: Table, withdrawal: Withdrawal, item: Item) -> bool:
-    """Carry out all batches; False when a run has changed since it was read, for example by a claim."""
+    """Carry out all batches; False if a run has changed since it was read, for example by a claim."""
     runs = _runs(table, withdrawal)
     for first in range(0, max(len(runs), 1), AT_ONCE):
         token = table.new_token()

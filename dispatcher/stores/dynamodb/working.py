@@ -1,4 +1,4 @@
-"""What a tick reads: the pools with work, and the runs to observe, to discard and to notify of."""
+"""What a tick reads: the pools with work, and the runs to observe, to discard and to notify about."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from dispatcher.stores.dynamodb.run_writes import MAX_ACTIONS, Action, RunWriter
 from dispatcher.stores.dynamodb.watches import watches_in
 
 SIDE_BY_SIDE = 8
-"""How many pools are read at a time; a client has ten connections."""
+"""How many pools are read at the same time; a client has ten connections."""
 
 
 class Working:
@@ -82,7 +82,7 @@ class Working:
         return [small(run) for run in runs if run.notify_at is not None and run.notify_at <= now]
 
     def _has_work(self, pool: str, now: datetime) -> bool:
-        """One request reads all but the pool's configuration; what it does not answer stands in partitions of its own."""
+        """Whether the pool has work. One request reads all but its configuration; the rest is in separate partitions."""
         _, first = keys.lanes(pool)
         partition, last = keys.windows(pool)
         items = {key_in(item)[1]: item for item in self._table.query(partition, first=first, before=keys.AFTER_WINDOWS)}
@@ -109,7 +109,7 @@ class Working:
         return any(True for _ in self._table.query(partition, before=before, page=1))
 
     def _is_due(self, pool: str, queue: str, now: datetime) -> bool:
-        """Skips runs that are held back, even if they come first."""
+        """Whether the queue has a due run. Skips runs that are held back, even if they come first."""
         entries = self._table.query(keys.waiting(pool, queue), before=keys.after(now), page=30)
         return self._has_startable(entries, now)
 
