@@ -42,6 +42,7 @@ COUNT = 10_000
 BACKFILL = RunFilter(tag="backfill")
 PATIENT = Patience(seconds=120.0, try_seconds=60.0)
 """The emulator answers some seconds later, where other tests share its cores: that is not what these are about."""
+REPEATS, FAILED = 5, 1
 
 _numbers = count(1)
 
@@ -161,7 +162,7 @@ def test_from_the_api_whose_store_is_gone_for_a_while(place: Place):
 
 @pytest.mark.long
 def test_from_the_command_line_whose_process_is_killed(place: Place):
-    def cancel(until: int) -> int:
+    def once(until: int) -> int:
         """Give the command, with ticks beside it; kill it when so many are cancelled."""
         environment = {
             **os.environ,
@@ -176,6 +177,10 @@ def test_from_the_command_line_whose_process_is_killed(place: Place):
             finally:
                 process.kill()  # nothing, where it has ended
         return process.returncode
+
+    def cancel(until: int) -> int:
+        """The same, given again where it says that the store did not answer in time, as it may on a busy machine."""
+        return next((code for code in (once(until) for _ in range(REPEATS)) if code != FAILED), FAILED)
 
     assert cancel(COUNT // 2) == -9
     assert COUNT // 2 <= place.done() < COUNT
