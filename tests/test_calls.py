@@ -40,7 +40,7 @@ def test_every_item_comes_back_once_with_its_result(threads):
 
 
 @pytest.mark.parametrize("threads", [1, 4])
-def test_items_after_a_stop_come_back_unreached_and_together(threads):
+def test_items_after_a_stop_are_returned_together_without_a_result(threads):
     calls = some_calls(lambda item: calls.stop() if item == 5 else item, threads=threads)
     groups = list(calls.run(range(1000)))
     assert sorted(item for group in groups for item, _ in group) == list(range(1000))

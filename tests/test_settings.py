@@ -178,6 +178,6 @@ def test_a_pool_is_ready_for_three_intervals_and_a_minute_at_least():
     assert read(TICK_INTERVAL_SECONDS="60").heartbeat == timedelta(minutes=3)
 
 
-def test_levels_may_be_written_in_small_letters():
+def test_log_levels_may_be_written_in_lower_case():
     assert log_level({"DISPATCHER_LOG_LEVEL": "warning"}) == logging.getLevelName(logging.WARNING)
     assert log_level({}) is None

@@ -182,7 +182,7 @@ def test_the_summary_finds_what_the_infrastructure_counted_and_a_run_that_has_no
     assert _summary([open_run]) == (False, ["never lost, never stuck"])
 
 
-def test_small_words():
+def test_job_numbers_are_shown_as_ranges():
     assert ranges([9, 1, 2, 3, 7, 10]) == "1-3, 7, 9-10"
     assert ranges([]) == ""
     assert at_once([]) == 0

@@ -25,7 +25,7 @@ def problems(cli, **environment):
     return by_check
 
 
-def test_what_is_well_is_passed_over_in_silence_and_nothing_is_changed(cli):
+def test_the_doctor_is_silent_about_passed_checks_and_changes_nothing(cli):
     cli.ok("work-pool", "create", "nightly", "--type", "process")
     cli.ok("run", "create", "--pool", "nightly", *ONE_RUN)
     cli.ok("tick")

@@ -191,12 +191,12 @@ def test_entries_are_listed_with_the_nouns_that_name_them_and_without_secrets(cl
     assert "hush" not in shown + json.dumps(cli.ok("hook", "ls"))
 
 
-def test_without_any_it_is_said_how_there_would_be_one(cli):
+def test_an_empty_list_of_hooks_says_how_to_add_one(cli):
     assert cli.ok("hook", "ls") == []
     assert "Set DISPATCHER_HOOKS" in cli("hook", "ls").out
 
 
-def test_a_test_goes_through_the_real_channel_and_says_its_id(cli, inbox: Inbox, settings):
+def test_a_test_notification_uses_the_real_channel_and_shows_its_id(cli, inbox: Inbox, settings):
     settings({"ops": {"url": inbox.url, "secret_variable": "OPS_SECRET"}}, OPS_SECRET=SECRET)
     answer = cli.ok("hook", "test", "ops")
     [(_, headers, body)] = inbox.got
@@ -208,7 +208,7 @@ def test_a_test_goes_through_the_real_channel_and_says_its_id(cli, inbox: Inbox,
     assert len({headers["webhook-id"] for _, headers, _ in inbox.got}) == 2
 
 
-def test_a_test_that_is_not_taken_exits_with_1_and_says_why(cli, inbox: Inbox, settings):
+def test_a_test_notification_that_is_refused_exits_with_1_and_the_reason(cli, inbox: Inbox, settings):
     settings({"ops": {"url": inbox.url}, "signed": {"url": inbox.url, "secret_variable": "OPS_SECRET"}})
     inbox.status = 404
     said = cli("hook", "test", "ops")
@@ -219,7 +219,7 @@ def test_a_test_that_is_not_taken_exits_with_1_and_says_why(cli, inbox: Inbox, s
     assert "DISPATCHER_HOOKS has no entry 'pager' (it has ops, signed)" in error(cli, "hook", "test", "pager")
 
 
-def test_a_test_of_a_topic_is_published(cli, ecs_emulator, settings):
+def test_a_test_notification_to_a_topic_is_published(cli, ecs_emulator, settings):
     import boto3  # noqa: PLC0415 - one test of many needs it
 
     topic = boto3.client("sns", region_name="us-east-1").create_topic(Name="alarms")["TopicArn"]

@@ -135,7 +135,7 @@ def test_the_answer_says_that_both_day_fields_apply_and_how_a_step_is_read(cli, 
         (("--cron", "0 6 * * *", "--timezone", "localtime"), "timezone: localtime is another clock on each host"),
     ],
 )
-def test_what_never_comes_or_would_be_ignored_is_refused_when_it_is_given(cli, etl, words, says):
+def test_a_schedule_that_never_comes_or_an_option_without_effect_is_refused(cli, etl, words, says):
     assert says in error(cli, "deployment", "schedule", "create", "etl", *words)
 
 

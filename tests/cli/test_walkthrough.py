@@ -91,5 +91,5 @@ def test_every_command_of_pools_queues_deployments_and_runs_occurs(path):
 
 
 @pytest.mark.parametrize("page", PAGES, ids=str)
-def test_the_walk_is_linked(page):
+def test_the_walkthrough_is_linked_from_the_page(page):
     assert "walkthrough.md)" in (Path(__file__).parents[2] / page).read_text(encoding="utf-8")

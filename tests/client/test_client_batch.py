@@ -68,7 +68,7 @@ def test_the_next_call_checks_anew(dispatcher, provider):
 
 
 @pytest.mark.parametrize("wrong", ["1", 1.5, True, [1], {"1": 1}])
-def test_what_is_like_a_sound_value_in_text_alone_is_checked(wrong, dispatcher):
+def test_a_value_that_only_looks_like_a_valid_one_is_checked(wrong, dispatcher):
     with pytest.raises(InvalidVariables, match="count"):
         create(dispatcher, {"count": 1}, {"count": wrong})
 

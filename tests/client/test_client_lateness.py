@@ -42,6 +42,6 @@ def test_a_run_whose_claim_came_late_stays_late_and_one_that_ended_unclaimed_nev
 
 
 @pytest.mark.parametrize(("interval", "seconds"), [("10", 60), ("20", 60), ("60", 180), ("300", 900)])
-def test_the_settings_say_after_which_time(interval, seconds):
+def test_the_tick_interval_decides_when_a_run_is_late(interval, seconds):
     settings = Settings.from_environment({"HOME": "/tmp", "DISPATCHER_TICK_INTERVAL_SECONDS": interval})
     assert settings.heartbeat == seconds * SECOND

@@ -90,13 +90,13 @@ def test_pools_queues_deployments_and_schedules_all_leave_one(office: Office):
     assert [paths for *_, paths in office.words][5] == ["schedules.hourly.active"]
 
 
-def test_what_changes_nothing_leaves_none(office: Office):
+def test_an_update_without_a_change_writes_no_log_entry(office: Office):
     office.client.update_work_pool("nightly", concurrency_limit=2)
     office.client.create_run(pool="nightly", job_variables={"command": "true"})
     assert len(office.entries) == 1
 
 
-def test_what_is_refused_leaves_none(office: Office):
+def test_a_refused_change_writes_no_log_entry(office: Office):
     office.client.create_run(pool="nightly", job_variables={"command": "true"})
     with pytest.raises(Conflict):
         office.client.delete_work_pool("nightly")

@@ -26,7 +26,7 @@ def waiting(dispatcher, **where):
     return {run.name: run for run in dispatcher.store.runs(RunFilter(states=SCHEDULED, **where), limit=100)}
 
 
-def test_its_waiting_runs_wait_in_the_other_pool_then(dispatcher, etl):
+def test_waiting_runs_of_a_moved_deployment_wait_in_the_other_pool(dispatcher, etl):
     later = dispatcher.clock.now() + timedelta(hours=5)
     first = dispatcher.create_run(deployment="etl", name="first", job_variables={"command": "echo"}, idempotency_key="k")
     dispatcher.create_run(deployment="etl", name="second", scheduled_at=later)

@@ -86,7 +86,7 @@ def test_what_cannot_be_run_again_is_said(dispatcher, etl):
         dispatcher.retry_run(old.id)
 
 
-def test_the_wait_of_a_second_is_a_length_of_time_that_can_be_kept(dispatcher, pool):
+def test_a_retry_delay_with_a_fraction_of_a_second_is_kept(dispatcher, pool):
     policy = RetryPolicy(attempts=2, delay=1.5 * SECOND)
     dispatcher.create_deployment("etl", pool="pool", retry=policy)
     assert dispatcher.deployment("etl").retry == policy

@@ -223,7 +223,7 @@ def test_a_run_that_does_not_exist_cannot_be_cancelled_or_explained(dispatcher, 
             ask(an_id())
 
 
-def test_a_cancel_that_meets_a_tick_halfway_is_made_of_what_the_tick_has_left(dispatcher, pool):
+def test_a_cancel_that_meets_a_claim_is_decided_again_from_the_claimed_run(dispatcher, pool):
     run = a_run(dispatcher)
     read = dispatcher.run
     stale = iter([read(run.id)])

@@ -153,7 +153,7 @@ def test_pausing_withdraws_future_runs_and_resuming_makes_them_from_then_on(disp
     assert minutes(tick(dispatcher)) == [10, 80, 90, 100, 110, 120, 130]
 
 
-def test_what_says_nothing_new_changes_nothing(dispatcher, etl):
+def test_resuming_an_active_deployment_changes_nothing(dispatcher, etl):
     assert dispatcher.resume_deployment("etl") == dispatcher.resume_schedule("etl", "ten") == etl
 
 
@@ -210,7 +210,7 @@ def contested(times: int) -> Dispatcher:
         lambda d: d.remove_schedule("etl", "ten"),
     ],
 )
-def test_a_switch_that_lost_a_race_is_made_again_and_keeps_what_the_other_changed(act):
+def test_a_pause_that_lost_a_race_is_repeated_and_keeps_the_other_change(act):
     dispatcher = contested(3)
     changed = act(dispatcher)
     assert changed == dispatcher.deployment("etl")
@@ -218,7 +218,7 @@ def test_a_switch_that_lost_a_race_is_made_again_and_keeps_what_the_other_change
     assert (changed.active_schedules.keys() == {"ten"}) is False
 
 
-def test_a_switch_is_not_made_again_for_ever():
+def test_pausing_a_deployment_gives_up_after_endless_conflicts():
     with pytest.raises(Conflict, match="was changed in between"):
         contested(1000).pause_deployment("etl")
 

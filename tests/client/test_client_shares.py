@@ -36,7 +36,7 @@ def test_a_queue_keeps_its_share_and_a_deployment_its_weight(dispatcher, deploym
     assert dispatcher.update_work_queue("pool", "more", share="strict").queue("more").share is Share.STRICT
 
 
-def test_what_is_none_is_refused_by_name(dispatcher, deployments):
+def test_an_invalid_share_or_weight_is_refused_by_name(dispatcher, deployments):
     with refused(dispatcher, InvalidInput, "share: must be strict or fair"):
         dispatcher.update_work_queue("pool", "default", share="equal")
     with refused(dispatcher, InvalidInput, "weight: must be a whole number from 1 to 100"):

@@ -132,7 +132,7 @@ class TestSaving:
         assert (saved.version, saved.revision, saved.description, saved.progress) == (5, 8, "new", self.PROGRESS)
 
     @pytest.mark.parametrize("change", [{"paused": True}, {"when": When(ended=RunEnded(states=frozenset({CRASHED})))}])
-    def test_it_counts_anew_where_it_waits_for_something_else_or_was_paused(self, change):
+    def test_a_changed_or_paused_automation_counts_from_zero(self, change):
         stored = replace(failures(), progress=self.PROGRESS)
         assert saving(replace(stored, **change), stored).progress == Progress()
 

@@ -60,7 +60,7 @@ class TestEpisodes:
         over = at_look(both, seen()).automation
         assert set(over.progress.episodes) == {"other"}
 
-    def test_an_episode_that_has_to_last_is_noted_first_and_acted_on_when_it_has(self):
+    def test_a_condition_that_has_to_last_is_noted_first_and_acted_on_later(self):
         held = an_automation(when=When(held=PoolHeld(pool="pool", longer_than=10 * MINUTE)))
         pool = replace(POOL, holds=(a_hold(NOW + HOUR, "slow down"),))
         first = at_look(held, seen(pool=pool))

@@ -285,7 +285,7 @@ class TestRuns:
         assert firing.did == (f"cancelled {deeds.CANCELLED_AT_ONCE} runs: {named}",)
 
 
-def test_what_a_copy_does_is_not_done_by_the_original():
+def test_deeds_of_a_copy_are_not_deeds_of_the_original():
     """One automation is tried on a copy: if it raises, nothing of what it had begun is written."""
     done = the_deeds()
     everything = [
@@ -375,7 +375,7 @@ class TestLog:
         [entry] = done.entries
         assert (entry.verb, entry.noun, entry.name, entry.runs) == ("cancel", "runs", "pool pool", 1)
 
-    def test_what_was_so_already_and_a_new_run_change_nothing(self):
+    def test_a_pause_of_a_paused_pool_and_a_new_run_write_no_log_entry(self):
         done = the_deeds(pools=[replace(POOL, paused=True)])
         done.act(a_look(Then(pause=Target(pool="pool")), Then(run=RunOf(deployment="etl"))))
         assert done.entries == []

@@ -90,7 +90,7 @@ def test_no_claim_lets_more_runs_of_a_deployment_live_than_its_limit(pool, chang
 
 
 @given(POOLS, st.lists(CHANGES, max_size=40))
-def test_whoever_waits_in_a_queue_while_a_later_run_of_it_is_admitted_is_of_a_full_deployment(pool, changes):
+def test_only_runs_of_full_deployments_are_overtaken_by_later_runs_of_their_queue(pool, changes):
     for what, *arguments in changes:
         if what != "claim":
             getattr(pool, what)(*arguments)

@@ -119,7 +119,7 @@ def played(pool, changes):
 
 
 @given(POOLS, CHANGES)
-def test_dealing_lane_by_lane_is_dealing_one_slot_after_the_other(pool, changes):
+def test_shares_lane_by_lane_equal_shares_slot_by_slot(pool, changes):
     for budget in played(pool, changes):
         limit = pool.pool.concurrency_limit
         slots = budget if limit is None else min(budget, limit - len(pool.live()))

@@ -129,7 +129,7 @@ def test_the_seventeenth_hold_takes_the_place_of_the_one_that_ends_first():
     assert added(holds, newest) == (holds[0], *holds[2:], newest)
 
 
-def test_a_stored_position_counts_only_while_exactly_the_holds_that_passed_over_are_in_force():
+def test_a_stored_position_is_valid_only_while_exactly_its_holds_are_in_force():
     passed, ended = replace(EAST, passed={"default": PLACE}), replace(WEST, until=NOW)
     assert first_position((passed,), "default", NOW) == PLACE
     assert first_position((passed, ended), "default", NOW) == PLACE

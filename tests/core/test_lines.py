@@ -111,14 +111,14 @@ def test_the_lane_of_a_deployment_that_runs_of_another_priority_have_filled_is_n
 # Shared queues
 
 
-def test_of_each_deployment_its_share_is_read_first_and_one_run_at_least():
+def test_the_first_page_of_each_deployment_is_its_share_and_at_least_one_run():
     limits = DeploymentLimits(held=lambda _queue: {"a": 1}, weight={"a": 1, "b": 1, "c": 4}.__getitem__)
     assert first_pages("high", ("a", "b"), 3, limits) == {"a": 1, "b": 2}
     assert first_pages("high", ("a", "c"), 5, limits) == {"a": 1, "c": 5}
     assert first_pages("high", (), 5, limits) == {}
 
 
-def test_of_a_shared_queue_no_more_is_read_than_there_are_slots():
+def test_a_claim_reads_no_more_of_a_shared_queue_than_there_are_slots():
     flooded = Claim(Share.FAIR).add(500, "flood").add(2, "other")
     flooded.admission(4)
     assert flooded.read == [(None, 4), ("flood", 2), ("other", 2)]

@@ -93,7 +93,7 @@ class TestWhoCanBeMissed:
             {"deployment": None},
         ],
     )
-    def test_no_run_of_people_none_that_was_claimed_or_moved_and_none_whose_schedule_is_gone(self, fields):
+    def test_no_run_is_missed_if_people_made_it_or_it_was_claimed_or_moved_or_its_schedule_is_gone(self, fields):
         assert judged(replace(a_window(self.DROPS, 5), **fields), deployment=self.DROPS) == ""
 
     @pytest.mark.parametrize(

@@ -34,7 +34,7 @@ def test_whatever_reads_a_value_takes_as_many_levels_as_it_may_have_and_no_more(
 
 @KINDS
 @pytest.mark.parametrize("levels", [0, 1, 2, 7])
-def test_what_nests_deeper_than_asked_is_noticed(kinds, levels):
+def test_a_value_that_nests_too_deep_is_noticed(kinds, levels):
     depths = range(12)
     assert [nests_too_deep(nested(kinds, depth), levels) for depth in depths] == [depth > levels for depth in depths]
 

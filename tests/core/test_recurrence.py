@@ -106,7 +106,7 @@ def test_a_week_has_its_number_from_either_end_of_its_year(week_start, asked):
     "period", ["FREQ=MONTHLY;BYDAY=MO,TU", "FREQ=WEEKLY;BYDAY=TU,FR", "FREQ=YEARLY;BYMONTH=3;BYMONTHDAY=5,7", "FREQ=DAILY"]
 )
 @pytest.mark.parametrize("clock", ["", ";BYHOUR=5,9;BYMINUTE=0,15,30;BYSECOND=10,40", ";BYSECOND=1,2,3", ";BYHOUR=1,2,3"])
-def test_a_position_counts_the_times_of_a_period_from_either_end(period, clock):
+def test_a_position_selects_a_time_of_its_period_from_either_end(period, clock):
     anchor = datetime.fromisoformat("2026-02-28T23:59:59")  # a Saturday: whole periods follow
     begin = datetime.fromisoformat("2027-03-01T00:00:00")
     length = {"MONTHLY": 31, "WEEKLY": 7, "YEARLY": 31, "DAILY": 1}[period.partition("=")[2].partition(";")[0]]
@@ -194,7 +194,7 @@ def test_a_rule_begins_with_the_second_of_its_anchor(microsecond):
         *("BYYEARDAY=0", "BYWEEKNO=0", "BYMONTHDAY=0", "BYSETPOS=0"),
     ],
 )
-def test_what_goes_without_saying_may_be_said(part):
+def test_a_part_that_repeats_a_default_changes_nothing(part):
     assert rule(f"FREQ=DAILY;{part}", THURSDAY) == rule("FREQ=DAILY", THURSDAY)
 
 

@@ -197,7 +197,7 @@ def test_an_anchor_lies_where_every_zone_has_a_time_for_it(fields, anchor, is_re
     ],
     ids=str,
 )
-def test_what_never_comes_is_looked_for_no_further_than_asked(fields):
+def test_the_search_for_a_window_that_never_comes_is_bounded(fields):
     assert list(windows_due(Schedule(slug="s", **fields), LAST, LAST + 5 * 366 * DAY)) == []
 
 

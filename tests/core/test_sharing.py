@@ -55,7 +55,7 @@ def held_after(scene: Scene, admission: Admission):
 
 
 @given(claimants(), st.integers(0, 40))
-def test_dealing_at_once_is_dealing_one_after_the_other(taking_part, slots):
+def test_shares_of_all_slots_at_once_equal_shares_slot_by_slot(taking_part, slots):
     assert dealt(slots, taking_part) == one_by_one(slots, taking_part)
 
 
@@ -164,7 +164,7 @@ def test_weights_share_slots_in_their_proportion():
     assert [run.queue for run in admission.admitted].count("three") == 6
 
 
-def test_what_one_queue_cannot_use_goes_to_the_others():
+def test_slots_that_one_queue_cannot_use_go_to_the_others():
     pool = a_pool(limit=9, queues=[a_queue("few", 1), a_queue("limited", 2, limit=1), a_queue("many", 3)], share=Share.FAIR)
     runs = {"few": [a_run(queue="few")], **{name: [a_run(queue=name) for _ in range(9)] for name in ("limited", "many")}}
     admission = admitted(Scene(pool, {}, runs))

@@ -49,7 +49,7 @@ def test_gaps_are_all_that_is_too_long_and_have_no_tick(minutes: list[int]):
             assert any(begin <= first < end for begin, end in hour.gaps)
 
 
-def test_a_tick_takes_the_place_of_its_minute_alone():
+def test_a_tick_is_noted_only_in_the_place_of_its_minute():
     first = datetime(1970, 1, 1, 1, 7, 59, tzinfo=UTC)
     assert place(first) == (1, 7)
     hours = noted(noted((), first), first + MINUTE)
@@ -135,7 +135,7 @@ def test_words_name_the_minutes_and_the_latest_gaps(missing: list[tuple[int, int
     assert after(*(NOW - minutes * MINUTE for minutes in ago), until=NOW).words == words
 
 
-def test_words_of_little():
+def test_an_hour_with_few_ticks_is_described_in_words():
     assert after(until=NOW).words == "no tick is noted yet"
     assert after(NOW - MINUTE, until=NOW).words == "ticks in 1 of the last 2 minutes"
     assert after(NOW - 9 * HOUR, until=NOW).words == "ticks in 0 of the last 60 minutes; none from 11:01 to 12:00 UTC"

@@ -15,7 +15,7 @@ def test_a_run_that_waits_was_created_and_is_scheduled():
     assert lines(a_run(due_at=NOW + HOUR)) == [("created", 1, None), ("scheduled", 1, 3600)]
 
 
-def test_the_way_of_a_run_without_retries_has_the_waits_between():
+def test_the_timeline_of_a_run_without_retries_shows_the_waits_between_steps():
     run = a_live_run(
         state=RunState.COMPLETED,
         claimed_at=NOW + 2 * SECOND,

@@ -17,7 +17,7 @@ def at(second):
     return NOW + timedelta(seconds=second)
 
 
-def test_a_part_has_the_average_of_what_was_held_in_it():
+def test_a_part_of_a_chart_shows_the_average_number_of_held_slots():
     holds = [("etl", at(5), at(30)), ("etl", at(-50), at(10)), ("reports", at(90), at(500))]
     shown = usage(holds, NOW, END, parts=10)
     assert shown["etl"] == [1.5, 1, 1, 0, 0, 0, 0, 0, 0, 0]

@@ -104,7 +104,7 @@ def test_while_ticks_come_within_the_hour_nothing_is_ever_missed_even_without_ca
 
 @settings(max_examples=50, deadline=None)
 @given(STEPS, st.lists(SECONDS, min_size=1, max_size=6))
-def test_once_a_tick_is_through_nothing_is_left_for_one_at_the_same_time(step, gaps):
+def test_a_second_tick_at_the_same_time_finds_no_windows(step, gaps):
     deployment = saved(every(step, catch_up=CatchUp.ALL))
     for at in after(gaps):
         deployment, _ = ticked(deployment, NOW + at)

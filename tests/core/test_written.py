@@ -52,7 +52,7 @@ def test_words_are_looked_for_in_no_more_values_than_a_template_may_hold():
     assert not holds_words([*fits, 0])
 
 
-def test_without_words_every_value_is_plain():
+def test_removing_the_typed_words_leaves_plain_values():
     value = without_words({"typed": Typed("5"), "read": from_json("[5, 1.5]"), "plain": [True, None]})
     assert value == {"typed": "5", "read": [5, 1.5], "plain": [True, None]}
     assert [type(plain) for plain in (value["typed"], *value["read"])] == [str, int, float]

@@ -127,7 +127,7 @@ def test_a_schedule_dispatches_runs_to_sandboxes_until_all_have_ended(tmp_path):
     people.store.close()
 
 
-def test_what_cannot_be_met_fails_the_call(world):
+def test_a_request_for_a_missing_pool_fails_the_call(world):
     world.deploy()
     assert world.call({"pool": "nowhere"}) == "dispatcher.errors.NotFound: pool: work pool 'nowhere' does not exist"
     run = {"create_run": {"pool": "nowhere"}}

@@ -102,7 +102,7 @@ def test_everything_is_formatted():
     subprocess.run(["terraform", "fmt", "-check", "-recursive", str(INFRA)], check=True)
 
 
-def test_what_was_applied_is_settled(deployed):
+def test_a_second_plan_after_an_apply_is_empty(deployed):
     assert deployed.settled()
 
 

@@ -68,7 +68,7 @@ def function(resources):
     return app
 
 
-def test_what_was_applied_is_settled(deployed):
+def test_a_second_plan_after_an_apply_is_empty(deployed):
     assert deployed.settled()
 
 

@@ -68,7 +68,7 @@ def service(resources):
     return function["service_config"][0]
 
 
-def test_what_was_applied_is_settled(deployed):
+def test_a_second_plan_after_an_apply_is_empty(deployed):
     assert deployed.settled()
 
 

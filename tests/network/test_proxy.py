@@ -52,7 +52,7 @@ def ask(proxy: HttpProxy, body: bytes = b"hello", timeout: float = 5.0) -> tuple
             return refusal.code, refusal.read()
 
 
-def test_what_passes_is_as_it_was_and_is_kept(proxy, far_side):
+def test_an_exchange_that_passes_is_unchanged_and_recorded(proxy, far_side):
     status, body = ask(proxy)
     assert (status, json.loads(body)) == (200, {"number": 1, "said": "hello", "list": [1, 2]})
     [exchange] = proxy.exchanges
@@ -60,20 +60,20 @@ def test_what_passes_is_as_it_was_and_is_kept(proxy, far_side):
 
 
 @pytest.mark.parametrize(("fault", "arrived"), [(Fault.CUT_BEFORE, 0), (Fault.CUT_AFTER, 1), (Fault.HALF, 1)])
-def test_what_breaks_is_no_answer(proxy, far_side, fault, arrived):
+def test_a_broken_connection_is_no_answer(proxy, far_side, fault, arrived):
     proxy.script = always(fault)
     with pytest.raises((OSError, http.client.HTTPException)):
         ask(proxy)
     assert len(far_side.bodies) == arrived
 
 
-def test_what_is_silent_never_answers(proxy):
+def test_a_silent_proxy_never_answers(proxy):
     proxy.script = always(Fault.SILENT)
     with pytest.raises(TimeoutError):
         ask(proxy, timeout=0.3)
 
 
-def test_what_drips_comes_a_byte_at_a_time(proxy, far_side):
+def test_a_dripping_answer_arrives_byte_by_byte(proxy, far_side):
     proxy.script = always(Fault.DRIP)
     with urllib.request.urlopen(f"{proxy.url}/path", timeout=5) as reply:
         assert [reply.read(1) for _ in range(3)] == [b" "] * 3
@@ -90,13 +90,13 @@ def test_what_drips_comes_a_byte_at_a_time(proxy, far_side):
         (Fault.EMPTY, 200, b""),
     ],
 )
-def test_somebody_else_answers_and_the_far_side_hears_nothing(proxy, far_side, fault, status, begins):
+def test_a_foreign_answer_reaches_the_caller_and_the_far_side_gets_no_request(proxy, far_side, fault, status, begins):
     proxy.script = always(fault)
     answered, body = ask(proxy)
     assert (answered, body[: len(begins)], far_side.bodies) == (status, begins, [])
 
 
-def test_what_is_repeated_arrives_twice(proxy, far_side):
+def test_a_repeated_request_arrives_twice(proxy, far_side):
     proxy.script = nth(2, Fault.REPEATED)
     assert [json.loads(ask(proxy)[1])["number"] for _ in range(3)] == [1, 3, 4]
 

@@ -25,7 +25,7 @@ def file(tmp_path):
     return path
 
 
-def test_what_it_was_built_for_will_do(file):
+def test_a_package_runs_on_the_platform_that_it_was_built_for(file):
     check(file, "aarch64", (3, 13))
 
 

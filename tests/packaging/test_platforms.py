@@ -116,7 +116,7 @@ def test_two_builds_of_one_input_are_the_same_bytes(platform):
 
 
 @pytest.mark.long
-def test_the_bill_names_what_the_function_will_run_with_wherever_it_is_installed(platform):
+def test_the_bill_of_materials_names_exactly_the_distributions_of_the_function(platform):
     bill = json.loads(platform.built.order.bill.read_text())
     assert {component["name"] for component in bill["components"]} == platform.distributions
     assert {part.name for part in platform.built.parts} == platform.distributions | {"push-dispatcher"}

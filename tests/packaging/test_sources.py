@@ -35,7 +35,7 @@ def test_the_list_is_what_git_knows_of_our_rooms():
     assert tracked_of_api(TOP) == API_LIST.read_text().split(), "likewise"
 
 
-def test_what_goes_in_is_the_list(copied):
+def test_the_package_holds_exactly_the_listed_files(copied):
     assert [place for place, _ in files(copied, extras=tuple(OF_EXTRAS))] == LISTED
 
 

@@ -45,7 +45,7 @@ NOTHING = {
 
 
 @pytest.mark.parametrize("case", YES)
-def test_a_flow_run_is_ours(case):
+def test_an_answer_that_proves_our_transition_lets_the_flow_run_start(case):
     assert judged(*YES[case], {OURS}, NOW) is None
 
 
@@ -67,5 +67,5 @@ def test_a_flow_run_must_not_start(case):
 
 
 @pytest.mark.parametrize("case", NOTHING)
-def test_an_answer_that_says_nothing_is_no_yes(case):
+def test_an_answer_without_proof_does_not_confirm_a_start(case):
     assert isinstance(judged(*NOTHING[case], {OURS}, NOW), NotConfirmed)

@@ -9,7 +9,7 @@ A type takes part with a small harness (`tests.providers.harness`), which stands
                 yield EcsHarness(emulator)
 
 What a type cannot be asked for stands in its harness's `lacks`, with the reason; the tests that need it are reported as skipped
-with that reason, and `test_what_it_lacks_is_said_in_known_words` keeps the list honest.
+with that reason, and `test_lacking_abilities_have_known_names_and_a_reason` keeps the list honest.
 """
 
 import json
@@ -44,7 +44,7 @@ __all__ = ["ProviderContract", "ProviderHarness"]
 class ProviderContract(LeftoversContract):
     """Derive `TestX` from it and give it a fixture `harness`."""
 
-    def test_what_it_lacks_is_said_in_known_words(self, harness):
+    def test_lacking_abilities_have_known_names_and_a_reason(self, harness):
         assert set(harness.lacks) <= set(ABILITIES)
         assert all(harness.lacks.values())
 

@@ -75,5 +75,5 @@ def test_a_connection_that_breaks_after_it_was_made_proves_nothing(rude):
         assert not never_sent(failing(lambda: requests.post(f"http://127.0.0.1:{rude.getsockname()[1]}", timeout=5)))
 
 
-def test_an_error_of_no_network_proves_nothing():
+def test_an_error_outside_the_network_does_not_prove_that_nothing_was_sent():
     assert not never_sent(ValueError("?"))

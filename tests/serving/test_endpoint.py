@@ -88,7 +88,7 @@ def test_any_other_wake_is_refused(asked, body, headers, status):
 
 
 @pytest.mark.parametrize(("method", "path"), [("GET", "/"), ("GET", "/wake"), ("POST", "/healthz"), ("GET", "/metrics/x")])
-def test_there_is_nothing_else(asked, method, path):
+def test_any_other_path_or_method_is_not_found(asked, method, path):
     assert asked.ask(method, path)[0] == 404
 
 

@@ -37,7 +37,7 @@ def test_a_tick_that_succeeds_makes_it_healthy_for_the_stated_time(watched):
     assert watched.health.fault() == "no tick has succeeded for 81 s: the next one has not begun"
 
 
-def test_one_failure_is_forgiven_and_a_row_of_them_is_told_with_the_last_problem(watched):
+def test_one_failed_tick_is_ignored_and_several_in_a_row_are_reported_with_the_last_problem(watched):
     watched.tick()
     watched.time += 10
     watched.tick("the database is away")
@@ -55,7 +55,7 @@ def test_a_process_that_is_about_to_end_says_so():
     assert health.fault() == "it is about to end"
 
 
-def test_a_tick_that_hangs_is_told(watched):
+def test_a_tick_that_hangs_is_reported(watched):
     watched.tick()
     watched.health.began()
     watched.time += 95

@@ -115,7 +115,7 @@ class Automations:
         assert completed.automate_at is None
         assert crashed(store, deployment="deployment").automate_at == NOW
 
-    def test_who_counts_is_owed_the_other_ends_too(self, store: Store):
+    def test_an_automation_that_counts_is_owed_successes_too(self, store: Store):
         saved(store, an_automation(count=2))
         assert moved(store, a_claimed_run(store), RunState.COMPLETED, ended_at=NOW).automate_at == NOW
         assert moved(store, a_claimed_run(store), RunState.CANCELLED, ended_at=NOW).automate_at is None

@@ -135,7 +135,7 @@ class Log:
         assert names(store, since=NOW + MINUTE, until=NOW + 3 * MINUTE) == ["pool-2", "pool-1"]
         assert names(store, actor="user-0", noun="work pool", name="pool-3", since=NOW, until=NOW + 2 * HOUR) == ["pool-3"]
 
-    def test_what_need_not_be_kept_is_forgotten_when_something_is_added(self, store: Store):
+    def test_old_log_entries_are_forgotten_when_a_new_one_is_added(self, store: Store):
         old = [an_entry(f"old-{number}", kept_until=NOW + HOUR) for number in range(FORGOTTEN_AT_ONCE + 1)]
         store.restore(entries=old)
         store.save_pool(a_pool("new"), expected_version=None, entry=an_entry("new", changed_at=NOW + HOUR))

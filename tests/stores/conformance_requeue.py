@@ -75,7 +75,7 @@ class Requeues:
         assert _stored(store, run.id).state is RunState.SCHEDULED
         assert [got.run.queue for got in claim(store).claims] == ["high"]
 
-    def test_of_two_who_read_the_same_run_the_first_moves_it(self, store: Store):
+    def test_the_first_of_two_readers_of_a_run_moves_it(self, store: Store):
         run = a_stored_run(store)
         later = Requeue(run_id=run.id, pool=run.pool, fence=run.fence, queue="default", changes={"due_at": NOW + HOUR})
         assert store.requeue([requeued(run, "high")]) == {run.id}

@@ -191,7 +191,7 @@ class Schedules:
         store.save_deployment(replace(deployment, schedules=()), expected_version=1, now=NOW)
         assert windows(store) == every_ten(10)
 
-    def test_what_was_taken_away_can_come_again(self, store: Store):
+    def test_withdrawn_runs_are_made_again_after_a_resume(self, store: Store):
         deployment = a_scheduled(store)
         materialised(store, deployment)
         store.save_deployment(replace(deployment, paused=True), expected_version=1, now=NOW + MINUTE)

@@ -149,7 +149,7 @@ class TestErrors:
         with pytest.raises(StoreUnavailable, match="it is a directory"):
             SqliteStore(tmp_path).pools()
 
-    def test_no_path_at_all_is_refused_at_once(self):
+    def test_an_empty_path_is_refused_at_once(self):
         with pytest.raises(StoreError, match="needs the path"):
             SqliteStore("")
 

@@ -67,13 +67,15 @@ def outcome(store: SqliteStore, changes: Sequence[Change], *, many: bool) -> tup
 
 @settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(a_change(), max_size=2 * AT_ONCE + 5))
-def test_many_at_once_are_one_after_the_other(stores: Sequence[SqliteStore], changes: Sequence[Change]):
+def test_many_changes_at_once_have_the_result_of_one_after_the_other(stores: Sequence[SqliteStore], changes: Sequence[Change]):
     assert outcome(stores[0], changes, many=True) == outcome(stores[1], changes, many=False)
 
 
 @settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(a_change(), max_size=2 * AT_ONCE + 5, unique_by=lambda change: change[1]["expected_id"]))
-def test_and_so_they_are_where_each_is_named_once(stores: Sequence[SqliteStore], changes: Sequence[Change]):
+def test_many_changes_of_different_runs_at_once_have_the_result_of_one_after_the_other(
+    stores: Sequence[SqliteStore], changes: Sequence[Change]
+):
     assert outcome(stores[0], changes, many=True) == outcome(stores[1], changes, many=False)
 
 

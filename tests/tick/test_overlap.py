@@ -162,7 +162,7 @@ class TestExpiry:
         assert stage.states(late) == ["CANCELLED"]
         assert stage.get(late).reason == "expired: not started within 60 s of its due time"
 
-    def test_in_a_paused_pool_too(self, stage):
+    def test_a_run_expires_in_a_paused_pool_too(self, stage):
         stage = Stage(a_pool(paused=True))
         [late] = stage.add(expires_at=NOW + MINUTE)
         assert [stage.tick_pool().expired, stage.states(late)] == [0, ["SCHEDULED"]]

@@ -55,7 +55,7 @@ class Unruly:
 
 
 @pytest.mark.parametrize(("store", "windows", "minutes"), [("memory", 60, 1), ("sqlite", 30, 1), *AT_FULL_SIZE])
-def test_however_ticks_overlap_and_die_never_two_live(store, windows, minutes, tmp_path):
+def test_two_runs_of_a_deployment_are_never_live_however_ticks_overlap_and_die(store, windows, minutes, tmp_path):
     """A window every minute, jobs of some minutes, a tick every minute or more. Few runs are still waiting at the end."""
     stage, random = Stage(a_pool(limit=9), store=FACTORIES[store](tmp_path)), Random(7)
     for policy in OnCollision:

@@ -82,7 +82,7 @@ def test_a_missing_job_is_judged_by_the_time_at_which_looking_began():
     assert store.get(run.id).state is RunState.CRASHED
 
 
-def test_what_lingers_guards_its_name_until_no_request_for_it_can_be_on_its_way():
+def test_an_ended_job_is_kept_until_no_request_for_its_name_can_be_under_way():
     run = a_live_run(state=RunState.COMPLETED, submitted_at=NOW, ended_at=NOW + SECOND, lingers=True)
     store, clock, provider = a_store(run), StillClock(NOW + LEASE), FakeProvider(remembers=Remembers.OBJECT)
 

@@ -264,14 +264,14 @@ TASK = {
 
 @settings(FUZZ, suppress_health_check=[*HealthCheck])
 @given(st.sampled_from([EVENT, TASK, {"pool": "p"}, {"detail-type": "Scheduled Event"}]), st.data(), VALUES)
-def test_events(wiring, event, data, new):
+def test_an_event_with_any_change_is_accepted_or_refused(wiring, event, data, new):
     way = data.draw(st.sampled_from(sorted(places(event), key=str)))
     accepted(invoke, wiring, with_change(event, way, new))
 
 
 @settings(FUZZ, suppress_health_check=[*HealthCheck])
 @given(st.binary(max_size=20) | st.sampled_from([b"[" * 3000, b'{"a":' * 3000, b"9" * 5000, b'"\xff']))
-def test_bodies(wiring, body):
+def test_a_body_with_any_change_is_accepted_or_refused(wiring, body):
     accepted(lambda: invoke(wiring, event_of(body)))
 
 

@@ -170,7 +170,7 @@ def test_the_rest_is_left_to_the_library(schema, value):
         ({"uniqueItems": True}, [1, 2, 3], 4),
     ],
 )
-def test_as_many_steps_as_are_allowed_are_taken_and_not_one_more(schema, value, taken, monkeypatch):
+def test_a_check_takes_no_more_steps_than_allowed(schema, value, taken, monkeypatch):
     for allowed, verdict in ((taken, True), (taken - 1, None)):
         monkeypatch.setattr(plain_schemas, "MAX_STEPS", allowed)
         assert decided(schema, value, schema) is verdict

@@ -46,7 +46,7 @@ def test_the_list_says_what_each_waits_for_and_does_and_when_it_acted(site, fire
     assert "/automations" in document.every("a", "href")
 
 
-def test_without_any_the_list_says_how_one_is_made(site):
+def test_an_empty_list_of_automations_says_how_to_create_one(site):
     assert "No automation yet: dispatcher automation create --help" in page(site, "automations").words
 
 

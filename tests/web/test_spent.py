@@ -37,7 +37,7 @@ def test_nothing_is_drawn_before_anything_has_happened():
     assert spent(timeline(a_run(created_at=NOW, scheduled_at=NOW, due_at=NOW))).parts == []
 
 
-def test_the_page_says_the_bar_in_words(site, pool):
+def test_the_run_page_describes_its_bar_in_words(site, pool):
     run = a_live_run(pool="nightly", state=RunState.FAILED, **TIMES)
     site.wiring.store.restore(runs=[run])
     shown = page(site, "runs", str(run.id))

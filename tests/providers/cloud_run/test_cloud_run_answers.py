@@ -201,13 +201,13 @@ def test_a_dripping_answer_is_given_up(emulator, provider):
 # Nothing sent
 
 
-def test_nothing_listens(emulator):
+def test_a_port_where_nothing_listens_is_unreachable(emulator):
     with a_server(hang_up) as port:
         pass
     assert isinstance(CloudRunProvider(endpoint=f"http://127.0.0.1:{port}", project="p").submit(a_job()), Unreachable)
 
 
-def test_no_address(monkeypatch):
+def test_a_host_name_that_does_not_resolve_is_unreachable(monkeypatch):
     def no_address(*_, **__):
         raise OSError("no such name")
 

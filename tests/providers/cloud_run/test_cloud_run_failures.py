@@ -132,7 +132,7 @@ OUTCOMES = [(REFUSED, Rejected), (ABSENT, Rejected), (HELD, Throttled), (UNPREPA
 
 
 @pytest.mark.parametrize(("means", "outcome"), OUTCOMES)
-def test_a_meaning_has_one_outcome(means, outcome):
+def test_errors_with_the_same_meaning_have_the_same_outcome(means, outcome):
     errors = [an_instance(API_CLASSES[name]) for name, its in API.items() if its is means]
     assert {type(refusal(error, NEEDS)) for error in errors} == {outcome}
 

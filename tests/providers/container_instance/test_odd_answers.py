@@ -91,7 +91,7 @@ class TestAnswers:
             provider.cancel(submission)
         assert (odd.calls[STOP], odd.calls[DELETE], odd.book.live) == (0, 0, 1)
 
-    def test_a_delete_that_was_not_answered_is_none(self, odd, answer, status):
+    def test_a_delete_without_a_proper_answer_does_not_count_as_done(self, odd, answer, status):
         provider = provider_for(odd)
         submission = submitted(provider)
         answering(odd, DELETE, replace(answer, status=status))

@@ -227,7 +227,7 @@ class TestLogs:
         provider = provider_for(start(life=SLOW))
         assert provider.logs(submitted(provider)) == ""
 
-    def test_they_are_the_working_containers(self, aci, provider):
+    def test_logs_are_those_of_the_working_container(self, aci, provider):
         side = {"name": "side", "properties": {"image": "s", "resources": {"requests": {"cpu": 1, "memoryInGB": 1}}}}
         submission = submitted(provider, a_job(arm_template=a_template(containers=[{"name": "main"}, side])))
         assert submission.handle["container"] == "main"

@@ -88,7 +88,7 @@ def test_a_group_whose_main_container_ended_is_distinguished_from_one_that_someb
 
 
 @pytest.mark.parametrize("policy", ["Always", "OnFailure"])
-def test_an_end_that_azure_will_repeat_is_none(policy):
+def test_a_container_that_azure_will_restart_has_not_ended(policy):
     group = a_group("Running", containers=[terminated(1)])
     group["properties"]["restartPolicy"] = policy
     assert observation_of(group).state is JobState.RUNNING

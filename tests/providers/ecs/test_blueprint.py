@@ -17,7 +17,7 @@ def test_runs_that_differ_in_what_is_their_own_share_it():
 
 
 @pytest.mark.parametrize("change", [{"image": "other"}, {"cpu": 512}, {"launch_type": "EC2"}, {"subnets": ["subnet-1"]}])
-def test_what_it_is_made_of_makes_another(change):
+def test_any_change_of_its_parts_makes_another_blueprint(change):
     assert of() != of(**change)
 
 

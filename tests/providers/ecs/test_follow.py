@@ -176,7 +176,7 @@ def test_a_cancel_without_an_answer_fails(fault, aws, provider):
         provider.cancel(submission)
 
 
-def test_nothing_lingers(aws, provider):
+def test_an_ended_job_leaves_nothing_to_discard_or_sweep(aws, provider):
     submission = submitted(provider)
     aws.calls.reset()
     assert provider.discard([submission]) == {NAME}

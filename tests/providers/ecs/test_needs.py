@@ -34,7 +34,7 @@ ABROAD = "arn:aws:ecs:eu-west-3:123456789012:cluster/jobs"
         ({"task_definition_arn": "mine:3"}, ("", "", "FARGATE", "mine:3")),
     ],
 )
-def test_the_place_goes_from_the_credentials_to_the_capacity(variables, place):
+def test_the_place_consists_of_all_parts_from_credentials_to_capacity(variables, place):
     assert needs_of(a_configuration(**variables)).place == place
 
 

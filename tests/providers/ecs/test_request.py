@@ -59,7 +59,7 @@ def test_sizes_are_text_for_the_task_and_numbers_for_a_container():
     assert (built["containerOverrides"][0]["cpu"], built["containerOverrides"][0]["memory"]) == (256, 512)
 
 
-def test_what_is_empty_goes_and_what_we_do_not_know_passes():
+def test_empty_fields_are_left_out_and_unknown_fields_are_sent():
     built = request(run(group="", platformVersion=None, placementConstraints=[], enableExecuteCommand=True, tags={}))
     assert built["enableExecuteCommand"] is True
     assert not {"group", "platformVersion", "placementConstraints", "tags", "cluster"} & built.keys()

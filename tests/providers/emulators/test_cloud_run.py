@@ -245,7 +245,7 @@ def test_a_body_that_breaks_a_rule_is_refused_by_field(emulator, clients, change
 
 
 @pytest.mark.parametrize("identifier", ["J1", "1j", "j_1", "j-", "j" * 64])
-def test_a_bad_name_is_refused(clients, identifier):
+def test_an_invalid_job_id_is_refused(clients, identifier):
     with pytest.raises(exceptions.BadRequest, match="job_id"):
         clients.create(identifier)
 

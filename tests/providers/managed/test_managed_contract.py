@@ -81,7 +81,7 @@ def test_a_failed_installation_says_so(harness):
     assert harness.provider.observe([submission])[job.name].reason.startswith("installing pip_packages failed; exit code 97")
 
 
-def test_on_a_functions_host_there_is_no_default():
+def test_a_cloud_function_has_no_default_type_for_managed_pools():
     assert ManagedProvider(environment={}).limits
     with pytest.raises(ProviderUnavailable, match="DISPATCHER_MANAGED: is not set"):
         ManagedProvider(environment={"AWS_LAMBDA_FUNCTION_NAME": "push-dispatcher"})

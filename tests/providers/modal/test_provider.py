@@ -366,7 +366,7 @@ def test_apps_and_environments_keep_names_apart(provider, emulator):
     assert emulator.starts == {a_job().name: 3}
 
 
-def test_nothing_lingers(provider):
+def test_an_ended_job_leaves_nothing_to_discard_or_sweep(provider):
     submission = started(provider, a_job())
     assert not provider.limits.lingers
     assert provider.discard([submission]) == {submission.name}

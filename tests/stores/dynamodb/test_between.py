@@ -228,7 +228,7 @@ class TestDeletion:
         assert place.store.runs(RunFilter(), limit=9) == []
         assert place.store.check() == []
 
-    def test_a_straggler_touches_nothing_of_a_new_pool(self, place: Place):
+    def test_an_old_deletion_leaves_a_new_pool_of_the_same_name_alone(self, place: Place):
         place.store.save_deployment(a_deployment(), expected_version=None, now=NOW)
 
         def begin_anew(other: DynamoStore) -> None:

@@ -103,7 +103,7 @@ def test_a_table_that_is_not_there_is_said():
 
 
 @pytest.mark.parametrize("kind", [FaultKind.THROTTLE, FaultKind.SERVER_ERROR, FaultKind.LOSE_ANSWER, FaultKind.LOSE_REQUEST])
-def test_what_may_pass_is_asked_again(faults: Faults, kind: FaultKind):
+def test_a_call_that_failed_for_the_moment_is_repeated(faults: Faults, kind: FaultKind):
     store = DynamoStore(fresh_table(), connect=a_client, patience=Patience(first_delay=0.0, longest_delay=0.0))
     store.save_pool(a_pool(), expected_version=None)
     run = a_running_run(store)
@@ -111,7 +111,7 @@ def test_what_may_pass_is_asked_again(faults: Faults, kind: FaultKind):
     assert store.move([Move.of(run, RunState.COMPLETED, ended_at=NOW)]) == {run.id}
 
 
-def test_what_does_not_pass_ends(faults: Faults):
+def test_a_throttle_that_does_not_pass_ends_as_an_unavailable_store(faults: Faults):
     store = DynamoStore(fresh_table(), connect=a_client, patience=Patience(tries=2, first_delay=0.0, longest_delay=0.0))
     store.save_pool(a_pool(), expected_version=None)
     for _ in range(2):
@@ -120,7 +120,7 @@ def test_what_does_not_pass_ends(faults: Faults):
         store.add_runs([a_run()])
 
 
-def test_it_is_the_client_on_lambda_alone(monkeypatch: pytest.MonkeyPatch):
+def test_the_small_client_is_used_only_on_lambda(monkeypatch: pytest.MonkeyPatch):
     for name in [name for name in os.environ if ASKS_FOR_MORE.fullmatch(name)]:
         monkeypatch.delenv(name)
     client = client_here(None)

@@ -123,7 +123,7 @@ def test_throttled_reads_and_updates_are_repeated(place: Place, faults: Faults, 
 
 class TestPatience:
     @pytest.mark.parametrize("kind", [FaultKind.THROTTLE, FaultKind.LOSE_REQUEST, FaultKind.SERVER_ERROR])
-    def test_it_ends(self, faults: Faults, kind: FaultKind):
+    def test_a_store_gives_up_after_the_allowed_number_of_tries(self, faults: Faults, kind: FaultKind):
         place = a_place(patience=Patience(tries=5))
         faults.add(TRANSACTION, kind, times=100)
         with pytest.raises(StoreUnavailable, match=r"DynamoDB table 'dispatcher-\d+': no answer after 5 tries: ") as raised:

@@ -92,7 +92,7 @@ class TestBrokenOff:
         assert place.store.check() == []
 
     @pytest.mark.parametrize("what", CHANGES)
-    def test_its_windows_become_no_runs_before_that(self, place: Place, what: str):
+    def test_a_step_after_an_unfinished_change_makes_only_runs_of_the_changed_deployment(self, place: Place, what: str):
         deployment = a_scheduled(place)
         broken_off(place, CHANGES[what](deployment))
         latest = place.store.deployment("deployment")

@@ -42,7 +42,7 @@ def test_a_fault_that_acts_still_refuses_a_bad_request(ecs):
     assert ecs.refusal(taskDefinition="other")[0] == "ClientException"
 
 
-def test_want_of_capacity_is_an_answer_in_any_words(ecs):
+def test_missing_capacity_is_answered_with_any_given_reason(ecs):
     ecs.emulator.faults.add("RunTask", FaultKind.NO_CAPACITY, detail="RESOURCE:ENI")
     assert ecs.run(count=2)["failures"] == [{"reason": "RESOURCE:ENI"}] * 2
 

@@ -71,7 +71,7 @@ def test_a_transaction_that_was_cancelled_left_nothing_and_may_be_repeated_with_
     assert [count(dynamodb, key) for key in "abc"] == [1, 2, 1]
 
 
-def test_of_a_transaction_that_fails_nothing_is_left(emulator):
+def test_a_failed_transaction_leaves_nothing_behind(emulator):
     boto = client("dynamodb", emulator)
     keys = [{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}]
     attributes = [{"AttributeName": name, "AttributeType": "S"} for name in ("pk", "sk")]
