@@ -17,13 +17,14 @@ PAGE = 500
 """The most runs in one page of `Store.every_run`."""
 
 LOOKED_AT = 100_000
-"""The most ended runs that `Store.ended` looks at in a store without an index of ends: the newest by creation."""
+"""In a store without an index of ends, `Store.ended` looks at no more than this number of ended runs: the newest by
+creation."""
 
 SEARCHED_AT_ONCE = 20_000
-"""The most entries of an index, or runs, that are looked at for one page of runs (`Store.search`): tens of milliseconds."""
+"""The most index entries, or runs, that one page of runs may look at (`Store.search`). That takes tens of milliseconds."""
 
 FORGOTTEN_AT_ONCE = 20
-"""The most entries of the log that are deleted when one is added: those whose `kept_until` has passed, longest ago first."""
+"""The most entries of the log that are deleted when one is added. Entries whose `kept_until` has passed go, oldest first."""
 
 MATERIALISED_AT_ONCE = 24
 """The most runs in one `Materialisation`: every store carries it out in one transaction."""
@@ -31,7 +32,7 @@ MATERIALISED_AT_ONCE = 24
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Move:
-    """A guarded change of one run: from a state and a fence to a state, with what goes along."""
+    """A guarded change of one run: from a state and a fence to a state, with changes of other fields."""
 
     run_id: UUID
     pool: str
@@ -40,7 +41,7 @@ class Move:
     fence: int
     to: RunState
     ending: RunState | None = None
-    """The `ending` with which a run in CANCELLING was read: if people have cancelled it since, it must not be retried."""
+    """The `ending` that a run in CANCELLING had when it was read: if people have cancelled it since, it must not be retried."""
     changes: Mapping[str, Any] = field(default_factory=dict)
     """New values of `Run` fields by name; never `state`, `fence`, or one of `PINNED_BY_CREATION`."""
 
@@ -61,9 +62,9 @@ class Move:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Requeue:
-    """A guarded change of where a waiting run stands: its queue, priority and due time. People ask for it; no tick does.
+    """A guarded change of a waiting run's queue, priority or due time. People request it; ticks do not.
 
-    It leaves SCHEDULED with that fence, and the run waits with the next fence: a claim or a move that read it earlier loses.
+    It applies to a SCHEDULED run with this fence, and raises the fence: a claim or a move that read the run earlier loses.
     """
 
     run_id: UUID
@@ -81,7 +82,7 @@ class Requeue:
 
 
 Position = tuple[datetime, UUID]
-"""A run's position among those of its queue, or its lane, that have its priority: its due time and its id."""
+"""A run's position among the runs of its queue or lane that have its priority: its due time and its id."""
 
 
 class Due(Protocol):
@@ -90,7 +91,7 @@ class Due(Protocol):
     def __call__(self, queue: str, limit: int, after: Position | None = None, lane: str | None = None, /) -> Sequence[Run]:
         """The first `limit` SCHEDULED runs of the queue whose time has come, that have no back-off and that have not expired
         (`due_at <= now`, `not_before` None or `<= now`, `expires_at` None or `> now`), by due time, then id; with `after`, only
-        those after that position. Those that wait in the lane, or without one those that wait in none: all have one priority.
+        runs after that position. Only runs in `lane`, or without it, only runs in no lane: all of them have the same priority.
         """
         ...
 
@@ -100,24 +101,24 @@ class DeploymentLimits:
     """The concurrency limits and the shares of deployments, as a transaction sees them. Everything is read on demand."""
 
     lanes: Callable[[str], Sequence[str]] = lambda _queue: ()
-    """By queue: the lanes in which runs wait that are due (`models.lanes`)."""
+    """By queue: the lanes in which due runs wait (`models.lanes`)."""
     limit: Callable[[str], int | None] = lambda _deployment: None
-    """The concurrency limit of a deployment; None also for one that does not exist."""
+    """The concurrency limit of a deployment; None also if the deployment does not exist."""
     live: Callable[[str], int] = lambda _deployment: 0
     """How many runs of a deployment hold a slot of the pool, counted from the runs."""
     held: Callable[[str], Mapping[str, int]] = lambda _queue: {}
     """By queue: how many of its slots the runs of each deployment hold, counted from the runs; "" for runs without one."""
     weight: Callable[[str], int] = lambda _deployment: 1
-    """The weight of a deployment in a queue that is shared; 1 also for one that does not exist."""
+    """The weight of a deployment in a shared queue; 1 also if the deployment does not exist."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
-    """A pool as the claiming transaction sees it. All but the pool and `in_use` is read on demand."""
+    """A pool as the claiming transaction sees it. Everything except the pool and `in_use` is read on demand."""
 
     pool: WorkPool
     in_use: Mapping[str, int]
-    """Slots held, by queue name; every queue that holds one is there, paused or not."""
+    """Slots held, by queue name, for every queue that holds one, paused or not."""
     due: Due
     deployment: Callable[[str], Deployment | None]
     lanes: Callable[[str], Sequence[str]] = lambda _queue: ()
@@ -162,13 +163,13 @@ class Decision:
 
 
 ChangeHolds = Callable[[tuple[PoolHold, ...]], tuple[PoolHold, ...]]
-"""A change of a pool's holds: a pure function. It may be called again; applied twice, it has the effect of once."""
+"""A change of a pool's holds: a pure function. It may be called again, and applying it twice has the same effect as once."""
 
 Seen = TypeVar("Seen")
 """A pure function of a snapshot (`Store.look`)."""
 
 Decide = Callable[[Snapshot], Decision]
-"""A pure function; a store may call it again when its transaction has to be repeated."""
+"""A pure function; a store may call it again if its transaction has to be repeated."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -178,7 +179,8 @@ class Claim:
     run: Run
     """The run after the claim: PENDING (or CANCELLING, if it was taken over), with the new fence and the pinned job."""
     repeat: bool
-    """Taken over from a claim whose lease ended without an outcome: its name is looked up before anything is submitted."""
+    """Whether it was taken over from a claim whose lease ended without an outcome: then its name is looked up before anything
+    is submitted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -192,7 +194,7 @@ class Claims:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Materialisation:
-    """Windows of a deployment that become runs, and how far its schedules have come with them."""
+    """Windows of a deployment that become runs, and how far its schedules have come afterwards."""
 
     deployment: Deployment
     """As it was read."""
@@ -219,17 +221,17 @@ class Notified:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Automated:
-    """What automations make of one end of a run, or of one look at a pool: all of it happens, or nothing."""
+    """What automations do after one end of a run, or after one look at a pool: all of it happens, or nothing."""
 
     run: Run | None = None
-    """The run, as it was read, that owed its end; it owes nothing afterwards."""
+    """The run whose end was looked at, as it was read; its mark (`automate_at`) is cleared."""
     progressed: tuple[Automation, ...] = ()
     """Automations with new `progress`, and the version and revision with which they were read."""
     firings: tuple[Firing, ...] = ()
     runs: tuple[Run, ...] = ()
     """New runs, all SCHEDULED."""
     moves: tuple[Move, ...] = ()
-    """Moves of other runs; one whose run is not as it was read any more is left out."""
+    """Moves of other runs; a move whose run has changed since it was read is left out."""
     pools: tuple[WorkPool, ...] = ()
     """Pools to save, with the versions with which they were read."""
     deployments: tuple[Deployment, ...] = ()
@@ -256,7 +258,7 @@ class QueueCount:
     """How full one queue is."""
 
     due: int
-    """SCHEDULED and past due: late runs are among these."""
+    """SCHEDULED and past due, late runs included."""
     later: int
     """SCHEDULED for later."""
     in_use: int
@@ -272,11 +274,11 @@ class Searched(NamedTuple):
 
     runs: Sequence[Run]
     until: Cursor | None = None
-    """The position up to which the list was searched; None: to its end, or until there were enough runs."""
+    """The position up to which the list was searched; None: the search reached the end, or enough runs."""
 
 
 class EndedRun(NamedTuple):
-    """When a run that has ended held its slot. A history has many of them, so it is no more than that."""
+    """The time for which an ended run held its slot. A history has many of these, so each holds only what is needed."""
 
     id: UUID
     queue: str
@@ -292,7 +294,7 @@ class EndedRun(NamedTuple):
 
     @classmethod
     def of(cls, run: Run) -> EndedRun:
-        """What it is of a whole run."""
+        """The part of a whole run that is kept."""
         return cls._make(getattr(run, name) for name in cls._fields)
 
 
@@ -307,7 +309,7 @@ class RunFilter:
     tag: str | None = None
     """One of the run's tags."""
     name: str | None = None
-    """What the run's name begins with."""
+    """The beginning of the run's name."""
     since: datetime | None = None
     """Created at this time or later."""
     until: datetime | None = None
@@ -373,7 +375,7 @@ class Reconfiguration:
     deployments_read: Mapping[str, int]
     """Every stored deployment with its version, as they were read."""
     automations_read: Mapping[str, int] | None = None
-    """Every stored automation with its version, as they were read; None: the change is about none of them."""
+    """Every stored automation with its version, as they were read; None: the change concerns no automations."""
     now: datetime
     """The time of the change: new and changed schedules begin here."""
     pools: tuple[WorkPool, ...] = ()

@@ -1,4 +1,4 @@
-"""Every setting, read from the environment in this one place.
+"""All settings. Only this module reads them from the environment.
 
 | variable                          | default                                  | meaning |
 | --------------------------------- | ---------------------------------------- | --- |
@@ -109,7 +109,7 @@ class Settings:
 
     @property
     def history(self) -> timedelta | None:
-        """For how long ended runs are kept; None: for ever."""
+        """How long ended runs are kept; None: for ever."""
         return timedelta(days=self.history_days) if self.history_days else None
 
     @property
@@ -162,9 +162,10 @@ class Settings:
         return settings
 
     def check_lease(self, call_seconds: float = 0.0) -> None:
-        """A lease must outlive the invocation that made it, and the last call that this began, of `call_seconds` at most.
+        """A lease must outlast the invocation that made it, and that invocation's last call, which takes at most
+        `call_seconds`.
 
-        Raises `SettingsError` when it does not. How long a call may take is the provider's to say: `wiring` asks again with it.
+        Raises `SettingsError` if it does not. The provider says how long a call may take: `wiring` checks again with that time.
         """
         needed = self.tick_seconds + call_seconds + self.clock_skew_seconds
         if self.lease_seconds <= needed:
@@ -177,9 +178,9 @@ class Settings:
 
 
 def unknown_settings(environment: Mapping[str, str]) -> list[str]:
-    """A line for each variable that looks like a setting and is none, with the nearest setting: most likely a typing error.
+    """A line for each variable that looks like a setting but is not one (most likely a typing error), with the nearest setting.
 
-    The variables of a job's own environment are no errors, and neither are those of secrets that hooks name.
+    Variables of a job's own environment are no errors, nor are variables with secrets that hooks name.
     """
     names = set(re.findall(r"`(DISPATCHER_\w+)`", __doc__ or ""))
     if not names:  # Python runs without docstrings
@@ -199,7 +200,7 @@ OF_JOBS = frozenset(f"DISPATCHER_{name}" for name in ("RUN_ID", "RUN_NAME", "WOR
 OF_PLATFORMS = frozenset(
     {"DISPATCHER_SCHEDULE", "DISPATCHER_PACKAGE", "DISPATCHER_STORE_SECRET", "DISPATCHER_SECRET_ENVIRONMENT"}
 )
-"""What Azure's timer, a package's start and Lambda's handler read by themselves."""
+"""Variables that Azure's timer, a package's start and Lambda's handler read themselves."""
 
 
 def _nearest(name: str, names: Iterable[str]) -> str:
@@ -210,7 +211,7 @@ def _nearest(name: str, names: Iterable[str]) -> str:
 
 
 def log_level(environment: Mapping[str, str]) -> str | None:
-    """The level that the environment asks for, in capitals; None when it asks for none. Raises `SettingsError`."""
+    """The log level in the environment, in capitals; None if there is none. Raises `SettingsError`."""
     text = environment.get("DISPATCHER_LOG_LEVEL")
     if not text:
         return None
@@ -236,7 +237,7 @@ def _choices(environment: Mapping[str, str], name: str, choices: Sequence[str]) 
 
 
 def _wake(environment: Mapping[str, str], name: str) -> str | None:
-    """What starts a tick; `dispatcher.waking` reads it further. No message repeats a URL: it may hold a key."""
+    """How a tick is started; `dispatcher.waking` parses it. No message repeats a URL, because it may hold a key."""
     text = environment.get(name) or None
     if text and not text.startswith(WAKES) and (fault := url_fault(text)):
         raise SettingsError(f"{name}: give lambda:NAME, the ARN of a function, command:..., or a URL, which {fault}")
@@ -244,7 +245,7 @@ def _wake(environment: Mapping[str, str], name: str) -> str | None:
 
 
 def _ui_auth(environment: Mapping[str, str]) -> str | None:
-    """How the page knows who asks, after a check that what this needs is set. No message repeats the secret."""
+    """How the page knows who asks; checks that the settings this needs are set. No message repeats the secret."""
     text = environment.get("DISPATCHER_UI_AUTH") or None
     if text is None:
         return None
@@ -260,7 +261,7 @@ def _ui_auth(environment: Mapping[str, str]) -> str | None:
 
 
 def _url(environment: Mapping[str, str], name: str) -> str | None:
-    """The address of an API. It may be plain HTTP: a server of one's own often stands in a private network."""
+    """The address of an API. It may be plain HTTP, because a self-hosted server is often in a private network."""
     text = environment.get(name) or None
     if text is not None and not re.fullmatch(r"https?://[^\s/@]+(/[^\s@]*)?", text):
         raise SettingsError(f"{name}: give an address without a user or a password, as http://prefect:4200/api")
@@ -314,7 +315,9 @@ def _entries(environment: Mapping[str, str], name: str) -> dict[str, dict[str, A
 
 
 def _hooks(environment: Mapping[str, str], name: str) -> dict[str, dict[str, Any]]:
-    """Where notifications go: over TLS, or to this machine itself. No message repeats an address: it may hold a secret."""
+    """Where notifications go: over TLS, or to this machine itself. No message repeats an address, because it may hold a
+    secret.
+    """
     entries = _entries(environment, name)
     for hook, entry in entries.items():
         kinds = entry.keys() & {"url", "topic_arn"}

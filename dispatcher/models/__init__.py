@@ -1,7 +1,7 @@
 """The nouns: work pools, work queues, deployments, runs and their states.
 
-Plain frozen dataclasses, so that a tick can use them without a validation library. The constraints in the annotations are
-read by `dispatcher.validation` alone, when something is saved; inside, a value is trusted. All times are aware and UTC.
+Plain frozen dataclasses, so that a tick can use them without a validation library. Only `dispatcher.validation` reads the
+constraints in the annotations, when something is saved; inside, a value is trusted. All times are aware and UTC.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Automations: what is done, without anybody asking for it, when something happens to runs, pools or queues."""
+"""Automations: rules that act by themselves when something happens to runs, pools or queues."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from dispatcher.models.naming import DEFAULT_QUEUE, Name, Owner
 from dispatcher.models.states import RunState
 
 MAX_CHAIN = 100
-"""The longest chain of runs, each made by an automation because of the one before."""
+"""The longest chain of runs in which an automation created each run because of the one before."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,9 +32,10 @@ class RunEnded:
     tag: Name | None = None
     """Only runs with this tag."""
     count: Annotated[int, Ge(1), Le(100)] = 1
-    """How many ends it takes. Once the automation has acted, it counts anew."""
+    """How many such ends are needed. Once the automation has acted, it counts anew."""
     of_last: Annotated[int, Ge(1), Le(100)] | None = None
-    """Among how many runs, in the order of their ends; None: `count` in a row. Cancelled runs count if `states` says so."""
+    """The number of last ended runs among which they are counted; None: `count` in a row. Cancelled runs count if `states` has
+    CANCELLED."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +43,7 @@ class RunLate:
     """A run waits beyond its due time."""
 
     by: timedelta
-    """How long beyond its due time, at least."""
+    """The least time that it waits beyond its due time."""
     pool: Name | None = None
     """Only runs of this pool."""
     queue: Name | None = None
@@ -59,7 +60,7 @@ class PoolHeld:
 
     pool: Name
     longer_than: timedelta = timedelta(0)
-    """For how long without a break."""
+    """The time for which the pool is held without a break."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +69,7 @@ class PoolNotTicked:
 
     pool: Name
     longer_than: timedelta
-    """How long its last tick is ago, at least."""
+    """The least time since its last tick."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +79,7 @@ class QueueLonger:
     pool: Name
     queue: Name = DEFAULT_QUEUE
     than: Annotated[int, Ge(0), Le(10_000)]
-    """The number of due runs that is not too many."""
+    """The highest number of due runs at which the automation does not act yet."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,7 +99,7 @@ class When:
 
     @property
     def pool(self) -> str | None:
-        """The pool that it names."""
+        """The pool that the condition names."""
         condition = self.ended or self.late or self.held or self.not_ticked or self.longer
         return condition.pool if condition else None
 
@@ -125,19 +126,21 @@ class RunOf:
 
     deployment: Name
     job_variables: Mapping[str, Any] = field(default_factory=dict)
-    """Override the deployment's."""
+    """Job variables of the run. They override the deployment's."""
     from_run: Mapping[str, str] = field(default_factory=dict)
-    """By job variable: what it takes from the run that ended: `id`, `name`, `state`, `exit_code`, `scheduled_at`, `deployment`,
-    `job_variables.NAME` or `parameters.NAME`. `env.NAME` sets one environment variable."""
+    """By job variable: the value that it takes from the run that ended: `id`, `name`, `state`, `exit_code`, `scheduled_at`,
+    `deployment`, `job_variables.NAME` or `parameters.NAME`. `env.NAME` sets one environment variable."""
     parameters: Mapping[str, Any] = field(default_factory=dict)
     """Values for parameters of the deployment, by name."""
     parameters_from_run: Mapping[str, str] = field(default_factory=dict)
-    """By parameter: what it takes from the run that ended, as in `from_run`; one with the format `date` takes the date (UTC) of
-    `scheduled_at`. Where they do not fit the deployment's schema, no run is made, and the record says why."""
+    """By parameter: the value that it takes from the run that ended, as in `from_run`; a parameter with the format `date` takes
+    the date (UTC) of `scheduled_at`. If the values do not fit the deployment's schema, no run is created, and the record says
+    why."""
     tags: tuple[str, ...] = ()
-    """Beside the deployment's."""
+    """Tags of the run, in addition to the deployment's."""
     chain_limit: Annotated[int, Ge(1), Le(MAX_CHAIN)] = 10
-    """The longest chain of runs, each made by an automation because of the one before; after that no run is made."""
+    """The longest chain of runs in which an automation created each run because of the one before; after that no run is
+    created."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,13 +148,13 @@ class Then:
     """One thing that an automation does: exactly one of these."""
 
     pause: Target | None = None
-    """Pause it."""
+    """Pause a deployment, a pool or a queue."""
     resume: Target | None = None
-    """Resume it."""
+    """Resume a deployment, a pool or a queue."""
     run: RunOf | None = None
     """Run a deployment."""
     retry: bool = False
-    """Run what ended once more, as a new run with the same variables; at most ten times in a row."""
+    """Run the ended run again, as a new run with the same variables; at most ten times in a row."""
     cancel: bool = False
     """Cancel the runs that are late."""
     notify: Name | None = None
@@ -170,12 +173,12 @@ class SeenEnd:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Episode:
-    """Something that lasts, as one pool's ticks have seen it."""
+    """A condition that lasts, as one pool's ticks have seen it."""
 
     since: datetime
     """When it was first seen."""
     fired: bool = False
-    """Whether the automation has acted on it. It acts once, and again when it was over in between."""
+    """Whether the automation has acted on it. It acts once, and again only if the condition has ended in between."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -183,14 +186,14 @@ class Progress:
     """What an automation has seen so far; written by ticks."""
 
     ends: tuple[SeenEnd, ...] = ()
-    """In the order of the ends, since it last acted; at most as many as it looks at."""
+    """The ends since it last acted, in their order; at most as many as it looks at."""
     episodes: Mapping[str, Episode] = field(default_factory=dict)
     """By the pool whose ticks see it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Automation:
-    """What is done when something happens."""
+    """A rule: when something happens, do something."""
 
     id: UUID
     name: Name
@@ -199,7 +202,7 @@ class Automation:
     then: tuple[Then, ...]
     """What it does, in this order."""
     paused: bool = False
-    """A paused automation does nothing, and does not make up for it."""
+    """A paused automation does nothing, and does not catch up later."""
     description: str = ""
     owner: Owner = ""
     """Whose it is: a configuration file of another owner does not change it, unless it is told to take it over."""
@@ -209,7 +212,7 @@ class Automation:
     version: int = 0
     """Raised by every change; a change names the version it was made from."""
     revision: int = 0
-    """Raised with everything that ticks write."""
+    """Raised by every write of a tick."""
     progress: Progress = Progress()
     """What it has seen so far; written by ticks."""
 
@@ -246,19 +249,19 @@ class Firing:
     hooks: tuple[str, ...] = ()
     """The hooks that are notified of it."""
     notified_hooks: frozenset[str] = frozenset()
-    """Those that have confirmed it."""
+    """The hooks that have confirmed it."""
     notify_at: datetime | None = None
     """When hooks are notified of it; None: all have confirmed it, or it was given up."""
     notify_tries: int = 0
-    """How often that was tried."""
+    """How often the notification was tried."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cause:
-    """The automation that made a run."""
+    """The automation that created a run."""
 
     automation: Name
     run: UUID | None = None
     """The run whose end it acted on."""
     depth: int = 1
-    """How many runs, this one included, automations have made one because of another."""
+    """The length of the chain so far, this run included, in which automations created each run because of another."""

@@ -1,4 +1,4 @@
-"""Deployments: what is run where, when, and how often it is tried again."""
+"""Deployments: what runs where, when, and how often it is retried."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ LONGEST_EXPIRY = timedelta(days=366)
 
 
 class CatchUp(StrEnum):
-    """What becomes of windows that were missed: they came while nothing ticked, or while their pool or queue was paused."""
+    """What happens to missed windows: they came while nothing ticked, or while their pool or queue was paused."""
 
     NONE = "none"
-    """Those that came while nothing ticked are left out. Those of a pause wait as runs, and all of them start after it."""
+    """Windows that came while nothing ticked are left out. Windows of a pause wait as runs, and all of them start after it."""
     LAST = "last"
-    """The last of them is run. After a pause the newest run starts, and the others end CANCELLED."""
+    """Only the last missed window is run. After a pause the newest run starts, and the others end CANCELLED."""
     ALL = "all"
-    """Of those that came while nothing ticked, the last `catch_up_limit` are run. Those of a pause all start after it."""
+    """The last `catch_up_limit` windows that came while nothing ticked are run. All windows of a pause start after it."""
     DROP = "drop"
-    """They are left out. After a pause the runs that were due in it end CANCELLED."""
+    """All of them are left out. After a pause the runs that were due in it end CANCELLED."""
 
 
 class WhenSkipped(StrEnum):
-    """What becomes of a window whose time the clocks skip."""
+    """What happens to a window whose time the clocks skip."""
 
     SHIFT = "shift"
     """It is due at the first instant after the gap."""
@@ -43,7 +43,7 @@ class WhenSkipped(StrEnum):
 
 
 class WhenRepeated(StrEnum):
-    """What becomes of a window whose time the clocks show twice."""
+    """What happens to a window whose time the clocks show twice."""
 
     FIRST = "first"
     """It is due once, at the first of the two instants."""
@@ -52,47 +52,48 @@ class WhenRepeated(StrEnum):
 
 
 class OnCollision(StrEnum):
-    """What becomes of a run that is due while as many runs of its deployment are live as its limit allows."""
+    """What happens to a run that is due while its deployment is at its concurrency limit."""
 
     WAIT = "wait"
-    """It waits in its queue, and other runs pass it."""
+    """It waits in its queue, and other runs may start before it."""
     SKIP = "skip"
-    """It ends CANCELLED; one that is to be retried waits."""
+    """It ends CANCELLED; a run that waits for its next attempt keeps waiting."""
     REPLACE = "replace"
     """The oldest live run is cancelled. The new one starts once that run is seen to have ended."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Schedule:
-    """When a deployment is to run: exactly one of `cron`, `interval` and `rrule`. `core.schedules` states the rules."""
+    """When a deployment runs: exactly one of `cron`, `interval` and `rrule`. `core.schedules` states the rules."""
 
     slug: Name
     """Unique in its deployment; part of the identity of every window."""
     cron: str | None = None
     """Five fields, read on the wall clock of `timezone`; or `@hourly`, `@daily`, `@weekly`, `@monthly`, `@yearly`."""
     day_or: bool = True
-    """Where a cron expression restricts days of the month and of the week: whether either is enough, or both have to match."""
+    """If a cron expression restricts both days of the month and of the week: true if either is enough, false if both must
+    match."""
     interval: timedelta | None = None
-    """Longer than nothing; whole days keep the time of day, all else is elapsed time."""
+    """Longer than zero. Whole days keep the time of day; any other interval is elapsed time."""
     rrule: str | None = None
     """An RFC 5545 recurrence rule without DTSTART, daily or coarser."""
     timezone: str = "UTC"
     """A name of the tz database."""
     anchor: datetime | None = None
-    """Where an interval or a rule begins to count; None means the start of 2020 on the wall clock of `timezone`."""
+    """The time from which an interval or a rule counts; None means the start of 2020 on the wall clock of `timezone`."""
     when_skipped: WhenSkipped | None = None
-    """Where the clocks are put forward: shift or skip; None means what `core.schedules` states for its kind."""
+    """What happens when the clocks are put forward: shift or skip; None means what `core.schedules` states for its kind."""
     when_repeated: WhenRepeated | None = None
-    """Where the clocks are put back: first or both; None means what `core.schedules` states for its kind."""
+    """What happens when the clocks are put back: first or both; None means what `core.schedules` states for its kind."""
     start: datetime | None = None
-    """It has no windows before."""
+    """It has no windows before this time."""
     end: datetime | None = None
-    """It has no windows after."""
+    """It has no windows after this time."""
     exclude: tuple[date, ...] = ()
-    """Days on the wall clock of `timezone` whose windows are left out, as holidays."""
+    """Days on the wall clock of `timezone` whose windows are left out, such as holidays."""
     spread: timedelta = timedelta(0)
-    """Its runs are due up to this much later than their windows: always by the same part of it, which follows from the names of
-    the deployment and the schedule, so that not all that is due at a full hour starts at once."""
+    """Its runs are due up to this much later than their windows, so that not everything that is due at a full hour starts at
+    once. The delay follows from the names of the deployment and the schedule, and is always the same."""
     job_variables: Mapping[str, Any] = field(default_factory=dict)
     """Job variables of its runs. They override the deployment's."""
     parameters: Mapping[str, Any] = field(default_factory=dict)
@@ -100,11 +101,11 @@ class Schedule:
     priority: RunPriority | None = None
     """The priority of its runs in their queue; None means the deployment's."""
     active: bool = True
-    """An inactive schedule makes no runs. Once it is active again, it goes on from that moment."""
+    """An inactive schedule creates no runs. Once it is active again, it continues from that moment."""
     catch_up: CatchUp = CatchUp.NONE
-    """What becomes of windows that came while nothing ticked, or in a pause of the pool or queue (see `CatchUp`)."""
+    """What happens to windows that came while nothing ticked, or in a pause of the pool or queue (see `CatchUp`)."""
     catch_up_limit: Annotated[int, Ge(1), Le(1000)] = 100
-    """The most missed windows that `ALL` makes up for."""
+    """The most missed windows that `ALL` runs."""
 
     @property
     def windows(self) -> tuple[object, ...]:
@@ -118,25 +119,26 @@ class RetryPolicy:
     """Which attempts of a run are followed by another one, and when. Refusals do not count as attempts here."""
 
     attempts: Annotated[int, Ge(1), Le(20)] = 1
-    """In all, the first included."""
+    """The most attempts of a run, the first included."""
     delay: timedelta = timedelta(0)
-    """From the end of the first attempt to the second, at most a day."""
+    """The time from the end of the first attempt to the second; at most a day."""
     backoff: Annotated[float, Ge(1), Le(100)] = 1.0
     """Each delay is this many times the one before; none is longer than a day."""
     states: frozenset[RunState] = frozenset({RunState.FAILED, RunState.CRASHED})
-    """FAILED (the job ended with an error), CRASHED (it was lost, stopped from outside, or did not start in time)."""
+    """The ends that are retried: FAILED (the job ended with an error), CRASHED (it was lost, stopped from outside, or did not
+    start in time)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deployment:
-    """What is run where: a pool, a queue of it, and the job variables that every run of it starts from."""
+    """What runs where: a pool, a queue of it, and the job variables that every run starts from."""
 
     id: UUID
     name: Name
     pool: Name
     queue: Name = DEFAULT_QUEUE
     job_variables: Mapping[str, Any] = field(default_factory=dict)
-    """Override the pool's defaults; overridden by a run's own."""
+    """Job variables of its runs. They override the pool's defaults; a run's own override them."""
     parameters: Mapping[str, Any] = field(default_factory=dict)
     """Values of parameters, by name. They override the schema's defaults; a schedule's and a run's own override them."""
     parameter_openapi_schema: Mapping[str, Any] = field(default_factory=dict)
@@ -147,24 +149,24 @@ class Deployment:
     schedules: tuple[Schedule, ...] = ()
     """The schedules that create its runs. Each window of a schedule becomes one run, once."""
     paused: bool = False
-    """A paused deployment's schedules make no runs; people still can."""
+    """The schedules of a paused deployment create no runs; people still can."""
     retry: RetryPolicy | None = None
-    """What its runs are born with."""
+    """The retry policy that its runs get when they are created."""
     hooks: tuple[Hook, ...] = ()
-    """The hooks that are notified of its runs, beside those of the pool."""
+    """The hooks that are notified of its runs, in addition to the pool's."""
     concurrency_limit: Limit | None = None
     """How many of its runs may hold a slot of its pool; 0 means never, None means no limit of its own."""
     on_collision: OnCollision = OnCollision.WAIT
-    """What becomes of a run that is due while the limit is reached: wait, skip or replace."""
+    """What happens to a run that is due while the limit is reached: wait, skip or replace."""
     max_waiting: Annotated[int, Ge(1)] | None = None
     """How many of its runs may be due and wait: further windows are left out, and further runs refused. None means any number.
-    With it, windows become runs when they are due and not before."""
+    With a limit, windows become runs only when they are due."""
     expires_after: timedelta | None = None
     """How long its runs may wait beyond their due time: one that has not started by then ends CANCELLED. None means forever."""
     priority: RunPriority = 0
     """The priority of its runs in their queue: a lower number starts sooner (see `Run.priority`)."""
     weight: Weight = 1
-    """How many slots it gets for each one of a deployment with weight 1, where the `share` of its queue is fair."""
+    """If the `share` of its queue is fair: how many slots it gets for each slot of a deployment with weight 1."""
     owner: Owner = ""
     """Whose it is: a configuration file of another owner does not change it, unless it is told to take it over."""
     created_at: datetime
@@ -173,9 +175,9 @@ class Deployment:
     applied: Mapping[str, str] = field(default_factory=dict)
     """By field: a digest of what the last applied file said, so that changes by hand are seen (`core.drift`)."""
     windows_until: Mapping[str, datetime] = field(default_factory=dict)
-    """By slug of each active schedule: up to when its windows have been made runs; written by ticks."""
+    """By slug of each active schedule: the time up to which its windows have become runs; written by ticks."""
     windows_at: datetime | None = None
-    """When the next window comes near enough to be made a run; None where no schedule is active. Written by ticks."""
+    """When the next window is near enough to become a run; None if no schedule is active. Written by ticks."""
     windows_left_out: int = 0
     """How many windows did not become runs because of `max_waiting`; written by ticks."""
 
@@ -185,7 +187,7 @@ class Deployment:
         return self.lane_at(self.priority)
 
     def lane_at(self, priority: int | None, share: Share = Share.STRICT) -> str | None:
-        """The lane that its runs with a priority wait in, in a queue with this `share`; without a priority: with its own."""
+        """The lane in which its runs with this priority (by default, its own) wait, in a queue with this `share`."""
         is_counted = self.concurrency_limit is not None or self.max_waiting is not None or share is Share.FAIR
         return lane_for(self.name if is_counted else None, self.priority if priority is None else priority)
 
@@ -201,5 +203,5 @@ class Deployment:
 
     @property
     def active_schedules(self) -> dict[str, Schedule]:
-        """The schedules that make runs, by slug."""
+        """The schedules that create runs, by slug."""
         return {} if self.paused else {schedule.slug: schedule for schedule in self.schedules if schedule.active}

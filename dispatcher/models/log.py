@@ -11,7 +11,7 @@ from uuid import UUID
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Actor:
-    """Who changes something, and which way the change comes in."""
+    """Who changes something, and by which way."""
 
     name: str
     """A person or a program: a user of the operating system, the name that a proxy has checked, a function's name."""
@@ -25,11 +25,11 @@ class LogEntry:
 
     id: UUID
     changed_at: datetime
-    """When the change began: of work on many runs, before its first step."""
+    """When the change began; for work on many runs, before its first step."""
     actor: str
     via: str
     verb: str
-    """`create`, `change`, `delete`; of runs also `cancel`, `retry`, and others."""
+    """`create`, `change`, `delete`; for runs also `cancel`, `retry`, and others."""
     noun: str
     """`work pool`, `deployment`, `run`; `runs` for all that match a filter."""
     name: str
@@ -39,7 +39,7 @@ class LogEntry:
     are cut.
     """
     note: str = ""
-    """Words of whoever made the change, or what it belongs to (`apply` with the hash of the configuration)."""
+    """A note by whoever made the change, or what the change belongs to (`apply` with the hash of the configuration)."""
     runs: int = 0
     """How many runs have changed. A store counts them in the transactions that change them."""
     kept_until: datetime | None = None

@@ -1,4 +1,4 @@
-"""What can name a pool, queue or deployment, and the bounds of numbers."""
+"""The rules for names of pools, queues and deployments, and the bounds of numbers."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ DEFAULT_QUEUE = "default"
 MAX_INTEGER = 2**31 - 1
 
 FIRST_PRIORITY, LAST_PRIORITY = -100, 100
-"""The bounds of a run's priority in its queue: each number with waiting runs costs a claim a look-up."""
+"""The bounds of a run's priority in its queue. Each priority with waiting runs costs a claim one look-up."""
 
 
 def is_name(text: str) -> bool:
@@ -23,7 +23,7 @@ def is_name(text: str) -> bool:
 
 
 def is_owner(text: str) -> bool:
-    """Whether a text may be an owner: a name, or empty for none."""
+    """Whether a text may be an owner: a name, or empty for no owner."""
     return not text or is_name(text)
 
 

@@ -1,4 +1,4 @@
-"""Work pools: their queues, their hooks and what holds their runs."""
+"""Work pools: their queues, hooks and holds."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from dispatcher.models.states import RunState, Status
 
 
 class Share(StrEnum):
-    """How the queues of a pool share its slots, or the deployments of a queue those that the queue gets."""
+    """How queues share the slots of their pool, or deployments the slots of their queue."""
 
     STRICT = "strict"
     """In one order: a queue gets what no higher queue can use, and the runs of a queue start by priority and due time."""
@@ -36,7 +36,7 @@ class WorkQueue:
     """A paused queue delivers nothing; its runs pile up."""
     description: str = ""
     weight: Weight = 1
-    """How many slots it gets for each one of a queue with weight 1, where its pool's `share` is fair."""
+    """If its pool's `share` is fair: how many slots it gets for each slot of a queue with weight 1."""
     share: Share = Share.STRICT
     """How its deployments share its slots: strict (their runs start by priority and due time), or fair (by weight)."""
     paused_at: datetime | None = None
@@ -47,18 +47,18 @@ class WorkQueue:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hook:
-    """A configured target (a webhook, a topic) and what it is notified of among the runs of a pool or deployment."""
+    """A configured target (a webhook, a topic), and the events of a pool's or deployment's runs of which it is notified."""
 
     name: Name
     """The entry of `DISPATCHER_HOOKS`; unique in its pool or deployment."""
     states: frozenset[RunState] = frozenset({RunState.FAILED, RunState.CRASHED})
-    """The terminal states that it is notified of; a run that is retried counts by its last attempt."""
+    """The terminal states of which it is notified; a run that is retried counts by its last attempt."""
     late_after: timedelta | None = None
     """How long a run may wait beyond its due time before the hook is notified, once; None: never."""
 
 
 class HoldKind(StrEnum):
-    """What is in the way while runs are held: what people can do about it differs."""
+    """What is in the way while runs are held. It decides what people can do about it."""
 
     RATE = "RATE"
     """The provider's rate, or a quota of the account: it ends by itself, or the quota is raised."""
@@ -74,8 +74,8 @@ class HoldKind(StrEnum):
 class PoolHold:
     """Runs of a pool that wait together because the provider refused one of them; written by ticks.
 
-    `place`, `size` and `freed_by_end` mean what they mean in `providers.base.Hold`. One that is over stays until a job is
-    accepted where it held, so that the last refusal can still be shown.
+    `place`, `size` and `freed_by_end` have the same meaning as in `providers.base.Hold`. A hold that is over stays until a job
+    to which it applied is accepted, so that the last refusal can still be shown.
     """
 
     place: tuple[str, ...] = ()
@@ -90,25 +90,24 @@ class PoolHold:
     """The provider's words."""
     kind: HoldKind
     passed: Mapping[str, tuple[datetime, UUID]] = field(default_factory=dict)
-    """By queue, or queue and lane: the due time and id up to which every due run was found to be held. A hint that spares a
-    second look."""
+    """By queue, or queue and lane: the due time and id up to which all due runs are held. A hint that saves a second look."""
 
     @property
     def identity(self) -> tuple[object, ...]:
-        """Two holds that are equal in this are one: the later refusal takes the place of the earlier."""
+        """Holds with the same identity are one: the later refusal replaces the earlier."""
         return self.kind, self.place, self.freed_by_end, tuple(sorted(self.size.items()))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mirror:
-    """Which source of runs a pool mirrors, and what was last read there. The source changes the pool; people do not."""
+    """The source of runs that a pool mirrors, and the last reading of it. The source changes the pool; people do not."""
 
     source: str
     """The name of the source (`prefect`)."""
     revision: str
-    """A digest of what was last read there: while it is the same, nothing is checked or written."""
+    """A digest of the last reading. While it stays the same, nothing is checked or written."""
     problem: str = ""
-    """Why what was last read there is not used; the pool stays as it was before."""
+    """Why the last reading is not used; then the pool stays as it was before."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,7 +139,7 @@ class WorkPool:
     applied: Mapping[str, str] = field(default_factory=dict)
     """By field: a digest of what the last applied file said, so that changes by hand are seen (`core.drift`)."""
     holds: tuple[PoolHold, ...] = ()
-    """Which of its runs wait because the provider refused, those that are over included; written by ticks."""
+    """Which of its runs wait because the provider refused. Holds that are over may be included; written by ticks."""
     last_tick_at: datetime | None = None
     """The heartbeat; written by ticks."""
     ticked_hours: tuple[int, ...] = ()
@@ -150,9 +149,9 @@ class WorkPool:
     resumed_at: datetime | None = None
     """When that pause ended; None while it lasts."""
     automated: bool = False
-    """Whether an automation looks at it, so that its ticks have to; stores derive it from the automations."""
+    """Whether an automation looks at it, so that its ticks must check; stores derive it from the automations."""
     mirror: Mirror | None = None
-    """The source of runs that the pool mirrors; None: people configure it here, and its runs start without being asked for."""
+    """The source of runs that the pool mirrors; None: people configure it here, and its runs start without asking a source."""
 
     def queue(self, name: str) -> WorkQueue | None:
         """The queue of that name, if the pool has it."""
@@ -163,13 +162,13 @@ class WorkPool:
         return next((noun.share for noun in self.queues if noun.name == queue), Share.STRICT)
 
     def status(self, now: datetime, heartbeat: timedelta) -> Status:
-        """PAUSED, or READY while a tick came within `heartbeat`, or NOT_READY."""
+        """PAUSED; READY if a tick came within `heartbeat`; otherwise NOT_READY."""
         if self.paused:
             return Status.PAUSED
         ticked = self.last_tick_at is not None and now - self.last_tick_at <= heartbeat
         return Status.READY if ticked else Status.NOT_READY
 
     def queue_status(self, queue: WorkQueue, now: datetime, heartbeat: timedelta) -> Status:
-        """The same for one queue: PAUSED of its own, otherwise ticked with its pool."""
+        """The status of a queue: PAUSED if it is paused itself, otherwise by the ticks of its pool."""
         ticked = self.last_tick_at is not None and now - self.last_tick_at <= heartbeat
         return Status.PAUSED if queue.paused else Status.READY if ticked else Status.NOT_READY

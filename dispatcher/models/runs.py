@@ -1,4 +1,4 @@
-"""Runs: what was asked for, its attempts, and the names of their jobs."""
+"""Runs: the request, its attempts, and the names of their jobs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from providers.base import Submission
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PinnedJob:
-    """What a claim has rendered: every submission under that claim is made from this alone."""
+    """The job that a claim has rendered. Every submission under that claim uses only this."""
 
     configuration: Mapping[str, Any]
     """The pool's job configuration with its placeholders filled."""
@@ -34,7 +34,7 @@ class Attempt:
 
     number: int
     state: RunState
-    """The terminal state that it came to."""
+    """The terminal state in which it ended."""
     reason: str = ""
     claimed_at: datetime | None = None
     submitted_at: datetime | None = None
@@ -43,7 +43,7 @@ class Attempt:
     exit_code: int | None = None
     submission: Submission | None = None
     lingers: bool = False
-    """Its job still occupies something at its provider: removed with that of the last attempt."""
+    """Its job still occupies something at its provider; it is removed together with the last attempt's."""
 
     @property
     def url(self) -> str | None:
@@ -73,12 +73,12 @@ class RunRequest:
     """A second request with the same key, pool and deployment returns the run of the first."""
     retry: RetryPolicy | None = None
     expires_after: timedelta | None = None
-    """How long it may wait beyond its due time: if it has not started by then, it ends CANCELLED. None: as its deployment."""
+    """How long it may wait beyond its due time: if it has not started by then, it ends CANCELLED. None: the deployment's."""
     priority: int | None = None
-    """Its priority in its queue (see `Run.priority`); None: as its deployment, or 0."""
+    """Its priority in its queue (see `Run.priority`); None: the deployment's, or 0."""
     front: bool = False
-    """It is to start sooner than all runs that are due in its queue now: its priority is one less than the lowest there, and
-    at most -1. Of several such calls the runs of the last one start first."""
+    """Start it before all runs that are due in its queue now: its priority is one less than the lowest there, and at most -1.
+    After several such requests, the runs of the last one start first."""
 
 
 class RunFields(TypedDict, total=False):
@@ -101,7 +101,7 @@ class RunFields(TypedDict, total=False):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """One execution: what was asked for, and where it stands."""
+    """One execution: the request, and its state."""
 
     id: UUID
     name: Name
@@ -109,45 +109,46 @@ class Run:
     queue: Name
     deployment: str | None = None
     job_variables: Mapping[str, Any] = field(default_factory=dict)
-    """The run's own; they win over the deployment's. Never changed once the run exists."""
+    """The run's own job variables. They override the deployment's, and never change once the run exists."""
     parameters: Mapping[str, Any] = field(default_factory=dict)
     """Likewise."""
     tags: tuple[str, ...] = ()
     created_at: datetime
     scheduled_at: datetime
-    """What time it is for: the window of its schedule, or when it was asked to start. The same for every attempt."""
+    """The time that the run is for: the window of its schedule, or the requested start. The same for every attempt."""
     schedule: str | None = None
-    """The slug of the deployment's schedule that made it, with `scheduled_at` the window."""
+    """The slug of the deployment's schedule that created it; `scheduled_at` is the window."""
     retry: RetryPolicy | None = None
-    """When it is tried again; the deployment's policy at the time the run was made."""
+    """Its retry policy: the deployment's, as of the creation of the run."""
     notify_states: frozenset[RunState] = frozenset()
-    """The terminal states that the hooks of its pool and deployment named when the run was made."""
+    """The terminal states that the hooks of its pool and deployment named when the run was created."""
     source_id: str | None = None
-    """What the source that its pool mirrors calls it (the id of a flow run)."""
+    """Its id at the source that its pool mirrors (the id of a flow run)."""
     cause: Cause | None = None
-    """The automation that made it; None: people or a schedule did."""
+    """The automation that created it; None: people or a schedule did."""
     due_at: datetime
-    """Its position in the queue: `scheduled_at`, or later for an attempt that follows another."""
+    """Its position in the queue: `scheduled_at`, or later for a later attempt."""
     expires_at: datetime | None = None
-    """If no tick has claimed it before, it ends CANCELLED; as long after `due_at` for every attempt. None: it waits forever."""
+    """If no tick has claimed it by then, it ends CANCELLED. Every attempt has the same time after `due_at`. None: it waits
+    forever."""
     lane: str | None = None
-    """The lane beside its queue that it waits in (`models.lanes`), if its deployment has a concurrency limit or `max_waiting`
-    or shares its queue with others, or its priority is not 0: a claim need not read it while the deployment is full, and reads
-    the runs of each deployment that shares, and of each priority, by themselves. Live runs are counted by their deployment."""
+    """The lane beside its queue in which it waits (`models.lanes`), if its deployment has a concurrency limit or `max_waiting`
+    or shares its queue with others, or its priority is not 0. A claim need not read the lane while the deployment is full, and
+    can read each sharing deployment and each priority separately. Live runs are counted by their deployment."""
 
     state: RunState = RunState.SCHEDULED
     reason: str = ""
-    """One line on how it came into this state; empty where the state says it all."""
+    """One line on how it came into this state; empty if the state says enough."""
     attempt: int = 1
-    """The `n` of the submission name; raised only when it is recorded that nothing lives under the old name."""
+    """The `n` of the submission name; raised only once it is certain that no job lives under the old name."""
     fence: int = 0
     """Raised by every claim; every write under a claim names it."""
     ended_attempts: int = 0
     """How many attempts have ended; a retry policy counts these."""
     refusals: int = 0
-    """Times that the provider clearly refused since the last accepted submission; the back-off grows with it."""
+    """How often the provider has clearly refused since the last accepted submission; the back-off grows with it."""
     not_before: datetime | None = None
-    """Held back until then because the provider refused; its position in the queue stays. Of a claim that was taken over, and
+    """Held back until then because the provider refused; its position in the queue stays. For a claim that was taken over and
     refused: the end of its lease."""
 
     claimed_at: datetime | None = None
@@ -159,9 +160,9 @@ class Run:
     start_within: float | None = None
     """Seconds that the job may take from its submission to its start."""
     submission: Submission | None = None
-    """Where the provider put it."""
+    """The job at the provider."""
     ending: RunState | None = None
-    """While CANCELLING: the terminal state that it will come to (CANCELLED, or CRASHED for one that never started)."""
+    """While CANCELLING: the terminal state that it will reach (CANCELLED, or CRASHED for a job that never started)."""
     lingers: bool = False
     """The ended job still occupies something at its provider that a tick has to remove."""
 
@@ -170,19 +171,19 @@ class Run:
     ended_at: datetime | None = None
     exit_code: int | None = None
     notify_at: datetime | None = None
-    """When hooks are to be notified: that it has ended, or, while it waits, that it is late. None: nobody is notified."""
+    """When hooks must be notified that it has ended or, while it waits, that it is late. None: nobody is notified."""
     notify_tries: int = 0
-    """How often that was tried."""
+    """How often the notification was tried."""
     notified_hooks: frozenset[str] = frozenset()
     """The hooks that have confirmed the present notification; they do not get it again while others fail."""
     automate_at: datetime | None = None
-    """Since when it owes its end to automations; None: it owes nothing. Set by the store with the end itself."""
+    """The time since which automations must look at its end; None: they need not. The store sets it together with the end."""
     past: tuple[Attempt, ...] = ()
     """The attempts before this one that ended, oldest first; the last `MAX_PAST` of them."""
 
     @property
     def priority(self) -> int:
-        """Its priority among the due runs of its queue: a lower number starts sooner, of equal ones the earlier due time."""
+        """Its priority among the due runs of its queue: lower numbers start first; between equal ones, the earlier due time."""
         return priority_of(self.lane)
 
     @property
@@ -191,14 +192,14 @@ class Run:
         return None if self.expires_at is None else self.expires_at - self.due_at
 
     def waited(self, now: datetime) -> timedelta:
-        """How long after its due time its last claim came, or it has waited for one so far; 0 for one that ended unclaimed."""
+        """The time from its due time to its last claim, or until now if it waits for a claim; 0 if it ended unclaimed."""
         until = self.claimed_at or (now if self.state is RunState.SCHEDULED else self.due_at)
         return until - self.due_at
 
     def is_late(self, now: datetime, heartbeat: timedelta) -> bool:
-        """Whether it has waited for its claim for `heartbeat` or longer, or had when the claim came.
+        """Whether it has waited for its claim for `heartbeat` or longer, now or by the time of the claim.
 
-        Everything that calls a run late means this; hooks and automations name a length of time of their own.
+        This is the meaning of "late" everywhere, except that hooks and automations name their own length of time.
         """
         return self.waited(now) >= heartbeat
 
@@ -209,7 +210,7 @@ class Run:
 
     @property
     def job_configuration(self) -> Mapping[str, Any]:
-        """The configuration of the job that its claim pinned; empty while there is none."""
+        """The configuration of the job that its claim pinned; empty if there is none."""
         return {} if self.job is None else self.job.configuration
 
     @property
@@ -219,7 +220,7 @@ class Run:
 
 
 MAX_PAST = 20
-"""As many as a retry policy allows attempts."""
+"""The most earlier attempts that a run keeps: as many attempts as a retry policy allows."""
 
 PINNED_BY_CREATION = frozenset(
     {
@@ -244,7 +245,7 @@ PINNED_BY_CREATION = frozenset(
 
 
 def submission_name(run_id: UUID, attempt: int) -> str:
-    """The name of an attempt's job: a pure function, so that whoever comes after a crash can find it.
+    """The name of an attempt's job: a pure function, so that after a crash any tick can find the job.
 
     `r`, the 32 hex digits of the run's id, a hyphen and the attempt: valid as an ECS client token, a Cloud Run job id, an
     Azure container group name and a Modal sandbox name.
@@ -253,7 +254,7 @@ def submission_name(run_id: UUID, attempt: int) -> str:
 
 
 def parse_submission_name(name: str) -> tuple[UUID, int] | None:
-    """The run and attempt behind a name, or None when the name is not one of ours."""
+    """The run and attempt behind a name; None if the name is not one of ours."""
     head, _, attempt = name.partition("-")
     if len(head) != 33 or head[0] != "r" or not attempt.isdecimal():
         return None

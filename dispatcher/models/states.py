@@ -1,4 +1,4 @@
-"""Where a run stands, and whether a pool is ticked."""
+"""The states of a run, and whether a pool is ticked."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class RunState(StrEnum):
-    """Where a run stands. PENDING, RUNNING and CANCELLING hold a slot."""
+    """The state of a run. PENDING, RUNNING and CANCELLING hold a slot."""
 
     SCHEDULED = "SCHEDULED"
     PENDING = "PENDING"
@@ -19,12 +19,12 @@ class RunState(StrEnum):
 
     @property
     def holds_slot(self) -> bool:
-        """True while the run may have a live job."""
+        """Whether the run may have a live job."""
         return self in SLOT_STATES
 
     @property
     def is_terminal(self) -> bool:
-        """True when the run never moves again."""
+        """Whether the run never moves again."""
         return self in TERMINAL_STATES
 
 

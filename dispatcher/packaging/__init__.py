@@ -1,4 +1,5 @@
-"""The function's package: a zip for a target platform, built from locked wheels without Docker. Equal input gives equal bytes.
+"""The package of a function: a zip for a target platform, built from locked wheels without Docker. Equal input gives equal
+bytes.
 
 targets     what a platform runs: Python, machine, C library, and what its runtime brings
 platform_files  what a platform wants to find beside the code

@@ -14,7 +14,7 @@ _MODE = stat.S_IFREG | 0o644
 
 
 def write(path: Path, files: Mapping[str, bytes]) -> Mapping[str, int]:
-    """Write the zip in one step, and give the size of each file in it, in bytes. Raises `OSError`."""
+    """Write the zip in one step; returns the size of each file in it, in bytes. Raises `OSError`."""
     unfinished = path.with_name(f"{path.name}.unfinished")
     with ZipFile(unfinished, "w", ZIP_DEFLATED, compresslevel=9) as archive:
         for name in sorted(files):

@@ -22,7 +22,7 @@ STAMP = f"dispatcher/{FILE.name}"
 
 @dataclass(frozen=True, kw_only=True)
 class PackageRequest:
-    """The order of a package."""
+    """The request for a package."""
 
     target: BuildTarget
     extras: tuple[str, ...]
@@ -32,10 +32,10 @@ class PackageRequest:
     api: bool = False
     """Include the HTTP API, with the libraries that it needs."""
     whole: bool = False
-    """Include what the runtime brings: boto3 in the lock's version instead of the runtime's."""
+    """Include distributions that the runtime already has: boto3 in the lock's version instead of the runtime's."""
     compiled: bool = True
     compile_with: str | None = None
-    """An interpreter of the target's version; without one, the first that is found."""
+    """An interpreter of the target's version; without one, the first on PATH."""
     lock: Path
     output: Path
     wheels: Path | None = None
@@ -43,7 +43,7 @@ class PackageRequest:
 
     @property
     def bill(self) -> Path:
-        """Where the bill of materials is written: beside the zip."""
+        """The path of the bill of materials, beside the zip."""
         return self.output.with_suffix(".cdx.json")
 
 
@@ -67,12 +67,12 @@ class Package:
     """Bytes of the zip."""
     sha256: str
     interpreter: str | None
-    """The release of the Python that made the bytecode, as 3.13.1; None when there is none in the zip."""
+    """The release of the Python that made the bytecode, such as 3.13.1; None if the zip has no bytecode."""
     parts: tuple[PackagePart, ...]
 
 
 def build(order: PackageRequest) -> Package:
-    """Build what is ordered. Raises `PackagingError`, or `OSError` where the output cannot be written."""
+    """Build the package. Raises `PackagingError`, or `OSError` if the output cannot be written."""
     lock, python = read(order.lock), _interpreter(order)
     without = frozenset() if order.whole else order.target.platform.brought
     with TemporaryDirectory(prefix="push-dispatcher-package-") as name:
@@ -120,7 +120,7 @@ def _contents(order: PackageRequest, wheels: Sequence[Wheel], lock: Lock) -> Ite
 def _lay_out(contents: Iterable[tuple[str, str, bytes]], root: Path) -> dict[str, str]:
     """Put every file where the function will see it, and return the owner of each.
 
-    Raises `PackagingError` when two distributions bring different files of one name.
+    Raises `PackagingError` if two distributions bring different files with the same name.
     """
     owners: dict[str, str] = {}
     for owner, place, data in contents:

@@ -1,6 +1,7 @@
-"""`.pyc` files, made by an interpreter of the target's version: a function's directory is read-only, nothing is kept there.
+"""`.pyc` files, made by an interpreter of the target's version: a function's directory is read-only, so Python cannot write
+them there.
 
-They are of the kind `unchecked-hash` (PEP 552): no time of a file is in them or asked for.
+They are of the kind `unchecked-hash` (PEP 552): they contain no time of a file, and Python does not check one.
 """
 
 from __future__ import annotations
@@ -17,9 +18,9 @@ _PROBE = "import platform as p; print(p.python_implementation(), '.'.join(p.pyth
 
 
 def interpreter(version: str, chosen: str | None = None) -> str | None:
-    """A CPython of that version: the one given, this one, or the first on PATH; None when there is none.
+    """A CPython of that version: `chosen`, this one, or the first on PATH; None if there is none.
 
-    Raises `PackagingError` when the one that was given is another.
+    Raises `PackagingError` if `chosen` has another version.
     """
     if chosen:
         if not _is(chosen, version):
@@ -29,14 +30,14 @@ def interpreter(version: str, chosen: str | None = None) -> str | None:
 
 
 def release(path: str) -> str:
-    """The whole version of an interpreter, as 3.13.1: another one may compile the same source to other bytes."""
+    """The whole version of an interpreter, such as 3.13.1: another version may compile the same source to other bytes."""
     return _asked(path)[2]
 
 
 def compile_all(path: str, directory: Path, root: str) -> None:
     """Compile every source below `directory`, for tracebacks that name `root`.
 
-    Raises `PackagingError` with the compiler's words when one of them cannot be.
+    Raises `PackagingError` with the compiler's message if one of them cannot be compiled.
     """
     command = [path, "-m", "compileall", "-q", "-j", "1", "--invalidation-mode", "unchecked-hash"]
     options = ["-s", str(directory), "-p", root, str(directory)]
@@ -59,7 +60,7 @@ def _is(path: str, version: str) -> bool:
 
 
 def _asked(path: str) -> tuple[str, str, str]:
-    """What an interpreter reports about itself; nothing where it does not start, as a version manager's stub may not."""
+    """What an interpreter reports about itself; nothing if it does not start (a version manager's stub may not)."""
     try:
         done = subprocess.run([path, "-c", _PROBE], check=False, capture_output=True, text=True, timeout=30)  # noqa: S603 - asked for its version
     except (OSError, subprocess.TimeoutExpired):

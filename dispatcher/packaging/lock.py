@@ -1,6 +1,6 @@
 """`requirements.lock`: every distribution that a function may need, pinned, with the hashes of its files.
 
-A requirements file as pip reads it, for all platforms and Python versions at once. Its header is the command that makes it.
+It is a requirements file for pip, for all platforms and Python versions at once. Its header is the command that makes it.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _HASH = re.compile(r"--hash=(\S+)")
 
 @dataclass(frozen=True, kw_only=True)
 class Locked:
-    """One entry: a pinned requirement and what its files' hashes may be."""
+    """One entry: a pinned requirement and the allowed hashes of its files."""
 
     requirement: Requirement
     hashes: tuple[str, ...]
@@ -36,13 +36,15 @@ class Locked:
 
 @dataclass(frozen=True, kw_only=True)
 class Lock:
-    """The entries of a lock file by normalised name; one name may have several, with markers that exclude each other."""
+    """The entries of a lock file by normalised name; one name may have several entries, with markers that exclude each
+    other.
+    """
 
     path: Path
     entries: Mapping[str, tuple[Locked, ...]]
 
     def find(self, name: str, markers: Mapping[str, str]) -> Locked:
-        """The entry of a distribution for a target. Raises `PackagingError` when there is none."""
+        """The entry of a distribution for a target. Raises `PackagingError` if there is none."""
         for entry in self.entries.get(canonicalize_name(name), ()):
             marker = entry.requirement.marker
             if marker is None or marker.evaluate(dict(markers)):
@@ -51,7 +53,7 @@ class Lock:
 
 
 def requirements(entries: Iterable[Locked]) -> str:
-    """A requirements.txt with these entries and no others: pip takes wheels alone, and each only with one of its hashes."""
+    """A requirements.txt with only these entries: pip takes only wheels, and each only with one of its hashes."""
     lines = [entry.line.replace(" --hash", " \\\n    --hash") for entry in entries]
     return "\n".join([_HEADER, "--only-binary :all:", *lines, ""])
 
@@ -63,7 +65,7 @@ def default_path() -> Path:
 
 
 def read(path: Path) -> Lock:
-    """Read a lock file. Raises `PackagingError` that names the entry which is not pinned or has no hash."""
+    """Read a lock file. Raises `PackagingError` that names an entry without a pin or without a hash."""
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as problem:
@@ -77,7 +79,7 @@ def read(path: Path) -> Lock:
 
 
 def _entries(text: str) -> Iterator[str]:
-    """The logical lines: a backslash at the end goes on with the next."""
+    """The logical lines: a backslash at the end of a line continues it."""
     for line in text.replace("\\\n", " ").splitlines():
         if line.strip() and not line.lstrip().startswith("#"):
             yield line

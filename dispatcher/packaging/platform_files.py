@@ -1,4 +1,4 @@
-"""What platforms want to find at the top of a package, beside the code."""
+"""The files that platforms require at the top of a package, beside the code."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from dispatcher.functions.cloud_function_api import api
 
 __all__ = ["api", "tick"]
 '''
-"""One zip for both functions, which differ in their entry point."""
+"""One zip for both functions, which differ only in their entry point."""
 
 FUNCTION_APP = '''"""What Azure's Python worker loads: the timer `tick` and the HTTP function `invoke`."""
 
@@ -34,7 +34,7 @@ from dispatcher.functions.azure_function_api import app
 
 __all__ = ["app"]
 '''
-"""The API alone: an app runs all of its functions, and one way to sign in holds for all of them."""
+"""The API alone: an app runs all of its functions, and one sign-in method applies to all of them."""
 
 HOST = json.dumps({"version": "2.0", "functionTimeout": "00:01:00"}, indent=2) + "\n"
 """No retry, and no extension bundle: timers and HTTP are the host's own.
@@ -44,4 +44,4 @@ https://learn.microsoft.com/azure/azure-functions/functions-host-json
 """
 
 SITE_PACKAGES = ".python_packages/lib/site-packages"
-"""Where Azure's Python worker looks for what is installed, below the package's root."""
+"""The directory, below the package's root, where Azure's Python worker looks for installed distributions."""

@@ -1,7 +1,7 @@
-"""From the chosen extras to the wheels that they need on the target, and no others.
+"""From the chosen extras to exactly the wheels that they need on the target.
 
-Versions are the lock's. What a wheel needs is read from the wheel itself and its markers are evaluated for the target: pip,
-asked for another platform, evaluates them for the machine that it runs on.
+Versions are the lock's. The needs of a wheel are read from the wheel itself, and their markers are evaluated for the target.
+Even for another platform, pip would evaluate markers for the machine that it runs on.
 """
 
 from __future__ import annotations
@@ -23,21 +23,21 @@ VALIDATION = frozenset({"jsonschema", "pydantic", "regex"})
 CHECKS = "prefect"
 """The extra whose ticks check input: pools of a Prefect server are checked when they have changed there."""
 EXTRAS = ("aws", "azure", "docker", "gcp", "kubernetes", "modal", "postgres", "prefect", "schedules", "telemetry", "vertex")
-"""The extras that a function may want: providers, stores, telemetry, and what reads schedules."""
+"""The extras that a function may use: providers, stores, telemetry, and the reader of schedules."""
 
 API = "ui"
-"""The extra with what the HTTP API needs. It checks input."""
+"""The extra that the HTTP API needs. It checks input."""
 OF_PAGES = frozenset({"jinja2", "uvicorn"})
-"""What of that extra only pages and servers need."""
+"""The part of that extra that only pages and servers need."""
 
 Wanted = frozenset[tuple[str, str]]
-"""Normalised names, each with the extra that is asked of it; an empty extra is the distribution itself."""
+"""Normalised names, each with a requested extra; an empty extra is the distribution itself."""
 
 
 def roots(extras: Iterable[str], target: BuildTarget, *, validation: bool, api: bool = False) -> Wanted:
-    """The requirements of a function with these extras, of its platform's host, and of the HTTP API where it is asked for.
+    """The requirements of a function with these extras, of its platform's host, and (with `api`) of the HTTP API.
 
-    Raises `PackagingError` for an extra that is none of a function.
+    Raises `PackagingError` for an extra that no function can use.
     """
     chosen = tuple(dict.fromkeys(extras))
     unknown = [extra for extra in chosen if extra not in EXTRAS]
@@ -57,7 +57,7 @@ def resolve(
 ) -> tuple[Wheel, ...]:
     """Fetch the requested wheels and their dependencies, except the names in `without`; sorted by name.
 
-    Level by level: a wheel has to be there before it can say what it needs. Raises `PackagingError`.
+    Works level by level, because a wheel must be fetched before its needs can be read. Raises `PackagingError`.
     """
     wheels: dict[str, Wheel] = {}
     seen: Wanted = frozenset()

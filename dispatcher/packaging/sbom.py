@@ -1,6 +1,6 @@
-"""What is in a package, as a CycloneDX 1.6 bill of materials (https://cyclonedx.org/docs/1.6/json/).
+"""The contents of a package as a CycloneDX 1.6 bill of materials (https://cyclonedx.org/docs/1.6/json/).
 
-No time and no serial number stand in it, so that the same package has the same bill.
+It contains no time and no serial number, so that the same package has the same bill.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from dispatcher.packaging.wheels import Wheel
 
 
 def bill(wheels: Sequence[Wheel], target: BuildTarget, *, digest: str, interpreter: str | None) -> dict[str, Any]:
-    """The bill of a package whose SHA-256 is `digest`, and whose bytecode a Python of the release `interpreter` made."""
+    """The bill of a package with the SHA-256 `digest`, whose bytecode was made by a Python of the release `interpreter`."""
     references = {wheel.name: _purl(wheel.name, wheel.version) for wheel in wheels}
     return {
         "$schema": "http://cyclonedx.org/schema/bom-1.6.schema.json",

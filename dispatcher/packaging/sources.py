@@ -1,8 +1,8 @@
-"""Our own files, by list: what `contents.txt` names goes into a package, and anything else in our rooms is refused by name.
+"""Our own files, by list: files that `contents.txt` names go into a package, and any other file in our rooms is an error.
 
-A clone holds more than code: secrets, scratch files, links to elsewhere. None of it may reach a function, and none of it may be
-left out without a word either, since a module that was forgotten in the list would be missing in the cloud.
-After a file was added, moved or removed, `python -m dispatcher.packaging.sources` writes the list anew from what git knows.
+A clone holds more than code: secrets, scratch files, links to other places. None of these may reach a function. They must not
+be left out silently either, since a module that was forgotten in the list would be missing in the cloud. After a file was
+added, moved or removed, `python -m dispatcher.packaging.sources` writes the list anew from the files that git tracks.
 """
 
 from __future__ import annotations
@@ -17,25 +17,25 @@ from dispatcher.errors import PackagingError
 
 ROOMS = ("dispatcher", "providers")
 TOP = Path(next(iter(dispatcher.__path__))).resolve().parent
-"""Where our rooms are: a clone, or what a package was installed into."""
+"""The directory that holds our rooms: a clone, or the directory of an installation."""
 NEEDED = frozenset({".py", ".json", ".sql"})
 """The suffixes of code, and of files that code reads."""
 TOLERATED = frozenset({".md", ".typed", ".pyc"})
-"""Files that may lie beside them and that no function needs."""
+"""Files that may lie beside them but that no function needs."""
 LEFT_OUT = (
     *("dispatcher/cli", "dispatcher/packaging", "dispatcher/serving", "dispatcher/upkeep", "dispatcher/web"),
     *("providers/emulators", "providers/testing.py"),
     *(f"dispatcher/functions/{name}.py" for name in ("http_api", "aws_lambda_api", "cloud_function_api", "azure_function_api")),
 )
-"""Rooms and modules that no function which ticks uses. Their files are ignored."""
+"""Rooms and modules that a ticking function does not use. Their files are ignored."""
 OF_PAGES = ("dispatcher/web/app.py", "dispatcher/web/pages", "dispatcher/web/static", "dispatcher/web/templates")
-"""What of the room `dispatcher.web` the HTTP API does without."""
+"""The part of the room `dispatcher.web` that the HTTP API does not need."""
 OF_API = ("dispatcher/web", *(room for room in LEFT_OUT if room.startswith("dispatcher/functions/")))
-"""What of `LEFT_OUT` a function that serves the HTTP API uses, but for `OF_PAGES`."""
+"""The part of `LEFT_OUT`, except `OF_PAGES`, that a function with the HTTP API uses."""
 OF_EXTRAS = {"prefect": "dispatcher/prefect"}
-"""The rooms that nothing but one extra's packages can use: without the extra they stay out."""
+"""Rooms that only packages with one extra can use: without the extra they are left out."""
 LIST, API_LIST = Path(__file__).with_name("contents.txt"), Path(__file__).with_name("contents_api.txt")
-"""What every package holds; what one with the HTTP API holds besides."""
+"""The contents of every package, and the additional contents with the HTTP API."""
 UNLISTED = (
     "not in the list of what a package holds; move it out of the code or, where it belongs to it, add it to git and run "
     "python -m dispatcher.packaging.sources"
@@ -47,8 +47,8 @@ SHOWN = 10
 def files(top: Path = TOP, *, api: bool = False, extras: Sequence[str] = ()) -> Iterator[tuple[str, bytes]]:
     """Paths below the package's root, and contents; `top` holds our rooms.
 
-    With the HTTP API where it is asked for, and with the rooms of these extras.
-    Raises `PackagingError` that names what is missing, what is a link and what the list does not have.
+    Includes the HTTP API if `api` is set, and the rooms of these extras. Raises `PackagingError` that names missing files,
+    links, and files that are not in the list.
     """
     listed = LIST.read_text(encoding="utf-8").split()
     _refuse(_strangers(top, frozenset(listed)), UNLISTED)
@@ -68,7 +68,7 @@ def _read(top: Path, place: str) -> bytes:
 
 
 def _strangers(top: Path, listed: frozenset[str]) -> list[str]:
-    """What lies in our rooms and is neither listed nor tolerated; of a folder that holds nothing of ours, its own name."""
+    """Files in our rooms that are neither listed nor tolerated; a folder with no file of ours appears as one name."""
     expected = listed | {parent.as_posix() for place in listed for parent in Path(place).parents}
     return sorted(place for room in ROOMS for place in _unknown(top / room, top, expected))
 
@@ -92,12 +92,12 @@ def _refuse(places: list[str], why: str) -> None:
 
 
 def tracked(top: Path) -> list[str]:
-    """What the list has to name: the files of our rooms that git knows and that code reads or is, sorted."""
+    """The files that the list must name, sorted: code in our rooms, and files that code reads, if git tracks them."""
     return [name for name in _of_git(top, *ROOMS) if not _is_in(name, LEFT_OUT)]
 
 
 def tracked_of_api(top: Path) -> list[str]:
-    """What the list of the HTTP API has to name, sorted."""
+    """The files that the list of the HTTP API must name, sorted."""
     return [name for name in _of_git(top, *OF_API) if not _is_in(name, OF_PAGES)]
 
 

@@ -1,4 +1,4 @@
-"""What a platform runs: the Python, the machine and its C library, and the distributions that its runtime brings."""
+"""The targets: a platform's Python, machine and C library, and the distributions that its runtime already has."""
 
 from __future__ import annotations
 
@@ -9,43 +9,43 @@ from dispatcher.errors import PackagingError
 from dispatcher.packaging.platform_files import FUNCTION_APP, FUNCTION_APP_API, HOST, MAIN, MAIN_API, SITE_PACKAGES
 
 MACHINES: Mapping[str, str] = {"arm64": "aarch64", "x86-64": "x86_64"}
-"""Our word for an architecture -> the word of wheels and of markers."""
+"""Our name of an architecture -> its name in wheels and markers."""
 
 _OLDEST_GLIBC = 17
 
 
 @dataclass(frozen=True, kw_only=True)
 class Platform:
-    """One kind of place that a package is made for."""
+    """A platform for which a package can be built."""
 
     description: str
     root: str
-    """Where the platform unpacks the package: what a traceback names."""
+    """The directory where the platform unpacks the package, as tracebacks name it."""
     brought: frozenset[str]
     """Distributions that the runtime has already, by their normalised names."""
     glibc: Mapping[str, int]
     """Python version -> the minor version of the runtime's glibc 2; only these versions are supported."""
     machines: tuple[str, ...]
-    """The architectures there are; the first is meant where none is named."""
+    """The architectures; the first is the default."""
     extras: tuple[str, ...]
-    """The extras that are meant where none are named."""
+    """The default extras."""
     host: str | None = None
-    """The extra with what the platform's own host or client asks for."""
+    """The extra that the platform's own host or client needs."""
     files: Mapping[str, str] = field(default_factory=dict)
-    """What the platform wants to find at the top, by name."""
+    """The files that the platform requires at the top, by name."""
     api_files: Mapping[str, str] = field(default_factory=dict)
-    """What stands there in a package with the HTTP API, in place of the file of that name."""
+    """Replacements for these files in a package with the HTTP API, by name."""
     place: str = "."
-    """Where code and distributions go, below the top."""
+    """The directory for code and distributions, below the top."""
     installs: bool = False
-    """Whether the platform itself installs the distributions, from a requirements.txt, and compiles what it has."""
+    """Whether the platform itself installs the distributions, from a requirements.txt, and compiles the code."""
 
 
 PLATFORMS: Mapping[str, Platform] = {
     "aws-lambda": Platform(
         description="AWS Lambda, the handler dispatcher.functions.aws_lambda.handler",
         root="/var/task",
-        # What botocore alone needs comes with it; a distribution that something of ours asks for is shipped all the same.
+        # Distributions that only botocore needs come with it; a distribution that our code needs is shipped anyway.
         brought=frozenset({"boto3", "botocore"}),
         # 3.11 is Amazon Linux 2, later ones are Amazon Linux 2023:
         # https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtimes.html
@@ -131,7 +131,9 @@ class BuildTarget:
 
 
 def target(name: str, *, arch: str | None = None, python: str) -> BuildTarget:
-    """A target of those words; without an `arch` the platform's first. Raises `PackagingError` that lists what there is."""
+    """The target with these names; the default `arch` is the platform's first. Raises `PackagingError` that lists the
+    choices.
+    """
     _known("target", name, PLATFORMS)
     platform = PLATFORMS[name]
     arch = arch or platform.machines[0]

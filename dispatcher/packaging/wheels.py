@@ -24,11 +24,11 @@ from dispatcher.packaging.lock import Locked
 from dispatcher.packaging.targets import BuildTarget
 
 _INSTALLED = frozenset({"purelib", "platlib"})
-"""The parts of a wheel's `.data` that belong beside its packages; scripts and headers are of no use to a function."""
+"""The parts of a wheel's `.data` that belong beside its packages; a function cannot use scripts and headers."""
 
 
 _VERSIONS = re.compile(r" \(from versions: [^)]*\)")
-"""pip's list of all versions, which its messages lose: the lock has already decided."""
+"""pip's list of all versions. It is removed from messages, because the lock has already decided."""
 
 
 @dataclass(frozen=True)
@@ -86,9 +86,9 @@ class WheelSource:
 
 
 def download(entries: Sequence[Locked], target: BuildTarget, source: WheelSource) -> tuple[Wheel, ...]:
-    """Fetch the wheels of these entries, and only those: none over the network where all of them were kept.
+    """Fetch exactly the wheels of these entries; without the network if all of them were kept.
 
-    Raises `PackagingError` with pip's own words.
+    Raises `PackagingError` with pip's own message.
     """
     if not entries:
         return ()
@@ -135,7 +135,7 @@ def _pip(arguments: Sequence[str], target: BuildTarget) -> None:
 
 
 def _place(name: str) -> str | None:
-    """Where a member of a wheel is installed (the binary distribution format, PEP 427); None if of no use there."""
+    """Where a member of a wheel is installed (the binary distribution format, PEP 427); None if a function cannot use it."""
     parts = PurePosixPath(name).parts
     if "tests" in parts[1:-1]:
         return None
