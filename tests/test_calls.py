@@ -134,7 +134,7 @@ def test_no_thread_is_begun_anew_for_what_is_added_once_the_line_is_empty():
 
 
 @pytest.mark.parametrize("threads", [1, 4])
-def test_what_is_added_between_answers_is_called_too(threads):
+def test_items_added_between_answers_are_called_too(threads):
     calls = some_calls(lambda item: item, threads=threads)
     more = iter([range(10, 20), range(20, 23), range(0)])
     answers = []

@@ -17,7 +17,7 @@ def test_identities_of_one_process_keep_the_order_in_which_they_were_made():
     assert len({str(made_id)[:8] for made_id in ids}) == 5000
 
 
-def test_they_are_uuids_as_the_rfc_has_those_of_ones_own_making():
+def test_new_ids_are_valid_uuids_of_version_8():
     made = SystemClock().new_id()
     assert (made.version, made.variant) == (8, "specified in RFC 4122")
     assert UUID(str(made)) == made

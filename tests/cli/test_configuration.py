@@ -363,5 +363,5 @@ def test_nothing_else_needs_yaml(cli):
     assert cli.alone("work-pool", "ls", "--json", before="sys.modules['yaml'] = None").exit_code == 0
 
 
-def test_all_these_commands_exist():
+def test_the_commands_of_configuration_files_exist():
     assert {("plan",), ("apply",), ("export",), ("schema",), ("init",)} <= EVERY.keys()

@@ -54,7 +54,7 @@ def test_an_attempt_that_does_not_exist_is_refused_with_those_that_do(cli, pool)
     assert said.errors[0].endswith("has no job of attempt 7; those with one: 1")
 
 
-def test_following_shows_both_attempts_while_they_take_place(cli, pool, tmp_path):
+def test_following_logs_shows_both_attempts_as_they_run(cli, pool, tmp_path):
     go = tmp_path / "go"
     waits = f"for i in $(seq 600); do [ -e {go} ] && break; sleep 0.1; done"
     script = f"echo attempt $DISPATCHER_ATTEMPT begins; {waits}; rm -f {go}; echo and ends; exit 3"

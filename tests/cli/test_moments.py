@@ -66,7 +66,7 @@ def test_a_zone_may_be_named_and_tomorrow_is_the_day_after_the_day_there(in_kath
     assert moment("today 08:00 Pacific/Auckland", NOW) == datetime(2026, 3, 28, 19, 0, tzinfo=UTC)
 
 
-def test_iso_8601_comes_as_it_is():
+def test_a_time_in_iso_8601_is_taken_unchanged():
     assert moment("2026-01-31T08:00:00+01:00", NOW) == datetime(2026, 1, 31, 7, tzinfo=UTC)
     assert moment("2026-01-31T08:00", NOW).tzinfo is None, "which the client refuses"
 

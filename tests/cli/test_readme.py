@@ -57,7 +57,7 @@ def done(tmp_path_factory):
     return home
 
 
-def test_there_are_blocks_of_every_kind():
+def test_the_readme_has_the_expected_code_blocks():
     assert [language for language, _ in BLOCKS] == ["sh", "sh", "sh", "python"]
 
 
@@ -70,7 +70,7 @@ def test_every_command_of_the_readme_does_what_it_says(done):
     assert "Traceback" not in said
 
 
-def test_its_runs_have_ended_where_it_says_so(done):
+def test_runs_have_ended_where_the_readme_says_so(done):
     said = (done / "output").read_text()
     assert "\nhello\n" in said
     assert re.search(r"^state +COMPLETED$", said, re.MULTILINE), said
@@ -87,7 +87,7 @@ def test_the_shell_is_left_as_it_was(done):
     assert "AWS_" not in (done / "environment").read_text().replace("AWS_CA_BUNDLE", "")
 
 
-def test_from_python_it_is_the_store_of_the_command_line(done):
+def test_the_python_example_uses_the_store_of_the_command_line(done):
     listed = subprocess.run(
         [sys.executable, "-m", "dispatcher", "work-pool", "ls"],
         env={"HOME": str(done), "PATH": os.environ["PATH"]},

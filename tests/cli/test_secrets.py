@@ -103,7 +103,7 @@ def test_an_export_without_secrets_is_refused_with_the_fields_and_one_with_them_
 
 
 @pytest.mark.parametrize("words", [("run", "create", "--pool", "pool"), ("deployment", "update", "etl")], ids=" ".join)
-def test_what_was_hidden_is_no_value(words, furnished):
+def test_the_hidden_mark_is_refused_as_a_value(words, furnished):
     said = furnished(*words, "-jv", "env.DB_PASSWORD=(hidden)")
     assert (said.exit_code, said.errors[0].partition(",")[0]) == (1, "error: env.DB_PASSWORD: holds (hidden)")
 

@@ -62,7 +62,7 @@ def test_an_ended_run_is_reported_at_once(cli, run_id):
     assert "ended as CANCELLED" in said.errors[0]
 
 
-def test_the_time_may_be_up(cli, run_id):
+def test_watching_a_run_ends_at_its_timeout(cli, run_id):
     said = cli("run", "watch", run_id, "--timeout", "0")
     assert said.exit_code == 1
     assert "is still SCHEDULED after 0 s; it goes on" in said.errors[0]

@@ -319,7 +319,7 @@ def test_a_key_of_the_authors_own_is_passed_over(dispatcher: Dispatcher):
     assert applied(dispatcher, {**SMALL, "x-anchors": {"a": 1}}).changes
 
 
-def test_the_hash_does_not_hang_on_the_order(dispatcher: Dispatcher):
+def test_the_hash_does_not_depend_on_the_order(dispatcher: Dispatcher):
     applied(dispatcher, SMALL)
     stored = dispatcher.plan(SMALL).stored
     turned = Configuration(pools=stored.pools[::-1], deployments=stored.deployments)

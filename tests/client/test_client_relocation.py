@@ -50,7 +50,7 @@ def test_a_queue_of_the_same_name_is_taken(dispatcher, etl):
     assert waiting(dispatcher)["first"].queue == "high"
 
 
-def test_what_has_begun_stays_where_it_is(dispatcher, etl):
+def test_a_claimed_run_stays_in_its_pool_when_its_deployment_moves(dispatcher, etl):
     run = dispatcher.create_run(deployment="etl")
     claimed = Move.of(run, RunState.PENDING, claimed_at=dispatcher.clock.now())
     assert dispatcher.store.move([claimed])

@@ -56,7 +56,7 @@ def test_a_run_that_is_run_again_starts_one(woken):
     assert woken.pools == ["batch"]
 
 
-def test_room_starts_one_and_nothing_else_that_is_changed(woken):
+def test_only_a_change_that_makes_room_starts_a_tick(woken):
     woken.client.update_work_pool("batch", description="nightly")
     woken.client.update_work_pool("batch", paused=True)
     woken.client.update_work_queue("batch", "default", concurrency_limit=1)

@@ -74,13 +74,13 @@ class TestOwed:
         automation = an_automation(**fields) if "when" in fields else failures(**fields)
         assert owed_since(run, FAILED, NOW, [watch_of(automation)]) == (NOW if is_owed else None)
 
-    def test_one_of_many_automations_is_enough(self):
+    def test_an_end_is_owed_if_one_of_many_automations_looks_at_it(self):
         run, watches = a_run(state=RunState.RUNNING), [watch_of(failures(pool="other")), watch_of(failures())]
         assert owed_since(run, FAILED, NOW, watches) == NOW
         assert owed_since(run, FAILED, NOW, []) is None
 
     @pytest.mark.parametrize("state", [RunState.SCHEDULED, RunState.RUNNING, RunState.CANCELLING])
-    def test_only_an_end_is_owed(self, state):
+    def test_only_ends_are_owed_to_automations(self, state):
         assert owed_since(a_run(state=RunState.RUNNING), state, NOW, [watch_of(failures())]) is None
 
     def test_an_ended_run_keeps_what_it_owes_and_owes_nothing_twice(self):
@@ -180,7 +180,7 @@ class TestOneEnd:
         look = at_end(automation, run)
         assert (look.because, look.progressed, look.automation) == (None, False, automation)
 
-    def test_all_that_it_names_may_fit(self):
+    def test_an_automation_may_require_pool_queue_deployment_and_tag_at_once(self):
         run = an_end(deployment="etl", tags=("a", "b"))
         assert at_end(failures(pool="pool", queue="default", deployment="etl", tag="b"), run).because
 
@@ -250,7 +250,7 @@ class TestManyEnds:
         look = after(failures(count=3), an_end(), unknown)
         assert [end.ended_at for end in look.automation.progress.ends] == [NOW - 9 * MINUTE, NOW]
 
-    def test_the_words_name_what_it_is_about(self):
+    def test_the_reason_names_the_subject_of_the_automation(self):
         fields = {"deployment": "etl", "queue": "default", "pool": "pool", "tag": "t"}
         runs = [an_end(ago=ago, deployment="etl", tags=("t",), name="x") for ago in (2, 1)]
         subject = "deployment 'etl', queue 'default', work pool 'pool', tag 't'"

@@ -102,7 +102,7 @@ def test_the_hash_has_16_digits_and_does_not_depend_on_the_order_in_an_object():
     assert len(digest(STORED)) == 16
 
 
-def test_one_and_true_and_one_point_nothing_are_three_values():
+def test_1_and_true_and_1_0_are_different_values():
     for before, after in ((1, True), (0, False), (1, 1.0)):
         one, other = (replace(STORED.deployments[0], job_variables={"x": value}) for value in (before, after))
         assert fields(Configuration(deployments=(one,)), Configuration(deployments=(other,)))
@@ -125,7 +125,7 @@ def test_added_and_removed_nouns_are_listed_pools_first_by_name():
     ]
 
 
-def test_what_is_as_it_is_by_default_is_left_out():
+def test_fields_with_their_default_value_are_left_out():
     assert sparse(a_deployment("d", "p")) == {"pool": "p"}
     assert sparse(a_queue("q", 4, paused=True)) == {"priority": 4, "paused": True}
 

@@ -55,7 +55,7 @@ class TestColliding:
         free = a_deployment("free", on_collision=OnCollision.SKIP)
         assert list(colliding(snapshot(free, live=9), ["free"])) == []
 
-    def test_its_due_runs_of_every_queue_are_read_as_many_as_fit_into_one_look(self, monkeypatch):
+    def test_due_runs_of_a_full_deployment_are_read_from_every_queue_up_to_a_bound(self, monkeypatch):
         monkeypatch.setattr(collisions, "AT_ONCE", 2)
         high, low = due_runs(3, 2, 1, queue="high", lane="skip"), due_runs(9, queue="low", lane="skip")
         others = [*due_runs(9, queue="high"), *due_runs(9, queue="high", lane="replace")]

@@ -71,7 +71,7 @@ class TestRecord:
         )
         assert done.firings == [firing]
 
-    def test_it_names_no_run_where_the_automation_waits_for_no_end(self):
+    def test_the_record_names_no_run_if_the_automation_waits_for_no_end(self):
         firing = the_deeds().act(a_look(Then(run=RunOf(deployment="etl")), when=LATE, runs=(a_run(),)))
         assert firing.run is None
 

@@ -94,7 +94,7 @@ def test_a_hold_is_in_force_until_its_time_has_come():
     assert active((EAST,), EAST.until) == ()
 
 
-def test_where_a_run_stands_is_when_it_is_due_and_its_id():
+def test_the_position_of_a_run_is_its_due_time_and_id():
     run = a_run()
     assert position_of(run) == (run.due_at, run.id)
 

@@ -230,5 +230,5 @@ def test_parameters_that_do_not_fit_their_schema_are_named(values, faults):
     ],
     ids=["no schema", "an open schema", "a pattern is left to the job", "a reference into the schema"],
 )
-def test_what_fits_or_cannot_be_decided_here_is_no_fault(schema, values):
+def test_parameters_that_fit_or_cannot_be_decided_here_are_accepted(schema, values):
     assert list(misfits(a_deployment(parameter_openapi_schema=schema), values)) == []

@@ -44,7 +44,7 @@ def test_a_value_nests_too_deep_where_a_template_may_not_hold_it(kinds):
     assert [nests_too_deep(nested(kinds, MAX_DEPTH + more)) for more in (0, 1, 3000)] == [False, True, True]
 
 
-def test_one_branch_that_nests_too_deep_is_enough():
+def test_one_branch_that_nests_too_deep_makes_the_value_too_deep():
     assert nests_too_deep({"flat": 1, "deep": [[1]], "last": "x"}, 2) is True
     assert nests_too_deep({"flat": 1, "deep": [[1]], "last": "x"}, 3) is False
 

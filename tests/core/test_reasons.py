@@ -239,7 +239,7 @@ def test_the_last_refusal_is_shown_when_its_time_is_over():
     assert "no GPU left" in explanation.text
 
 
-def test_of_several_holds_the_one_that_ends_last_is_shown():
+def test_explain_shows_the_hold_that_ends_last():
     first, last = (a_hold(place=("", "eu-west-1"), until=NOW + timedelta(minutes=minutes)) for minutes in (1, 2))
     for holds in ((first, last), (last, first)):
         run = a_run()
@@ -287,7 +287,7 @@ class TestDeploymentFull:
     def why(self, pool=None, **fields):
         return explain(self.RUN, around(pool or a_pool(), self.RUN, **fields), NOW)
 
-    def test_it_says_how_many_are_live_names_them_and_says_what_would_help(self):
+    def test_explain_of_a_full_deployment_names_its_live_runs_and_the_fix(self):
         full = self.why(deployment_limit=2, live=self.LIVE)
         assert (full.reason, full.fix) == (Reason.DEPLOYMENT_FULL, self.FIX)
         assert full.text == "deployment 'etl' is full: 2 of 2 runs are live"
@@ -326,7 +326,7 @@ class TestDeploymentFull:
             (a_pool(holds=(a_hold(place=("east",)),)), Reason.DEPLOYMENT_FULL),
         ],
     )
-    def test_what_keeps_back_every_run_of_the_queue_is_named_first(self, pool, reason):
+    def test_a_reason_that_stops_the_whole_queue_is_named_first(self, pool, reason):
         east = Needs(place=("east",))
         assert self.why(pool, deployment_limit=2, live=self.LIVE, needs=east).reason is reason
 

@@ -303,7 +303,7 @@ def test_a_job_in_a_queue_of_its_platform_may_take_as_long_as_that_takes():
     assert verdict(run, Observation(state=JobState.STARTING, reason="queued", queued=True), NOW + 3600 * SECOND, LIMITS) is None
 
 
-def test_what_is_known_already_moves_nothing():
+def test_an_observation_without_news_moves_nothing():
     assert verdict(a_live_run(), Observation(state=JobState.RUNNING), NOW, LIMITS) is None
     assert verdict(a_live_run(), None, NOW, LIMITS) is None
     ended = a_live_run(state=RunState.COMPLETED)

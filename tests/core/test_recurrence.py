@@ -52,7 +52,7 @@ def test_a_rule_means_what_it_means_to_dateutil(text):
 
 @pytest.mark.parametrize("interval", [1, 2, 3])
 @pytest.mark.parametrize("week_start", WEEKDAYS)
-def test_every_so_many_weeks_are_counted_from_the_first_day_of_the_week(week_start, interval):
+def test_weekly_intervals_are_counted_from_the_first_day_of_the_week(week_start, interval):
     for number, days in product(
         range(7), ("", ";BYDAY=MO", ";BYDAY=TU,SA", ";BYDAY=SU,WE;BYSETPOS=2", ";BYDAY=MO,SU;BYSETPOS=-1")
     ):
@@ -135,7 +135,7 @@ def test_the_first_time_of_a_span_belongs_to_it_and_the_last_does_not(text):
 
 @pytest.mark.parametrize("text", ["FREQ=DAILY", "FREQ=WEEKLY;BYDAY=MO,TH", "FREQ=MONTHLY;BYMONTHDAY=31", "FREQ=YEARLY"])
 @pytest.mark.parametrize("count", [1, 2, 3, 7])
-def test_count_ends_a_rule_wherever_it_is_asked(text, count):
+def test_a_count_limits_the_rule_from_whatever_time_it_is_read(text, count):
     counted = rule(f"{text};COUNT={count}", THURSDAY)
     times = walls(text, days=4000)[:count]
     assert list(counted.walls(THURSDAY - 400 * DAY, THURSDAY + 4000 * DAY)) == times

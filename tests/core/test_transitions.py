@@ -115,7 +115,7 @@ def test_every_end_has_its_time_and_its_notification_and_remembers_what_lingers(
             assert after.lingers == bool(run.left_behind), "this provider's own jobs do not linger"
 
 
-def test_the_attempt_rises_only_with_what_is_behind_it():
+def test_the_attempt_rises_only_after_an_end_or_a_clear_refusal():
     """By one, and only on the way back to the queue: with an end that is kept, or a clear refusal."""
     for run, move in every_move():
         if "attempt" in move.changes:
@@ -125,7 +125,7 @@ def test_the_attempt_rises_only_with_what_is_behind_it():
             assert ("past" in move.changes) != refused
 
 
-def test_what_goes_back_to_its_queue_holds_no_claim():
+def test_a_run_that_goes_back_to_its_queue_holds_no_claim():
     for run, move in every_move():
         if move.to is RunState.SCHEDULED:
             after = replace(run, state=move.to, **move.changes)
@@ -337,7 +337,7 @@ def test_a_run_is_due_at_once_and_no_back_off_holds_it(due_at, not_before, chang
     assert transitions.due_now(run, NOW) == expected
 
 
-def test_when_a_run_counts_as_late_moves_with_its_due_time():
+def test_the_time_at_which_a_run_is_late_moves_with_its_due_time():
     ahead = transitions.due_now(a_run(due_at=NOW + HOUR, notify_at=NOW + HOUR + MINUTE), NOW)
     assert ahead.changes == {"due_at": NOW, "not_before": None, "reason": "", "notify_at": NOW + MINUTE}
     held = transitions.due_now(a_run(due_at=NOW - HOUR, notify_at=NOW + MINUTE, not_before=NOW + HOUR), NOW)

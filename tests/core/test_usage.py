@@ -24,7 +24,7 @@ def test_a_part_of_a_chart_shows_the_average_number_of_held_slots():
     assert shown["reports"] == [0, 0, 0, 0, 0, 0, 0, 0, 0, 1]
 
 
-def test_what_was_held_at_another_time_or_for_no_time_is_left_out():
+def test_slots_held_outside_the_period_or_for_no_time_are_left_out():
     holds = [("before", at(-9), at(0)), ("after", at(100), at(200)), ("backwards", at(20), at(10)), ("never", at(20), at(20))]
     assert usage(holds, NOW, END, parts=10) == {}
 

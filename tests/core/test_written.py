@@ -41,7 +41,7 @@ def nested(depth: int) -> Any:
     return Typed("5") if depth == 0 else [nested(depth - 1)]
 
 
-def test_words_are_looked_for_to_twice_the_depth_of_a_template():
+def test_typed_words_are_searched_to_twice_the_depth_of_a_template():
     assert holds_words(nested(2 * MAX_DEPTH))
     assert not holds_words(nested(2 * MAX_DEPTH + 1))
 

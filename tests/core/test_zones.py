@@ -70,7 +70,7 @@ def test_a_zone_has_the_stretches_between_its_moves(question):
 
 @settings(max_examples=60, deadline=None)
 @given(questions())
-def test_what_is_not_shown_yet_lies_behind_all_that_was_ever_shown(question):
+def test_the_first_time_not_yet_shown_follows_all_times_ever_shown(question):
     zone, at, _ = question
     assert first_not_shown(zone, at) == max(stretch.end for stretch in zone.stretches(at - 2000 * DAY, at))
 

@@ -77,7 +77,7 @@ def an_overlay(directory: Path, *, workload: str = "cron-job.yaml") -> Path:
     return directory
 
 
-def test_the_base_builds_and_its_role_is_what_the_provider_asks_for(tmp_path):
+def test_the_kustomize_base_builds_and_its_role_has_the_rights_that_the_provider_needs(tmp_path):
     items = built(an_overlay(tmp_path / "overlay"))
     assert set(items) == {"ServiceAccount", "Role", "RoleBinding", "CronJob"}
     rules = {(rule["apiGroups"][0], rule["resources"][0]): tuple(rule["verbs"]) for rule in items["Role"]["rules"]}

@@ -58,7 +58,7 @@ def test_systemd_takes_the_unit(tmp_path):
     assert said.returncode == 0, said.stderr
 
 
-def test_the_unit_starts_what_there_is_and_stops_later_than_a_tick_and_leaves_jobs_alone():
+def test_the_systemd_unit_starts_an_existing_command_waits_for_a_tick_and_leaves_jobs_alone():
     [command] = of_unit("ExecStart")
     program, noun, *options = shlex.split(command)
     assert (Path(program).name, noun) == ("dispatcher", "serve")
@@ -69,7 +69,7 @@ def test_the_unit_starts_what_there_is_and_stops_later_than_a_tick_and_leaves_jo
     assert (of_unit("Type"), of_unit("KillMode")) == (["notify"], ["process"])
 
 
-def test_the_image_starts_what_there_is_on_the_port_that_its_health_is_asked_at():
+def test_the_image_starts_an_existing_command_on_the_port_of_its_health_check():
     [command] = re.findall(r"^CMD (\[.*\])$", DOCKERFILE, re.MULTILINE)
     noun, *options = json.loads(command)
     context = serve.make_context("serve", options)

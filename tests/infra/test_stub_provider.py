@@ -92,7 +92,7 @@ def test_a_mistake_is_noticed(mistake, tmp_path):
 
 
 @pytest.mark.parametrize("name", schemas.PROVIDERS)
-def test_the_schemas_say_where_they_come_from(name):
+def test_each_schema_states_its_source(name):
     stored = schemas.stored(name)
     assert stored["source"].startswith(f"@cdktf/provider-{name}@")
     assert (stored["licence"], len(stored["version"].split("."))) == ("MPL-2.0", 3)

@@ -29,7 +29,7 @@ def test_a_package_runs_on_the_platform_that_it_was_built_for(file):
     check(file, "aarch64", (3, 13))
 
 
-def test_without_a_package_any_will_do(tmp_path):
+def test_without_a_package_every_platform_is_accepted(tmp_path):
     check(tmp_path / "built_for.json", "riscv64", (3, 99))
 
 

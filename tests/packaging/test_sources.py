@@ -98,7 +98,7 @@ def test_many_names_are_cut_short(clone):
         list(files(clone))
 
 
-def test_what_no_function_uses_is_not_looked_at(clone):
+def test_files_that_no_function_uses_are_ignored(clone):
     for place in ("dispatcher/cli/scratch.py", "providers/emulators/secrets.json", "dispatcher/core/__pycache__/x.pyc"):
         path: Path = clone / place
         path.parent.mkdir(parents=True, exist_ok=True)

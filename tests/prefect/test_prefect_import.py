@@ -142,7 +142,7 @@ def test_what_has_no_counterpart_is_listed_on_screen_and_in_the_file(written):
     assert all(" ".join(line.split()) in file for line in listed)
 
 
-def test_the_file_can_be_applied(call, written):
+def test_an_imported_file_can_be_applied(call, written):
     target, out = written
     assert f"Try: dispatcher plan -f {target} --var region=VALUE --var build_image_image=VALUE --var TAG=VALUE" in out
     code, _, errors = call("plan", "-f", str(target))

@@ -47,7 +47,7 @@ class Watched:
         return self.store.move(moves)
 
 
-def test_it_begins_with_a_pause_and_ends_with_a_pool_of_our_own(bridge, prefect):
+def test_disconnecting_begins_with_a_pause_and_ends_with_a_pool_of_our_own(bridge, prefect):
     prefect.pools["p"]["concurrency_limit"] = 0
     flow_run = prefect.add_flow_run()
     bridge.tick()

@@ -27,7 +27,7 @@ def test_a_failure_is_not_remembered():
     assert once.get("key", lambda: 2) == 2
 
 
-def test_what_is_forgotten_is_made_again():
+def test_a_forgotten_value_is_made_again():
     once = Once()
     assert once.get("key", lambda: 1) == 1
     once.forget("key")

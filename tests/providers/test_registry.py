@@ -27,7 +27,7 @@ HEAVY = (
 )
 
 
-def test_the_types_have_prefects_names_and_the_push_types_come_first():
+def test_the_registry_lists_its_types_in_a_fixed_order_under_prefects_names():
     assert registry.types() == (
         "process",
         "docker",

@@ -90,7 +90,7 @@ def test_a_class_name_with_two_definitions_is_listed_with_its_rooms(tmp_path):
     assert shared_class_names(tmp_path) == {"Step": ["dispatcher", "providers"]}
 
 
-def test_a_circle_is_named(tmp_path):
+def test_a_circle_of_imports_is_reported(tmp_path):
     for package, other in (("dispatcher", "providers"), ("providers", "dispatcher")):
         (tmp_path / package).mkdir()
         (tmp_path / package / "room.py").write_text(f"import {other}.room\n\ndef a():\n    return 1\n", encoding="utf-8")

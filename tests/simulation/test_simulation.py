@@ -248,7 +248,7 @@ def test_a_rule_that_is_taken_out_is_missed(name, near):
 
 
 @pytest.mark.parametrize(("seed", "store"), [(seed, store) for seed, store, _ in REGRESSIONS])
-def test_what_was_found_once_stays_fixed(seed, store):
+def test_seeds_that_once_failed_now_pass(seed, store):
     assert [str(failure) for failure in live_through(store, [seed]).failures] == []
 
 

@@ -281,7 +281,7 @@ class Takeovers(TwoPools):
         a_claimed_run(store)
         assert claim(store, LATER - MICROSECOND, takeovers=5) == Claims()
 
-    def test_what_was_taken_over_belongs_to_its_new_claim(self, store: Store):
+    def test_a_run_that_was_taken_over_belongs_to_its_new_claim(self, store: Store):
         run = a_claimed_run(store)
         claim(store, LATER, takeovers=5)
         assert claim(store, LATER + LEASE - MICROSECOND, takeovers=5) == Claims()
@@ -298,7 +298,7 @@ class Takeovers(TwoPools):
             a_run_in(store, state)
         assert claim(store, LATER, takeovers=5, decide=nothing) == Claims()
 
-    def test_the_longest_over_goes_first_and_no_more_than_asked_for(self, store: Store):
+    def test_takeovers_begin_with_the_oldest_lease_and_stop_at_the_bound(self, store: Store):
         late = a_claimed_run(store, now=NOW + SECOND)
         big, small = a_claimed_run(store, id=UUID(int=2**127)), a_claimed_run(store, id=UUID(int=2**120))
         a_claimed_run(store, "other")

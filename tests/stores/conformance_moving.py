@@ -47,13 +47,13 @@ class Moving:
     def test_an_empty_store_has_no_runs(self, store: Store):
         assert all_of(store) == ([], [], [])
 
-    def test_what_is_restored_is_just_as_it_was(self, store: Store):
+    def test_restored_objects_equal_the_originals(self, store: Store):
         pools, deployments, runs = all_of(a_full_store())
         store.restore(pools=pools, deployments=deployments)
         store.restore(runs=runs)
         assert all_of(store) == (pools, deployments, runs)
 
-    def test_what_is_there_already_is_left_alone(self, store: Store):
+    def test_a_restore_leaves_existing_objects_alone(self, store: Store):
         pools, deployments, runs = all_of(a_full_store())
         store.restore(pools=pools, deployments=deployments, runs=runs[:5])
         store.restore(
@@ -64,7 +64,7 @@ class Moving:
         assert all_of(store) == (pools, deployments, runs)
 
     @pytest.mark.parametrize("nouns", [{"runs": [a_run("none")]}, {"deployments": [a_deployment(pool="none")]}])
-    def test_what_belongs_to_no_pool_is_refused_and_nothing_is_written(self, store: Store, nouns):
+    def test_a_restore_of_an_object_without_a_pool_is_refused_and_writes_nothing(self, store: Store, nouns):
         with pytest.raises(NotFound, match="'none'"):
             store.restore(pools=[replace(a_pool(), version=1)], **nouns)
         assert all_of(store) == ([], [], [])

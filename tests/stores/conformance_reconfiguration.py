@@ -117,7 +117,7 @@ class Reconfigurations:
         assert store.get(run.id) == run
 
     @pytest.mark.parametrize(("pool", "queue"), [("new", "none"), ("none", "default"), ("kept", "low")])
-    def test_nothing_takes_place_when_a_deployment_would_have_no_queue(self, store: Store, pool: str, queue: str):
+    def test_a_change_that_leaves_a_deployment_without_a_queue_is_refused_whole(self, store: Store, pool: str, queue: str):
         before = everything_in(store)
         with pytest.raises(NotFound, match=f"'{queue}' in a work pool named '{pool}'"):
             store.reconfigure(self.a_change(store, deployments=[a_deployment("fresh", pool, queue)]))

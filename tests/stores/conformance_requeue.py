@@ -100,7 +100,7 @@ class Requeues:
         assert store.requeue([unknown, foreign]) == frozenset()
         assert store.get(run.id) == run
 
-    def test_many_move_in_one_call(self, store: Store):
+    def test_many_runs_move_into_another_queue_in_one_call(self, store: Store):
         runs = [a_run() for _ in range(60)]
         store.add_runs(runs)
         assert store.requeue([requeued(run, "high") for run in runs]) == {run.id for run in runs}

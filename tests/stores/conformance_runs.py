@@ -220,7 +220,7 @@ class LiveAndLingering(TwoPools):
         assert store.live("pool", limit=10) == [replace(run, job=None) for run in live]
         assert store.live("none", limit=10) == []
 
-    def test_live_runs_come_small(self, store: Store):
+    def test_live_runs_are_read_without_variables_and_job(self, store: Store):
         run = a_running_run(store, job_variables={"a": "b"}, parameters={"a": "b"}, tags=("c",))
         assert store.live("pool", limit=1) == [replace(run, job_variables={}, parameters={}, tags=(), job=None)]
 

@@ -34,7 +34,7 @@ class TicksOfTheHour:
         store.save_pool(a_pool("other"), expected_version=None)
 
     @pytest.mark.parametrize("seed", range(4))
-    def test_it_knows_the_minutes_of_the_last_hour_that_had_a_tick(self, store: Store, seed: int):
+    def test_a_pool_knows_the_minutes_of_the_last_hour_that_had_a_tick(self, store: Store, seed: int):
         random, now, ticks = Random(seed), NOW, []
         for _ in range(60):
             now += random.choice(STEPS)

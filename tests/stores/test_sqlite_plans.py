@@ -81,7 +81,7 @@ def test_which_pools_have_work_is_looked_up_pool_by_pool(store: SqliteStore):
 @pytest.mark.parametrize(
     "name", ["in_use", "queue_is_busy", "pool_is_busy", "waiting", "ahead", "ahead_in_lane", "waiting_in_lanes"]
 )
-def test_what_is_only_counted_is_counted_in_the_index(store: SqliteStore, name: str):
+def test_rows_that_are_only_counted_are_counted_in_the_index(store: SqliteStore, name: str):
     steps = [step for step in plan_of(store, store._statements[name]) if step.startswith("SEARCH")]
     assert all("COVERING INDEX" in step for step in steps), steps
 

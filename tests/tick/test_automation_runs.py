@@ -133,7 +133,7 @@ def test_a_lost_answer_of_the_store_makes_no_second_run():
     assert len(house.runs_of("b")) == len(house.firings()) == 1
 
 
-def test_a_chain_that_calls_itself_ends():
+def test_a_chain_of_runs_that_creates_itself_ends():
     action = RunOf(deployment="a", chain_limit=3)
     house = House(an_automation("loop", Then(run=action), deployment="a", states=COMPLETED))
     house.end(deployment="a")

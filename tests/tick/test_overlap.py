@@ -216,7 +216,7 @@ class TestMaxWaiting:
         stage.provider.finish(live)
         assert (stage.tick_pool().submitted, len(self.waiting(stage))) == (1, 1)
 
-    def test_it_needs_no_limit(self, stage):
+    def test_max_waiting_needs_no_concurrency_limit(self, stage):
         stage = Stage(a_pool(paused=True))
         deployed(stage, limit=None, max_waiting=1, schedules=(EVERY_TEN,))
         for _ in range(4):

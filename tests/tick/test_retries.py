@@ -168,7 +168,7 @@ def test_explain_says_when_the_next_attempt_is_due_and_why():
 
 
 @pytest.mark.parametrize("end", ["ended", "cancelled while it waits"])
-def test_what_every_attempt_left_is_removed_with_the_last(end):
+def test_leftovers_of_every_attempt_are_removed_with_the_last_attempt(end):
     stage = Stage(remembers=Remembers.OBJECT, memory=None, lingers=True)
     [run] = stage.add(retry=RetryPolicy(attempts=2, delay=MINUTE))
     failing(stage, run, 1)

@@ -71,7 +71,7 @@ def settled(declared: Any, value: Any) -> Any:
         ({"type": "array"}, "[" * 3000, "[" * 3000),
     ],
 )
-def test_typed_words_are_what_the_schema_takes(declared, words, value):
+def test_typed_words_get_the_type_that_the_schema_declares(declared, words, value):
     coerced = settled(declared, Typed(words))
     assert (coerced, type(coerced)) == (value, type(value))
 

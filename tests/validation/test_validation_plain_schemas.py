@@ -156,7 +156,7 @@ def test_each_type_is_as_the_library_has_it(kind, value):
         ({"type": "object"}, MappingProxyType({})),
     ],
 )
-def test_the_rest_is_left_to_the_library(schema, value):
+def test_undecided_schemas_are_left_to_the_library(schema, value):
     assert decided(schema, value, schema) is None
 
 

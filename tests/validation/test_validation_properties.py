@@ -92,7 +92,7 @@ def test_variables_of_any_kind_are_refused_in_words_or_render(variables):
         render(SOUND, variables)
 
 
-def test_these_tests_reach_both_answers_of_the_validation():
+def test_the_generated_cases_include_valid_and_invalid_input():
     assert answers(check_base_job_template, InvalidTemplate, SOUND)
     assert answers(check_job_variables, InvalidVariables, SOUND, {"a.x": "2", "b": "q", "d": [1], "env.A": 5})
     assert not answers(check_job_variables, InvalidVariables, SOUND, {"a.x": 2})

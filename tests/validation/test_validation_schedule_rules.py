@@ -186,5 +186,5 @@ def test_faults_of_an_expression_are_one_line_with_what_was_given(text):
     )
 
 
-def test_the_least_of_all_dates_is_found():
+def test_the_rarest_date_of_a_cron_expression_is_found():
     validate(Schedule(slug="s", cron="0 0 29 2 1", day_or=False, anchor=datetime(2025, 1, 1, tzinfo=UTC)))

@@ -33,7 +33,7 @@ def test_a_pool_that_nothing_ticks_says_what_to_do(site, pool):
     assert "Nothing ticks this pool" not in page(site, "pools", "nightly").words
 
 
-def test_a_class_is_no_label():
+def test_the_name_of_a_class_is_not_used_as_a_label():
     titles = {
         "retry": "RetryPolicy",
         "on_collision": "OnCollision",

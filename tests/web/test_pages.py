@@ -76,7 +76,7 @@ def every_page(site, busy):
     yield page(site, "log", pool=EVIL, actor=SCRIPT)
 
 
-def test_evil_values_are_text_on_every_page(site, busy):
+def test_hostile_values_appear_as_plain_text_on_every_page(site, busy):
     seen = 0
     for document in every_page(site, busy):
         seen += 1

@@ -100,7 +100,7 @@ def an_instance(kind):
     return kind("words", cause=None) if kind is api.RetryError else kind("words")
 
 
-def test_no_class_was_forgotten():
+def test_every_error_class_of_the_sdk_is_in_the_tables():
     assert set(API) == set(API_CLASSES)
     assert set(AUTH) == set(AUTH_CLASSES)
 

@@ -114,7 +114,7 @@ def test_every_fault_is_reported_at_once():
     assert len(said(comand="x", cpu="many", image=None, arm_template=a_template(restartPolicy="Always"))) == 4
 
 
-def test_what_a_newer_model_of_azures_has_is_left_to_azure():
+def test_unknown_fields_of_a_newer_api_version_are_left_to_azure():
     template = a_template(somethingNew=1)
     assert said(arm_template=template)
     template["resources"][0]["apiVersion"] = "2026-07-01"

@@ -27,7 +27,7 @@ HOST = {"REGISTRY_PASSWORD": "hush", "DATABASE_PASSWORD": "hush"}
 VAULT = "https://vault.vault.azure.net/secrets/database"
 
 
-def test_the_least_configuration_makes_a_whole_group():
+def test_a_minimal_configuration_makes_a_complete_group():
     body = request_for().body
     assert body == {
         "tags": {"push-dispatcher-job": "r0001-1"},
@@ -135,7 +135,7 @@ class TestTemplate:
         assert properties["containers"][0]["properties"]["volumeMounts"] == mounts
         assert properties["sku"] == "Standard"
 
-    def test_the_first_container_group_of_a_template_is_meant(self):
+    def test_the_first_container_group_of_a_template_is_used(self):
         template = a_template(sku="Standard")
         template["resources"].insert(0, {"type": "Microsoft.Network/virtualNetworks"})
         assert properties_of(arm_template=template)["sku"] == "Standard"

@@ -69,7 +69,7 @@ def test_a_marker_is_found_in_the_request_or_its_absence_has_a_reason(start, mon
 
 
 @pytest.mark.long
-def test_so_is_one_of_every_variable_of_the_newest_template_of_prefect(start, monkeypatch):
+def test_every_variable_of_the_newest_template_of_prefect_is_found_in_the_request(start, monkeypatch):
     monkeypatch.setenv("MARKER", "hush")
     aci, template = start(), installed.template("azure-container-instance")
     assert template["variables"]["properties"].keys() <= MARKERS.keys()

@@ -14,7 +14,7 @@ def test_a_job_takes_prefects_defaults_in_the_location_of_its_subscription():
     assert needs(a_configuration()) == Needs(place=("", SUBSCRIPTION, "westeurope"), size={"cpu": 1, "memory": 1})
 
 
-def test_a_place_is_written_in_one_way():
+def test_different_spellings_of_a_place_become_one():
     one = needs(a_configuration(location="West Europe", subscription_id=SUBSCRIPTION.upper(), aci_credentials="team"))
     assert one.place == ("team", SUBSCRIPTION, "westeurope")
 

@@ -148,7 +148,7 @@ class TestObserve:
         times = iter([0.0, 1.0, LAST_START + 1])
         assert seen(provider_for(aci, monotonic=lambda: next(times)), submission).reason == "exit code 3"
 
-    def test_the_last_reads_of_the_subscription_are_left_to_others(self, start):
+    def test_observation_leaves_the_last_reads_of_the_subscription_to_others(self, start):
         aci = start(quotas=Quotas(reads=(READS_KEPT + 6, 0.001)))
         provider = provider_for(aci)
         submissions = [submitted(provider, a_job(f"r{number}-1")) for number in range(4)]

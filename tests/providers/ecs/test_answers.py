@@ -215,7 +215,7 @@ def test_junk_anywhere_in_the_answer_to_a_stop_is_no_other_error(fresh):
 
 
 @pytest.mark.parametrize("body", BODIES)
-def test_another_body_for_a_role_is_the_networks_fault_and_starts_nothing(body, aws):
+def test_a_foreign_answer_to_assume_role_counts_as_unreachable_and_starts_nothing(body, aws):
     """A gateway that answers in the place of STS: the role may well be right."""
     provider = EcsProvider(credentials={"team": {"role_arn": "arn:aws:iam::123456789012:role/x"}})
     session = provider._clients._session("team")

@@ -127,7 +127,7 @@ def test_a_client_is_built_once_for_an_identity_and_region(aws):
         ({"$ref": {"block_document_id": "4f1c"}}, "4f1c"),
     ],
 )
-def test_credentials_are_a_name(value, name):
+def test_credentials_are_given_by_name(value, name):
     assert credentials_name(value, "aws_credentials", "region_name") == name
 
 

@@ -315,7 +315,7 @@ def test_a_rate_holds_the_region_and_a_quota_until_an_end():
         "Too many concurrent attempts to create a new revision of the specified family.",
     ],
 )
-def test_what_concerns_one_cluster_or_one_definition_holds_nobody_else(message):
+def test_an_error_about_one_cluster_or_definition_holds_no_other_job(message):
     assert outcome_of_error(an_error("ClientException", message), BIG).hold is None
 
 

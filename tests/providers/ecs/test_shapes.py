@@ -110,9 +110,7 @@ PARAMETERS = st.fixed_dictionaries(
 
 
 @given(PARAMETERS, st.sampled_from([frozenset(), frozenset({"taskDefinition"})]))
-def test_what_is_taken_as_it_is_comes_out_as_if_each_value_had_been_converted(
-    parameters: dict[str, Any], without: frozenset[str]
-):
+def test_a_request_taken_unchanged_equals_one_converted_value_by_value(parameters: dict[str, Any], without: frozenset[str]):
     taken, converted = Notes(), Notes()
     fit = fitted("RunTask", parameters, "request", taken, without)
     expected = shapes._structure(parameters, input_shape("RunTask"), "request", converted, without)

@@ -83,7 +83,7 @@ def test_a_job_is_changed_run_with_overrides_and_cancelled(emulator, jobs, execu
     assert begun.name not in [execution.name for execution in executions.list_executions(parent=NAME)]
 
 
-def test_both_faces_show_the_same_jobs(emulator, jobs):
+def test_rest_and_grpc_show_the_same_jobs(emulator, jobs):
     create(jobs)
     rest = run_v2.JobsClient(
         transport="rest", credentials=AnonymousCredentials(), client_options=ClientOptions(api_endpoint=emulator.url)

@@ -228,7 +228,7 @@ def test_what_the_service_needs_is_checked(cloud):
         cloud.modal.App.lookup("jobs", client=cloud.client, environment_name="moon")
 
 
-def test_a_dict_puts_a_name_once(cloud):
+def test_a_modal_dict_stores_a_name_only_once(cloud):
     ledger = cloud.modal.Dict.from_name("names", client=cloud.client, create_if_missing=True)
     assert [ledger.put("job", number, skip_if_exists=True) for number in (1, 2)] == [True, False]
     assert ledger.get("job") == 1

@@ -43,7 +43,7 @@ def wanted(kind):
 
 
 @pytest.mark.parametrize("kind", ROOMS)
-def test_what_is_made_is_what_the_type_behind_accepts(kind):
+def test_the_type_behind_a_managed_pool_accepts_the_job_made_for_it(kind):
     made = configuration_of(managed(kind), wanted(kind))
     assert registry.check(kind, made).faults == ()
     assert "MODE" in made["env"]

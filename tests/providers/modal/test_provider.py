@@ -332,7 +332,7 @@ def test_a_job_that_could_not_be_read_says_why_and_the_others_are_reported(provi
     assert "PermissionDeniedError: no" in unread.reason
 
 
-def test_what_could_not_be_asked_is_a_failed_call(provider, emulator):
+def test_a_refused_look_up_or_cancel_is_a_failed_call(provider, emulator):
     submission = started(provider, a_job())
     emulator.faults.add("*", FaultKind.REFUSE, times=20, detail="PERMISSION_DENIED: no")
     assert provider.observe([submission])[submission.name].state is JobState.UNREADABLE

@@ -100,7 +100,7 @@ def test_every_declared_variable_is_found_in_what_is_started_or_says_why_not(tmp
     assert {name for name, (_, text) in markers.items() if text not in shown} == set(NO_EFFECT)
 
 
-def test_true_and_numbers_are_the_texts_of_json():
+def test_booleans_and_numbers_in_the_environment_are_written_as_in_json():
     job = Job(name=NAME, configuration={"command": ["true"], "env": {"A": True, "B": False, "C": 1.5}})
     environment = request_of(job, {"PATH": "/bin:/usr/bin"}).environment
     assert {name: environment[name] for name in "ABC"} == {"A": "true", "B": "false", "C": "1.5"}

@@ -286,7 +286,7 @@ def test_the_link_of_a_job_leads_to_its_log(harness):
     assert submission.url == (harness.directory(job.name).path / "log").as_uri()
 
 
-def test_what_is_kept_is_for_its_owner_alone(harness):
+def test_files_of_a_job_are_readable_only_by_their_owner(harness):
     job = harness.job()
     harness.submitted(job)
     assert harness.directory(job.name).path.stat().st_mode & 0o077 == 0

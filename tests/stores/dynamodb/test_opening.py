@@ -91,7 +91,7 @@ class TestUrl:
             open_store(f"dynamodb://table?history_days={days}")
 
 
-def test_opening_loads_no_sdk_and_the_first_verb_no_library_of_the_validation():
+def test_opening_a_store_loads_no_sdk_and_its_first_read_loads_no_validation_library():
     code = (
         "import sys; from dispatcher.stores.dynamodb import open_url; before = {'botocore', 'boto3'} & sys.modules.keys();"
         f"store = open_url('dynamodb://{fresh_table()}?region={REGION}&endpoint={url()}'); store.pools();"

@@ -71,12 +71,12 @@ class TestPassing:
         assert place.store.counts("pool", NOW)["default"].in_use == 3
 
     @pytest.mark.parametrize(("kind", "detail"), CARRIED_OUT_OR_NOT)
-    def test_a_move_is_made_once_and_said_to_be(self, place: Place):
+    def test_a_repeated_move_is_made_once_and_reported_as_made(self, place: Place):
         assert place.store.move([Move.of(self.runs[1], RunState.COMPLETED)]) == {self.runs[1].id}
         assert place.store.counts("pool", NOW)["default"].in_use == 1
 
     @pytest.mark.parametrize(("kind", "detail"), CARRIED_OUT_OR_NOT)
-    def test_runs_are_added_once_and_said_to_be(self, place: Place):
+    def test_repeated_additions_are_made_once_and_reported_as_made(self, place: Place):
         added = [a_run(), a_run()]
         assert place.store.add_runs(added) == {run.id for run in added}
 

@@ -112,7 +112,7 @@ class TestBrokenOff:
         assert place.store.check() == []
 
     @pytest.mark.parametrize("what", CHANGES)
-    def test_it_keeps_no_pool_and_no_queue(self, place: Place, what: str):
+    def test_an_unfinished_change_keeps_no_pool_or_queue_from_deletion(self, place: Place, what: str):
         broken_off(place, CHANGES[what](a_scheduled(place, queue="high")))
         another = place.another()
         assert another.save_pool(a_pool(), expected_version=1).version == 2

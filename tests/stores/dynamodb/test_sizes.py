@@ -29,7 +29,7 @@ def test_a_job_that_is_too_big_crashes_its_run_and_stops_no_other(place: Place):
     assert place.store.check() == []
 
 
-def test_what_weighs_more_than_a_transaction_goes_in_several(place: Place):
+def test_runs_too_large_for_one_transaction_are_added_in_several(place: Place):
     runs = [a_run(job_variables={"text": "x" * 300_000}) for _ in range(13)]
     assert len(place.store.add_runs(runs)) == 13
     assert len(place.recorder.tokens()) == 2

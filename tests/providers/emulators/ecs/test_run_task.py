@@ -173,7 +173,7 @@ def test_a_new_task_shows_all_that_was_requested(ecs):
     assert "stopCode" not in task
 
 
-def test_capacity_lets_as_many_start_as_there_is_room_for(ecs):
+def test_tasks_start_only_up_to_the_capacity(ecs):
     ecs.emulator.change_settings({"capacity": 3})
     answer = ecs.run(count=5)
     assert len(answer["tasks"]) == 3
