@@ -98,7 +98,7 @@ def test_the_scenario_is_the_pool_of_prefects_documentation_with_some_thirty_run
     assert Counter(run.exit_code != 0 for run in planned.runs)[True] == 3
 
 
-def test_the_play_ends_with_every_run_ended_and_every_promise_kept(stage):
+def test_the_demo_ends_with_every_run_ended_and_every_promise_kept(stage):
     shape = perform(stage, speed=1, silent=True, clock=stage.clock)
     assert shape["ok"]
     assert shape["ends"] == {"COMPLETED": 27, "FAILED": 3}

@@ -76,7 +76,7 @@ def test_an_apply_sets_back_what_the_file_says_and_a_pause_stays_drift_until_it_
     assert drift(cli, file) == {("batch", "paused"): False}
 
 
-def test_what_no_file_has_applied_does_not_drift_and_an_equal_file_notes_it(cli, tmp_path):
+def test_a_pool_never_applied_does_not_drift_until_an_equal_file_is_applied(cli, tmp_path):
     cli.ok("work-pool", "create", "batch", "--type", "process")
     (tmp_path / "file.yaml").write_text("pools: {batch: {type: process}}\n")
     file = str(tmp_path / "file.yaml")

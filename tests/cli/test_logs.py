@@ -84,5 +84,5 @@ def test_following_logs_shows_both_attempts_as_they_run(cli, pool, tmp_path):
         ("aa", "aaa", "a"),
     ],
 )
-def test_lines_are_printed_once(before, after, new):
+def test_followed_log_lines_are_printed_once(before, after, new):
     assert list(new_lines(list(before), list(after))) == list(new)

@@ -60,7 +60,7 @@ def test_what_another_owner_has_is_refused_with_its_line_until_it_is_taken_over(
     assert "belongs to owner 'team-b'" in refusal(cli, "plan", "-f", files[1])
 
 
-def test_what_nobody_has_is_taken_over_only_where_that_is_asked_for(cli, files, tmp_path):
+def test_objects_without_an_owner_are_taken_over_only_on_request(cli, files, tmp_path):
     adopting = tmp_path / "adopting.yaml"
     adopting.write_text(TEAM.replace("etl", "by-hand"))
     assert "deployments.by-hand: has no owner" in refusal(cli, "plan", "-f", str(adopting))

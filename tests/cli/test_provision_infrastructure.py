@@ -64,7 +64,7 @@ def test_a_pool_on_container_instances_gets_one_that_can_be_applied(written, tmp
 
 @installed
 @pytest.mark.parametrize("pool_type", ["cloud-run:push", "azure-container-instance"])
-def test_the_pool_alone_can_be_applied_and_says_what_a_dispatcher_needs(pool_type, written, tmp_path):
+def test_a_pool_without_a_dispatcher_can_be_applied_and_outputs_the_rights_it_needs(pool_type, written, tmp_path):
     target, _ = written(pool_type, "--pool-only")
     assert not [name for name in names(target) if "dispatcher" in name]
     values = {"project": PROJECT, "subscription_id": SUBSCRIPTION}
@@ -85,7 +85,7 @@ def test_the_directory_is_complete(pool_type, written):
 
 @installed
 @pytest.mark.parametrize("pool_type", ["ecs:push", "cloud-run-v2:push", "azure-container-instance:push"])
-def test_what_is_written_is_formatted(pool_type, written):
+def test_written_terraform_files_are_formatted(pool_type, written):
     target, _ = written(pool_type)
     subprocess.run(["terraform", "fmt", "-check", "-recursive", str(target)], check=True)
 
@@ -125,7 +125,7 @@ def test_the_error_for_a_pool_that_needs_nothing_says_what_to_do_instead(pool_ty
     assert not (tmp_path / "root").exists()
 
 
-def test_what_somebody_has_changed_is_not_written_over_unless_asked(written, cli):
+def test_a_file_that_somebody_changed_is_overwritten_only_on_request(written, cli):
     target, _ = written("ecs:push")
     written("ecs:push")  # the same again is no change
     (target / "main.tf").write_text("# mine\n")

@@ -34,7 +34,7 @@ def test_every_option_of_one_value_refuses_a_second_one(path, option, cli):
     assert said.errors == (f"error: {words} See `dispatcher {' '.join(path)} --help`.",)
 
 
-def test_the_store_is_named_once_too(cli):
+def test_the_store_option_is_refused_when_given_twice(cli):
     assert "--store is given 2 times" in cli("--store", "memory://", "--store", "memory://", "run", "ls").errors[0]
 
 

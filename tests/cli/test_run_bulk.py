@@ -41,7 +41,7 @@ def test_all_that_match_are_cancelled_after_they_were_counted(cli, waiting):
     assert (entry["id"], entry["verb"], entry["noun"], entry["runs"]) == (done["id"], "cancel", "runs", 5)
 
 
-def test_nothing_is_done_without_consent_or_a_filter(cli, waiting):
+def test_work_on_many_runs_needs_consent_and_a_selection(cli, waiting):
     refused = cli("run", "cancel", "--pool", "nightly")
     assert (refused.exit_code, "cancel 7 runs (7 SCHEDULED) as of" in refused.errors[0]) == (1, True)
     assert cli("run", "cancel", "--yes").exit_code == 1

@@ -43,7 +43,7 @@ def of_every_kind(cli, pool):
     cli.ok("tick")
 
 
-def test_what_runs_is_first_then_what_is_due_then_what_has_ended(of_every_kind):
+def test_running_runs_come_first_then_due_runs_then_ended_runs(of_every_kind):
     assert names(of_every_kind) == ["running", "second", "third", "ended"]
     assert of_every_kind("run", "ls").out.endswith("To come: 1. See: dispatcher run ls --to-come\n")
     assert [run["name"] for run in of_every_kind.ok("run", "ls")] == ["running", "second", "third", "ended", "to-come"]

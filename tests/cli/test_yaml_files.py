@@ -77,7 +77,7 @@ def test_a_fault_is_reported_with_line_and_column(text, says):
     assert "\n" not in str(refused.value)
 
 
-def test_an_alias_that_grows_and_grows_ends():
+def test_a_yaml_alias_that_grows_exponentially_is_refused():
     lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
     lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 9)]
     with pytest.raises(InvalidInput, match="too large"):
@@ -157,5 +157,5 @@ LOOKS_LIKE = [
 @example(LOOKS_LIKE)
 @example({text: text for text in LOOKS_LIKE})
 @example({"a": [1e16, 1e-7, 1.0, -0.0, 10**30, [], {}, [[]], {"b": {}}]})
-def test_what_is_written_reads_back(value):
+def test_a_value_written_as_yaml_reads_back(value):
     assert read(write({"value": value}), "f").value == {"value": value}

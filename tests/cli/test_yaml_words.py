@@ -85,6 +85,6 @@ def test_a_boolean_for_a_text_is_refused_with_its_line(cli, a_file):
 @pytest.mark.parametrize(
     "broken", ["pools: 1", "pools: [1]", "deployments: {d: 1}", "deployments: {d: {pool: [1], job_variables: {a: 1}}}"]
 )
-def test_what_has_another_shape_is_refused_in_words(cli, a_file, broken):
+def test_a_file_of_the_wrong_shape_is_refused_with_a_message(cli, a_file, broken):
     said = cli("apply", "-f", a_file("dispatcher.yaml", broken))
     assert (said.exit_code, [line for line in said.errors if "fault of ours" in line]) == (1, [])

@@ -107,7 +107,7 @@ def ended(**fields):
         ),
     ],
 )
-def test_what_could_not_act_is_refused_with_its_path(dispatcher, etl, when, then, says):
+def test_an_automation_that_could_never_act_is_refused_with_its_path(dispatcher, etl, when, then, says):
     with refused(dispatcher, InvalidInput, says):
         dispatcher.create_automation("a", when=when, then=[then])
     assert dispatcher.automations() == []

@@ -76,7 +76,7 @@ def test_work_that_stopped_in_the_middle_is_repeated_and_no_run_is_done_twice(of
     assert everything(office.client, work) == (0, 0, [0])
 
 
-def test_all_steps_share_one_entry_of_the_log_which_counts_the_runs(office):
+def test_all_steps_share_one_log_entry_that_counts_the_runs(office):
     office.waiting(30)
     work = office.client.bulk("cancel", WAITING)
     cursor = ""

@@ -169,7 +169,7 @@ def test_only_the_first_of_two_plans_of_one_reading_is_applied(store: Store):
     assert [pool.name for pool in dispatcher.work_pools()] == ["nightly", "other"]
 
 
-def test_what_ticks_write_is_neither_a_difference_nor_in_the_way(store: Store):
+def test_fields_that_ticks_write_are_no_difference_and_cause_no_conflict(store: Store):
     dispatcher = Dispatcher(store)
     applied(dispatcher, SMALL)
     plan = dispatcher.plan(laid(SMALL, 7, "pools", "nightly", "concurrency_limit"))

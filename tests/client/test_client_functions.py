@@ -148,7 +148,7 @@ def test_a_command_of_ones_own_wins(dispatcher, pool):
         ("fails_on_import:main", "target: importing fails_on_import:main raised ZeroDivisionError: division by zero"),
     ],
 )
-def test_what_is_no_function_is_refused(dispatcher, pool, directory, target, words):
+def test_a_target_that_is_not_a_function_is_refused(dispatcher, pool, directory, target, words):
     (directory / "fails_on_import.py").write_text("1 / 0\n")
     with pytest.raises(InvalidInput, match=words):
         dispatcher.deploy(target, name="etl", pool="local")

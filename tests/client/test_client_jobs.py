@@ -84,7 +84,7 @@ def test_a_fault_that_names_a_variable_and_no_key_is_that_variables(dispatcher, 
     assert not [line for line in warnings if "image" in line], "a run may still give it"
 
 
-def test_a_size_that_stands_fixed_beside_one_that_a_variable_gives_is_no_fault_of_a_pool(dispatcher):
+def test_a_fixed_size_beside_a_variable_size_is_no_fault_of_a_pool(dispatcher):
     template = a_template({"cpu": 256, "network": {"memory": "{{ memory }}"}}, memory={"type": "integer", "default": 4096})
     dispatcher.create_work_pool("p", type="process", base_job_template=template)
     assert fault_of(lambda: dispatcher.create_run(pool="p", job_variables={"image": "i"})).startswith("job_configuration.cpu: ")

@@ -173,7 +173,7 @@ def test_a_retry_has_the_parameters_of_the_run(dispatcher, etl):
     assert dispatcher.run(run.id).state is RunState.CANCELLED
 
 
-def test_what_ecs_has_no_room_for_is_refused_when_the_run_is_made(dispatcher):
+def test_parameters_too_large_for_ecs_are_refused_when_the_run_is_created(dispatcher):
     dispatcher.create_work_pool("ecs", type="ecs:push", job_variables={"image": "i"})
     dispatcher.create_deployment("etl", pool="ecs")
     dispatcher.create_run(deployment="etl", parameters={"text": "x" * 2_000})

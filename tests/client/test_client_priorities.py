@@ -55,7 +55,7 @@ def test_the_front_is_before_all_that_are_due_in_the_queue(dispatcher, etl):
     assert dispatcher.create_run(deployment="etl", queue="high", front=True).priority == -8
 
 
-def test_in_front_of_a_queue_without_priorities_is_minus_one(dispatcher, pool):
+def test_the_front_of_a_queue_without_priorities_is_minus_one(dispatcher, pool):
     assert made(dispatcher, front=True).priority == -1
 
 

@@ -101,6 +101,6 @@ def test_a_name_that_is_taken_is_refused(dispatcher, etl):
         dispatcher.rename_deployment("etl", "reports")
 
 
-def test_what_would_crash_after_a_deletion_is_counted(dispatcher, etl):
+def test_runs_that_would_crash_after_a_deletion_are_counted(dispatcher, etl):
     dispatcher.create_run(deployment="etl")
     assert dispatcher.stranded_runs("etl") == 1

@@ -56,7 +56,7 @@ def test_a_slot_is_left_free_only_when_nothing_may_take_it(scene):
 
 
 @given(scenes(), st.one_of(st.integers(0, 10), st.just(1000)))
-def test_what_is_said_to_stop_a_queue_does_stop_it(scene, budget):
+def test_every_reported_barrier_really_stops_its_queue(scene, budget):
     """A slot that a higher queue had no run for is there for the next: every barrier is true when all is admitted."""
     admission = admitted(scene, budget)
     limit, used = scene.pool.concurrency_limit, sum(scene.in_use.values())

@@ -245,7 +245,7 @@ class TestManyEnds:
         look = after(failures(count=3), second, first)
         assert [end.run for end in look.automation.progress.ends] == [first.id, second.id]
 
-    def test_an_end_at_an_unknown_time_counts_as_one_when_the_run_was_made(self):
+    def test_an_end_at_an_unknown_time_counts_at_the_creation_of_its_run(self):
         unknown = replace(an_end(created_at=NOW - 9 * MINUTE), ended_at=None)
         look = after(failures(count=3), an_end(), unknown)
         assert [end.ended_at for end in look.automation.progress.ends] == [NOW - 9 * MINUTE, NOW]

@@ -79,7 +79,7 @@ class TestEpisodes:
         look = at_look(replace(self.LONG, **change), seen(due_counts={"default": 9}))
         assert (look.because, look.progressed) == (None, False)
 
-    def test_an_automation_about_ends_makes_nothing_of_what_lasts(self):
+    def test_an_automation_about_ends_ignores_lasting_conditions(self):
         look = at_look(an_automation(), seen(due=(a_run(due_at=NOW - HOUR),), due_counts={"default": 9}))
         assert (look.because, look.progressed) == (None, False)
 

@@ -23,7 +23,7 @@ def test_equal_configurations_do_not_differ():
     assert changes(STORED, STORED) == ()
 
 
-def test_what_stores_and_ticks_keep_is_no_difference():
+def test_fields_that_stores_and_ticks_keep_are_no_difference():
     born = {"id": an_id(), "created_at": NOW + HOUR, "version": 9, "applied": {"paused": "1"}}
     of_pool = {
         "holds": (a_hold(),),

@@ -115,7 +115,7 @@ def test_an_alias_is_the_expression_that_it_stands_for(alias):
         assert list(due) == list(expected)
 
 
-def test_the_reading_of_a_step_with_another_day_field_is_stated():
+def test_cron_with_a_step_and_another_day_field_is_explained_in_words():
     assert reading("0 0 */2 * 1", day_or=True) == (
         "cron '0 0 */2 * 1' is due on days of the month */2 or of the week 1; --no-day-or asks for both, as Debian's cron does."
     )

@@ -126,7 +126,7 @@ class TestPausing:
             (Target(pool="mirror"), "work pool 'mirror' is configured by its source (prefect)"),
         ],
     )
-    def test_what_is_not_there_or_not_ours_is_a_problem(self, target, problem):
+    def test_pausing_a_missing_or_mirrored_target_is_a_problem(self, target, problem):
         mirror = a_pool("mirror", mirror=Mirror(source="prefect", revision="1"))
         done = the_deeds(pools=[POOL, mirror])
         firing = done.act(a_look(Then(pause=target)))
@@ -146,7 +146,7 @@ class TestRuns:
             assert (run.created_at, run.scheduled_at, run.due_at, run.deployment) == (NOW, NOW, NOW, "etl")
 
     @pytest.mark.parametrize(("when", "number"), [(LATE, 1), (LONG, 0)])
-    def test_a_run_made_for_what_lasts_begins_a_chain_and_names_no_other(self, when, number):
+    def test_a_run_made_for_a_lasting_condition_begins_a_chain_and_names_no_other_run(self, when, number):
         waiting = a_run(cause=Cause(automation="other", run=None, depth=5))
         done = the_deeds()
         done.act(a_look(Then(run=RunOf(deployment="etl", chain_limit=1)), when=when, runs=(waiting,) * number))

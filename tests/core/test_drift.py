@@ -40,7 +40,7 @@ def test_nothing_has_drifted_where_all_is_as_it_was_applied():
     assert list(drift(applied(pools=[POOL], deployments=[ETL], automations=[BREAKER]))) == []
 
 
-def test_what_was_never_applied_does_not_drift():
+def test_objects_never_applied_do_not_drift():
     assert list(drift(Configuration(pools=(POOL,), deployments=(ETL,), automations=(BREAKER,)))) == []
 
 

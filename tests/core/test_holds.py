@@ -79,7 +79,7 @@ def test_an_accepted_job_ends_what_is_over_where_it_went_and_nothing_else():
     assert accepted((a_hold(NOW),), Needs(place=("west",)), NOW) == ()
 
 
-def test_what_was_passed_over_is_remembered_by_those_in_force_even_when_they_are_renewed():
+def test_holds_in_force_remember_the_position_even_when_renewed():
     over = replace(WEST, until=NOW, passed={"default": PLACE, "high": PLACE})
     [east, west] = passed_over((EAST, over), {"default": PLACE}, NOW)
     assert (east.passed, west.passed) == ({"default": PLACE}, {"high": PLACE})

@@ -94,7 +94,7 @@ def test_slots_are_kept_only_where_fewer_runs_than_a_claim_passes_over_are_met_a
 
 
 @pytest.mark.usefixtures("ten_passed")
-def test_a_claim_reads_on_until_it_has_passed_over_as_many_as_it_may_and_no_further():
+def test_a_claim_stops_reading_after_the_bound_of_passed_over_runs():
     claim = Claim().add(40, held=True)
     claim.admission(10)
     assert claim.read == [(None, 10)]

@@ -31,7 +31,7 @@ def pick(data, scene):
 
 
 @given(st.one_of(scenes(), fair_scenes()), st.data())
-def test_next_is_said_exactly_of_the_runs_that_are_admitted(scene, data):
+def test_explain_says_next_exactly_for_the_runs_that_are_admitted(scene, data):
     run = pick(data, scene)
     assert (why(scene, run).reason is Reason.NEXT) == (run in admitted(scene))
 
@@ -141,7 +141,7 @@ def test_every_state_that_is_not_waiting_has_its_reason():
     }
 
 
-def test_what_is_due_or_held_until_now_waits_no_longer():
+def test_a_run_that_is_due_or_held_until_now_is_next():
     assert alone(a_run(due_at=NOW, ended_attempts=1)).reason is Reason.NEXT
     assert alone(a_run(due_at=NOW)).reason is Reason.NEXT
     assert alone(a_run(not_before=NOW)).reason is Reason.NEXT
@@ -306,7 +306,7 @@ class TestDeploymentFull:
             {"deployment_limit": None, "live": LIVE, "ahead_in_lane": 9},
         ],
     )
-    def test_while_there_is_room_for_it_nothing_is_in_the_way(self, fields):
+    def test_a_run_of_a_deployment_with_room_is_next(self, fields):
         assert self.why(**fields).reason is Reason.NEXT
 
     def test_windows_that_were_left_out_are_counted(self):
@@ -354,7 +354,7 @@ class TestDeploymentShares:
         assert answer.fix == "wait, or raise the limits or the weight: dispatcher deployment update etl --weight N"
         assert (answer.position, [holder.id for holder in answer.holders]) == (3, [self.LIVE[0].id])
 
-    def test_where_its_own_deployment_holds_nothing_those_of_the_queue_are_in_the_way(self):
+    def test_explain_names_the_holders_of_the_queue_if_the_deployment_holds_nothing(self):
         standing = Standing(ahead=2, others=2, shares={"other": (1, 1)})
         run = a_run()
         answer = self.why(standing, limit=5, live=self.LIVE[1:], run=run)
@@ -370,7 +370,7 @@ class TestDeploymentShares:
             (Standing(ahead=2, others=1, shares={"etl": (1, 1)}), {}, Reason.NEXT),
         ],
     )
-    def test_what_else_is_in_the_way_is_named_by_its_name(self, standing, limits, reason):
+    def test_explain_names_another_barrier_than_the_share_by_its_own_name(self, standing, limits, reason):
         assert self.why(standing, **limits).reason is reason
 
 

@@ -53,7 +53,7 @@ def test_the_position_up_to_which_runs_are_held_leaves_no_run_out():
 
 
 @given(st.one_of(scenes(), fair_scenes()), st.data(), st.integers(1, 3))
-def test_next_is_said_exactly_of_the_runs_that_are_admitted_however_short_the_pages(scene, data, page):
+def test_explain_says_next_exactly_for_admitted_runs_however_short_the_pages(scene, data, page):
     run = pick(data, scene)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(lines, "MAX_PASSED", page)

@@ -210,7 +210,7 @@ def test_an_accepted_submission_of_a_cancelled_run_is_kept_to_be_stopped():
     assert move.changes["submission"].handle == {"arn": "x"}
 
 
-def test_absence_proves_nothing_once_the_provider_has_forgotten():
+def test_a_missing_job_proves_nothing_after_the_provider_may_have_forgotten_it():
     run = a_claim()
     assert not is_forgotten(run, NOW + timedelta(minutes=59), LIMITS)
     assert not is_forgotten(run, NOW + timedelta(minutes=60), LIMITS)
@@ -336,7 +336,7 @@ def test_a_job_that_does_not_start_in_time_is_stopped_and_its_run_crashes_when_t
     assert late.to is RunState.COMPLETED
 
 
-def test_an_event_that_is_ahead_of_the_record_brings_the_submission_along():
+def test_an_event_that_arrives_before_the_record_contains_the_submission():
     run = a_claim()
     reported = Submission(name=submission_name(run.id, 1), handle={"arn": "y"})
     move = verdict(run, Observation(state=JobState.RUNNING), NOW, LIMITS, reported)

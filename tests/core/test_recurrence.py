@@ -62,7 +62,7 @@ def test_weekly_intervals_are_counted_from_the_first_day_of_the_week(week_start,
 
 
 @pytest.mark.parametrize("text", ["FREQ=WEEKLY;WKST=TU", "FREQ=WEEKLY", "FREQ=MONTHLY", "FREQ=YEARLY", "FREQ=DAILY"])
-def test_a_rule_may_begin_where_dates_do(text):
+def test_a_rule_may_begin_at_the_first_date_of_the_calendar(text):
     first = datetime.fromisoformat("0001-01-01T00:00:00")
     assert next(rule(text, first).walls(first, first + DAY)) == first
 

@@ -220,7 +220,7 @@ def test_a_dense_rule_costs_only_the_windows_that_are_taken():
     ],
     ids=str,
 )
-def test_windows_of_an_hour_ask_only_the_years_around_them_when_clocks_are_moved(fields, zone):
+def test_windows_of_an_hour_look_up_clock_changes_only_of_the_years_around_them(fields, zone):
     zones._changes.cache_clear()
     assert len(list(windows_due(Schedule(slug="s", timezone=zone, **fields), FIRST, FIRST + HOUR))) <= 1
     assert zones._changes.cache_info().misses <= 4
@@ -238,7 +238,7 @@ def test_windows_end_before_dates_do(fields, zone):
     assert list(windows_due(Schedule(slug="s", timezone=zone, **fields), end - HOUR, end)) == []
 
 
-def test_a_rule_is_entered_near_the_time_that_is_asked_for(monkeypatch):
+def test_a_rule_is_computed_only_near_the_requested_time(monkeypatch):
     looked_at = []
     names = Rule._names
     monkeypatch.setattr(Rule, "_names", lambda self, day: looked_at.append(day) or names(self, day))

@@ -136,7 +136,7 @@ def test_the_first_windows_of_years_are_those_of_the_reference(question):
     [{}, {"when_skipped": WhenSkipped.SKIP}, {"when_skipped": WhenSkipped.SHIFT, "when_repeated": WhenRepeated.BOTH}],
     ids=str,
 )
-def test_spans_that_meet_have_the_windows_of_the_whole_at_each_move_of_the_clocks(schedule, zone, moved):
+def test_adjacent_spans_together_have_all_windows_when_clocks_change(schedule, zone, moved):
     schedule = replace(schedule, timezone=zone, **(moved if schedule.interval != 50 * MINUTE else {}))
     for day in MOVES[zone]:
         since = datetime(*day, tzinfo=UTC) - 2 * DAY

@@ -180,7 +180,7 @@ def test_a_queue_that_holds_nothing_comes_in_its_turn():
         assert [run.queue for run in admission.admitted] == ["first", "second", "first", "second"]
 
 
-def test_the_only_queue_that_gets_slots_is_in_the_way_of_its_own_later_runs():
+def test_later_runs_of_the_only_queue_wait_for_its_earlier_runs():
     for limit in (1, 2):
         pool = a_pool(limit=limit, queues=["only"], share=Share.FAIR)
         admission = admitted(Scene(pool, {}, {"only": [a_run(queue="only") for _ in range(3)]}))

@@ -149,7 +149,7 @@ def nested(depth: int, inner: object = "{{ a }}") -> object:
     return inner
 
 
-def test_deep_nesting_is_filled():
+def test_deeply_nested_placeholders_are_filled():
     assert fill(nested(32), {"a": 1}) == nested(32, 1)
 
 
@@ -174,7 +174,7 @@ def test_a_value_that_holds_itself_is_a_clear_error():
         fill("{{ a }}", {"a": value})
 
 
-def test_missing_is_one_object_that_is_false_and_prints_as_its_name():
+def test_missing_is_a_single_false_object_that_prints_as_its_name():
     assert not MISSING
     assert repr(MISSING) == "MISSING"
     assert loads(dumps(MISSING)) is MISSING

@@ -200,7 +200,7 @@ class TestMaxWaiting:
         step = self.step(NOW + 10 * MINUTE, deployment=two)
         assert ([run.schedule for run in step.runs], step.left_out) == (["a"], 1)
 
-    def test_a_window_that_is_spread_becomes_a_run_when_that_is_due_and_is_missed_no_sooner(self):
+    def test_a_spread_window_becomes_a_run_at_its_spread_time_and_is_not_missed_before(self):
         spread = saved(every(60, spread=50 * MINUTE, catch_up=CatchUp.NONE), max_waiting=1)
         later = delay(spread, spread.schedules[0])
         assert later > LIMITS.grace

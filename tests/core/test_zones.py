@@ -63,7 +63,7 @@ def questions(draw):
 
 @settings(max_examples=100, deadline=None)
 @given(questions())
-def test_a_zone_has_the_stretches_between_its_moves(question):
+def test_a_zone_is_divided_at_its_clock_changes(question):
     zone, begin, end = question
     assert list(stretches(zone, begin, end)) == zone.stretches(begin, end)
 
@@ -81,7 +81,7 @@ def test_the_first_time_not_yet_shown_follows_all_times_ever_shown(question):
     [-DAY, -SECOND, timedelta(0), SECOND, 23 * HOUR, DAY, 2 * DAY, APART - SECOND, APART, 30 * DAY, 31 * DAY],
     ids=str,
 )
-def test_a_move_about_new_year_is_found_once_to_the_second(after_new_year, moved):
+def test_a_clock_change_around_new_year_is_found_once_to_the_second(after_new_year, moved):
     at = NEW_YEAR + after_new_year
     zone = Zone((at, moved))
     for begin in (at - 400 * DAY, at - DAY, at - SECOND, at, at + SECOND):
@@ -92,7 +92,7 @@ def test_a_move_about_new_year_is_found_once_to_the_second(after_new_year, moved
 
 @pytest.mark.parametrize("apart", [APART + SECOND, APART + HOUR, 4 * DAY, 6 * DAY], ids=str)
 @pytest.mark.parametrize("day", range(12))
-def test_a_move_there_and_back_is_found_within_days(apart, day):
+def test_two_clock_changes_within_days_are_both_found(apart, day):
     at = NEW_YEAR + day * DAY / 2
     zone = Zone((at, HOUR), (at + apart, timedelta(0)))
     assert list(stretches(zone, NEW_YEAR - DAY, NEW_YEAR + 40 * DAY)) == zone.stretches(NEW_YEAR - DAY, NEW_YEAR + 40 * DAY)

@@ -30,7 +30,7 @@ def test_the_address_itself(secret):
     assert read_store(secret("postgresql://dispatcher:hush@db:5432/runs\n")) == "postgresql://dispatcher:hush@db:5432/runs"
 
 
-def test_the_object_that_rds_keeps(secret):
+def test_the_secret_format_of_rds_becomes_a_store_address(secret):
     database = {
         "username": "dispatcher",
         "password": PASSWORD,

@@ -116,7 +116,7 @@ def test_a_closed_port_refuses_and_is_the_same_port_afterwards(proxy, far_side):
     assert ask(proxy)[0] == 200
 
 
-def test_chance_is_seeded_and_can_be_calmed():
+def test_random_faults_follow_from_the_seed_and_can_be_switched_off():
     def drawn() -> list[object]:
         chance = Chance(7, {Fault.CUT_AFTER: 0.2, Fault.DRIP: 0.2})
         return [chance(Call(number=number)) for number in range(50)]
@@ -134,7 +134,7 @@ def test_every_place_of_a_json_text_is_found_and_can_be_changed():
     assert json.loads(replaced(json.dumps(value).encode(), ("a", "b", 0), GONE)) == {"a": {"b": [2]}, "d": None}
 
 
-def test_below_any_protocol_chunks_pass_or_meet_their_fault(far_side):
+def test_a_tcp_proxy_passes_bytes_or_injects_its_fault(far_side):
     port = int(far_side.server.url.rpartition(":")[2])
     request = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
     with TcpProxy(port) as wire:

@@ -184,7 +184,7 @@ def test_a_target_that_is_not_supported_is_refused_with_those_that_are(words, me
 
 
 @pytest.mark.parametrize("where", EVERYWHERE, ids=str)
-def test_the_lock_that_comes_along_holds_what_every_extra_asks_for_in_a_version_that_will_do(where):
+def test_the_packaged_lock_pins_a_suitable_version_for_every_extra(where):
     held = lock.read(lock.default_path())
     expected = {name for name, _ in roots(EXTRAS, where, validation=True, api=True)}
     asked = [Requirement(line) for line in requires("push-dispatcher")]
@@ -193,7 +193,7 @@ def test_the_lock_that_comes_along_holds_what_every_extra_asks_for_in_a_version_
         assert requirement.specifier.contains(pinned), f"{requirement} is locked to {pinned}: make requirements.lock anew"
 
 
-def test_the_lock_that_comes_along_names_no_host():
+def test_the_packaged_lock_names_no_host():
     text = lock.default_path().read_text()
     assert "://" not in text
     assert "index" not in text.split("\n", 2)[2]

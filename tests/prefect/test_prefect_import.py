@@ -182,7 +182,7 @@ def test_pools_without_a_type_and_unknown_types_are_refused(call, tmp_path):
 
 
 @pytest.mark.parametrize("text", ["[]", "deployments: 5", "deployments: [5]"])
-def test_what_is_no_project_is_refused(call, tmp_path, text):
+def test_a_file_that_is_not_a_prefect_project_is_refused(call, tmp_path, text):
     (tmp_path / "prefect.yaml").write_text(text)
     code, _, errors = call("import", str(tmp_path / "prefect.yaml"), "--type", "ecs:push")
     assert code == 1

@@ -83,7 +83,7 @@ class ProviderContract(LeftoversContract):
         harness.settle()
         assert harness.starts(job.name) == 1
 
-    def test_many_at_once_with_one_name_start_one_job(self, harness):
+    def test_simultaneous_submissions_of_one_name_start_one_job(self, harness):
         harness.needs("unique")
         job = harness.job()
         with ThreadPoolExecutor(8) as threads:

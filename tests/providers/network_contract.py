@@ -119,7 +119,7 @@ class NetworkContract:
     """Derive `TestX` from it and give it a fixture `far`."""
 
     @pytest.mark.parametrize("verb", [verb for verb in VERBS if verb != "sweep"])
-    def test_junk_in_any_place_of_any_answer(self, far, verb):
+    def test_junk_in_any_place_of_any_answer_breaks_no_promise(self, far, verb):
         those = a_situation(far.harness)
         real = made(far, verb, those)
         for case in spoiled([exchange.answer for exchange in real]):

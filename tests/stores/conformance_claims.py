@@ -154,7 +154,7 @@ class Grants(TwoPools):
         assert (claimed.run.refusals, claimed.run.attempt) == (1, 2)
         assert store.get(back.id) == claimed.run
 
-    def test_exactly_what_is_granted_is_claimed(self, store: Store):
+    def test_exactly_the_granted_runs_are_claimed(self, store: Store):
         runs = [a_stored_run(store) for _ in range(5)]
         claims = claim(store, decide=granting(runs[3], runs[1])).claims
         assert [claimed.run.id for claimed in claims] == [runs[3].id, runs[1].id]

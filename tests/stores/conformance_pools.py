@@ -119,7 +119,7 @@ class Pools:
         assert store.pool("pool") == saved == replace(again, version=2)
         assert store.look("pool", NOW, lambda snapshot: snapshot.pool) == saved
 
-    def test_what_ticks_wrote_survives_a_change_of_the_pool(self, store: Store):
+    def test_fields_that_ticks_wrote_survive_a_change_of_the_pool(self, store: Store):
         created = store.save_pool(a_pool(), expected_version=None)
         claim(store, NOW, decide=nothing)
         hold(store, NOW + HOUR)
@@ -127,7 +127,7 @@ class Pools:
         assert (saved.holds, saved.last_tick_at) == ((a_hold(NOW + HOUR),), NOW)
         assert store.pool("pool") == saved
 
-    def test_what_ticks_write_is_not_a_change_of_the_pool(self, store: Store):
+    def test_fields_that_ticks_write_are_no_change_of_the_pool(self, store: Store):
         created = store.save_pool(a_pool(), expected_version=None)
         claim(store, decide=nothing)
         hold(store, NOW + HOUR)

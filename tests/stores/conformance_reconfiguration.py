@@ -65,7 +65,7 @@ class Reconfigurations:
         }
         return reconfiguration(store, **{**fields, **others})
 
-    def test_everything_of_a_change_takes_place(self, store: Store):
+    def test_all_parts_of_a_reconfiguration_are_written(self, store: Store):
         ended = a_run_in(store, RunState.COMPLETED, "gone")
         change = self.a_change(store)
         store.reconfigure(change)
@@ -106,7 +106,7 @@ class Reconfigurations:
 
     @pytest.mark.parametrize("state", [RunState.SCHEDULED, RunState.RUNNING])
     @pytest.mark.parametrize(("pool", "queue"), [("gone", "default"), ("kept", "low")])
-    def test_nothing_takes_place_while_runs_are_left_where_something_goes(
+    def test_a_change_that_deletes_a_place_with_runs_is_refused_whole(
         self, store: Store, state: RunState, pool: str, queue: str
     ):
         run = a_run_in(store, state, pool, queue)

@@ -107,7 +107,7 @@ class Requeues:
         assert store.counts("pool", NOW)["high"].due == len(runs)
         assert store.counts("pool", NOW)["default"].due == 0
 
-    def test_nothing_moves_nothing(self, store: Store):
+    def test_an_empty_list_of_moves_changes_nothing(self, store: Store):
         assert store.requeue([]) == frozenset()
 
     def test_another_field_is_refused(self, store: Store):

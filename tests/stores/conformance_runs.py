@@ -274,7 +274,7 @@ class LiveAndLingering(TwoPools):
         assert store.lingering("pool", limit=1) == lingering[:1]
         assert store.lingering("none", limit=1) == []
 
-    def test_what_is_discarded_lingers_no_more_and_else_stays_as_it_is(self, store: Store):
+    def test_a_discarded_job_no_longer_lingers_and_its_run_is_otherwise_unchanged(self, store: Store):
         runs = [moved(store, a_running_run(store), RunState.FAILED, ended_at=NOW, lingers=True) for _ in range(3)]
         store.discarded([runs[0].id, runs[2].id, an_id()])
         store.discarded([runs[0].id])

@@ -71,7 +71,7 @@ class Work:
         store.discarded([run.id])
         assert store.pools_with_work(NOW) == []
 
-    def test_what_is_to_be_notified_is_work_at_its_time(self, store: Store):
+    def test_a_pool_has_work_when_a_notification_is_due(self, store: Store):
         run = a_stored_run(store, due_at=NOW + HOUR, notify_at=NOW + MINUTE)
         assert store.pools_with_work(NOW) == []
         assert store.pools_with_work(NOW + MINUTE) == ["pool"]

@@ -79,7 +79,7 @@ def test_many_changes_of_different_runs_at_once_have_the_result_of_one_after_the
     assert outcome(stores[0], changes, many=True) == outcome(stores[1], changes, many=False)
 
 
-def test_all_of_a_long_list_are_changed(stores: Sequence[SqliteStore]):
+def test_a_long_list_of_changes_is_written_whole(stores: Sequence[SqliteStore]):
     changes = [({"reason": str(run.id.int)}, guard(run.id, "pool", RunState.SCHEDULED, 0, None)) for run in RUNS]
     answer, rows = outcome(stores[0], changes, many=True)
     assert answer == [True] * len(RUNS)

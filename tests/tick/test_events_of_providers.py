@@ -77,7 +77,7 @@ def test_an_event_of_a_waiting_run_or_of_a_pool_that_is_gone_moves_nothing(stage
 
 
 @pytest.mark.parametrize("seen", [RUNNING, SUCCEEDED])
-def test_an_event_that_is_ahead_of_the_record_is_the_record(seen, stage, run):
+def test_an_event_that_arrives_before_the_record_serves_as_the_record(seen, stage, run):
     submit = stage.provider.submit
 
     def notified_first(job):

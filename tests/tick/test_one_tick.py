@@ -91,7 +91,7 @@ def test_a_run_of_a_deployment_is_rendered_from_it_as_it_is_now():
     assert stage.provider.jobs[0].job.environment["DISPATCHER_DEPLOYMENT"] == "deployment"
 
 
-def test_what_the_provider_rejects_crashes_with_its_words():
+def test_a_run_that_the_provider_rejects_crashes_with_its_words():
     stage = Stage()
     first, second = stage.add(2)
     stage.provider.script("submit", Rejected(reason="no such image"))

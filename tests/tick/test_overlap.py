@@ -154,7 +154,7 @@ class TestReplace:
 
 
 class TestExpiry:
-    def test_what_was_not_claimed_in_time_ends_and_says_so(self, stage):
+    def test_a_run_not_claimed_in_time_ends_with_the_reason(self, stage):
         [late] = stage.add(expires_at=NOW + MINUTE)
         stage.wait(MINUTE)
         report = stage.tick_pool()
@@ -225,7 +225,7 @@ class TestMaxWaiting:
         assert len(self.waiting(stage)) == 1
         assert stage.store.deployment("nightly").windows_left_out == 2
 
-    def test_a_window_that_is_spread_becomes_a_run_when_that_is_due(self, stage):
+    def test_a_spread_window_becomes_a_run_at_its_spread_time(self, stage):
         spread = Schedule(slug="ten", cron="*/10 * * * *", spread=9 * MINUTE)
         deployed(stage, max_waiting=1, schedules=(spread,))
         for _ in range(40):

@@ -213,7 +213,7 @@ SOUND_FILE = {
 
 @FUZZ
 @given(st.sampled_from(sorted(places(SOUND_FILE), key=str)), VALUES)
-def test_configurations(way, new):
+def test_a_configuration_file_with_any_change_is_accepted_or_refused(way, new):
     world = World()
     plan = accepted(world.people.plan, with_change(SOUND_FILE, way, new))
     assume(plan is not None)

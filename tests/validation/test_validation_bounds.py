@@ -135,7 +135,7 @@ def test_a_circle_under_items_is_a_fault_of_the_template():
     assert "without end" in words
 
 
-def test_a_tree_may_refer_to_itself():
+def test_a_recursive_schema_is_accepted():
     tree = {"type": "object", "properties": {"inner": {"type": "array", "items": {"$ref": "#/definitions/tree"}}}}
     template = a_template({"tree": tree}, x={"$ref": "#/definitions/tree", "default": {"inner": [{"inner": []}]}})
     check_base_job_template(template)

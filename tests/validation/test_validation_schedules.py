@@ -189,7 +189,7 @@ NEEDS_SIZE = {
 }
 
 
-def test_what_runs_of_a_schedule_start_from_has_to_be_whole():
+def test_a_scheduled_deployment_needs_all_required_variables():
     check_deployment_variables(NEEDS_SIZE, {}, scheduled=False)
     check_deployment_variables(NEEDS_SIZE, {"size": 1}, scheduled=True)
     with pytest.raises(InvalidVariables) as refused:

@@ -50,7 +50,7 @@ def test_an_empty_list_of_automations_says_how_to_create_one(site):
     assert "No automation yet: dispatcher automation create --help" in page(site, "automations").words
 
 
-def test_one_shows_its_rule_and_what_it_did_and_could_not_do(site, fired):
+def test_an_automation_page_shows_its_rule_its_deeds_and_its_problems(site, fired):
     document = page(site, "automations", "breaker")
     for words in (
         "Stops etl",
@@ -84,7 +84,7 @@ def test_it_is_paused_resumed_and_deleted_and_the_log_says_by_whom(site, breaker
     assert site.browser.get("/automations/breaker").status_code == 404
 
 
-def test_what_somebody_else_has_changed_meanwhile_is_left_alone(site, breaker):
+def test_objects_that_somebody_else_changed_meanwhile_are_left_alone(site, breaker):
     site.client.update_automation("breaker", description="new")
     for action in ("pause", "delete"):
         answer = sent(site, "automations", "breaker", action, paused="yes", version="1")

@@ -71,7 +71,7 @@ def test_a_function_that_reaches_a_server_in_a_vpc_has_its_network_and_the_right
     assert statement["Action"] == re.findall(r'"(ec2:\w+)"', rights)
 
 
-def test_parameters_reach_the_policies(package):
+def test_serverless_parameters_reach_the_policies(package):
     words = [word for name in ("cluster=batch", "family=nightly", "taskRole=worker") for word in ("--param", name)]
     text = package(*words, name="parameters").read_text()
     for expected in ("cluster/batch", "task/batch/*", "task-definition/nightly-*:*", "role/worker"):

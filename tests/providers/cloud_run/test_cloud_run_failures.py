@@ -157,7 +157,7 @@ def test_the_two_conflicts_are_distinguished_by_their_status():
 
 
 @pytest.mark.parametrize("code", [408, 425, 499])
-def test_some_refusals_by_number_refuse_nothing(code):
+def test_some_status_codes_do_not_prove_a_refusal(code):
     assert meaning(over_the_wire(code, "")) is NOTHING
 
 
@@ -197,7 +197,7 @@ def test_an_answer_that_is_not_googles_has_no_status(body):
     assert status(api.from_http_status(502, "words", response=response)) == ""
 
 
-def test_the_words_are_one_line_and_not_endless():
+def test_the_reason_of_a_refusal_is_one_short_line():
     reason = refusal(over_the_wire(400, an_error(400, "INVALID_ARGUMENT", "a\nb" * 1000)), NEEDS).reason
     assert "\n" not in reason
     assert len(reason) < 800

@@ -60,7 +60,7 @@ def test_direct_vpc_egress_is_read_out_of_its_annotation():
     assert task_of(body)["vpcAccess"] == {"networkInterfaces": [{"network": "n", "subnetwork": "s"}]}
 
 
-def test_an_annotation_without_a_place_in_v2_is_refused_by_name():
+def test_an_annotation_without_a_counterpart_in_v2_is_refused_by_name():
     with pytest.raises(ConfigurationError, match=r"run\.googleapis\.com/novelty"):
         translated(a_body({"run.googleapis.com/novelty": "1"}))
 

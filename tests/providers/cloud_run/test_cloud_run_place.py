@@ -95,7 +95,7 @@ def test_without_a_region_a_job_waits_and_no_other_with_it(emulator, provider):
         provider.sweep({}, frozenset())
 
 
-def test_without_a_project_jobs_wait_for_one(emulator, monkeypatch):
+def test_jobs_without_a_project_wait_until_one_is_set(emulator, monkeypatch):
     monkeypatch.setenv("GOOGLE_CLOUD_PROJECT", "")
     outcome = a_provider(emulator, project=None).submit(a_job())
     assert isinstance(outcome, Misconfigured)
@@ -144,7 +144,7 @@ def test_an_emulator_is_found_by_its_variable(cloud_run_emulator):
 
 
 @pytest.mark.parametrize("name", ["cloud-run-v2:push", "cloud-run:push", "cloud-run-v2", "cloud-run"])
-def test_all_four_types_are_this_provider(name, emulator):
+def test_all_four_cloud_run_types_use_this_provider(name, emulator):
     assert isinstance(registry.create(name, options={"endpoint": emulator.url}), CloudRunProvider)
 
 

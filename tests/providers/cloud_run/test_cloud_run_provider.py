@@ -124,7 +124,7 @@ def test_a_conflict_that_is_not_the_name_is_unknown(emulator, provider):
     ("variables", "field"),
     [({"cpu": "3"}, "cpu"), ({"cpu": "4", "memory": "1Gi"}, "memory"), ({"max_retries": 11}, "maxRetries")],
 )
-def test_what_breaks_cloud_runs_rules_is_rejected_by_field(emulator, provider, variables, field):
+def test_a_job_that_breaks_cloud_runs_rules_is_rejected_with_its_field(emulator, provider, variables, field):
     outcome = provider.submit(a_job(**variables))
     assert isinstance(outcome, Rejected)
     assert field in outcome.reason
@@ -156,7 +156,7 @@ def test_a_server_that_is_not_there_was_sent_nothing_and_cannot_be_asked():
 # Observing
 
 
-def test_what_was_never_submitted_is_missing(emulator, provider):
+def test_a_job_never_submitted_is_missing(emulator, provider):
     [submission] = submitted(provider, a_job())
     emulator.reset()
     assert seen(provider, submission).state is JobState.MISSING

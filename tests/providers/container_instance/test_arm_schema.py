@@ -25,7 +25,7 @@ PUBLISHED = {
 }
 
 
-def test_an_extract_is_the_group_and_what_it_refers_to_without_descriptions_and_expressions():
+def test_the_extracted_schema_holds_the_group_and_its_references_without_descriptions():
     extracted = extract(PUBLISHED)
     assert extracted["group"] == {
         "properties": {"description": {"type": "string"}, "properties": {"$ref": "#/definitions/Properties"}}

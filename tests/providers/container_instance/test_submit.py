@@ -127,7 +127,7 @@ class TestSubmit:
             (FaultKind.REFUSE, "RegistryErrorResponse: An error response is received from 'index.docker.io'", None),
         ],
     )
-    def test_what_may_pass_is_throttled_and_holds_whom_it_concerns(self, aci, provider, kind, detail, hold):
+    def test_a_temporary_refusal_throttles_and_holds_only_the_jobs_it_concerns(self, aci, provider, kind, detail, hold):
         aci.faults.add(PUT, kind, detail=detail)
         outcome = provider.submit(a_job())
         assert isinstance(outcome, Throttled)

@@ -134,7 +134,7 @@ def test_tls_without_a_certificate_starts_nothing(harness, certificates):
     assert harness.starts(job.name) == 0
 
 
-def test_an_engine_with_a_certificate_of_somebody_else_is_not_spoken_to(harness, certificates, tmp_path):
+def test_an_engine_with_a_foreign_certificate_is_unreachable(harness, certificates, tmp_path):
     _, stranger = signed("stranger", None)
     (tmp_path / "stranger.pem").write_bytes(stranger.public_bytes(serialization.Encoding.PEM))
     with tls_in_front_of(harness.engine, certificates) as port:

@@ -29,7 +29,7 @@ def test_equal_content_has_an_equal_family_whatever_the_order_of_its_keys():
 
 
 @pytest.mark.parametrize("change", [{"image": "other"}, {"cpu": 512}, {"family": "other"}, {"execution_role_arn": ROLE}])
-def test_other_content_has_another_family(change):
+def test_definitions_with_different_content_have_different_families(change):
     same, changed = (definition_of(a_configuration(**fields), FARGATE, "eu-west-1") for fields in ({}, change))
     assert same["family"] != changed["family"]
 

@@ -71,7 +71,7 @@ HERE, THERE = Home(account="123456789012", region="eu-west-1"), Home(account="99
         ({"cluster": "jobs", "aws_credentials": "team"}, HERE, False),
     ],
 )
-def test_an_event_ahead_of_the_record_is_of_the_account_region_and_cluster_that_the_job_goes_to(configuration, home, about):
+def test_an_event_before_the_record_must_name_the_account_region_and_cluster_of_the_job(configuration, home, about):
     assert is_about(TOLD, None, configuration, {None: home, "team": THERE}) is about
 
 

@@ -32,7 +32,7 @@ def test_a_task_is_found_by_its_name_live_and_stopped(alone, aws, provider):
 
 
 @pytest.mark.parametrize("alone", [False, True], ids=["filters-together", "started-by-alone"])
-def test_what_was_never_started_is_not_found(alone, aws, provider):
+def test_a_job_never_started_is_not_found(alone, aws, provider):
     aws.tasks.started_by_alone = alone
     submitted(provider, names(1)[0])
     aws.finish(names(1)[0])

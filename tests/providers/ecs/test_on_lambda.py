@@ -214,7 +214,7 @@ def test_a_refusal_of_ec2_has_its_code_and_its_words(on_lambda, monkeypatch, bod
 
 
 @pytest.mark.parametrize("body", [b"", b"{}", b"<html/>", b"<DescribeSubnetsResponse/>"])
-def test_what_is_no_answer_of_ec2_is_no_network(on_lambda, monkeypatch, body):
+def test_a_garbled_answer_of_ec2_is_not_taken_for_a_network(on_lambda, monkeypatch, body):
     service = lambda_service(LambdaHost(service="ec2", region="us-east-1", url=on_lambda.url), 10.0, 2.0, 1)
     monkeypatch.setattr(service._caller, "post", lambda *_: Answered(200, {}, body))
     assert isinstance(failure_of(service, "describe_vpcs", {}), Garbled)

@@ -107,7 +107,7 @@ def test_a_main_container_among_others_is_not_given_all_of_the_task(facts):
     assert ("cpu" in main, "memory" in main) == ((True, True) if facts == ("main",) else (False, False))
 
 
-def test_sizes_of_its_own_stay_the_main_containers():
+def test_the_main_container_keeps_its_own_sizes():
     overrides = {"cpu": 512, "memory": 1024, "containerOverrides": [{"cpu": 256, "memory": 512}]}
     main = request(run(overrides=overrides), facts=Facts(containers=("main", "proxy")))["overrides"]["containerOverrides"][0]
     assert (main["cpu"], main["memory"]) == (256, 512)

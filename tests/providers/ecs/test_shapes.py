@@ -41,7 +41,7 @@ def container_of(**fields):
         ({"healthCheck": {"command": [1], "interval": "10"}}, {"healthCheck": {"command": ["1"], "interval": 10}}),
     ],
 )  # fmt: skip
-def test_what_has_one_meaning_is_sent_in_the_type_of_the_api(value, sent):
+def test_an_unambiguous_value_is_sent_in_the_type_of_the_api(value, sent):
     container = container_of(**value)
     assert {key: container[key] for key in sent} == sent
 

@@ -222,7 +222,7 @@ def test_a_race_of_registrations_gives_the_run_back(aws, provider):
 
 @pytest.mark.parametrize("operation", ["DescribeTaskDefinition", "RegisterTaskDefinition", "ec2.DescribeSubnets"])
 @pytest.mark.parametrize("fault", ["throttle", "server-error", "lose-answer"])
-def test_what_fails_before_the_launch_gives_the_run_back(operation, fault, aws, provider):
+def test_a_failure_before_the_launch_gives_the_run_back(operation, fault, aws, provider):
     aws.faults.add(operation, fault)
     outcome = provider.submit(a_job())
     assert isinstance(outcome, Throttled if fault == "throttle" else Unreachable)

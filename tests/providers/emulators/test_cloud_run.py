@@ -69,7 +69,7 @@ def test_a_create_with_a_token_starts_an_execution_of_the_expected_name(emulator
     assert emulator.starts == {"j1": 1}
 
 
-def test_the_operation_is_done_when_it_is_asked_for(clients):
+def test_a_create_operation_is_done_at_the_first_poll(clients):
     assert clients.create("j1").result(timeout=5).name == f"{PARENT}/jobs/j1"
 
 

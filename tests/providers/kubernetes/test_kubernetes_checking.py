@@ -88,7 +88,7 @@ def test_a_fault_names_its_place_and_what_to_do(configuration, path, words):
     assert "hush" not in fault.message
 
 
-def test_what_is_accepted_and_done_otherwise_is_reported():
+def test_a_setting_that_is_handled_differently_is_reported():
     def paths(**configuration):
         answer = checked(**configuration)
         assert answer.faults == ()

@@ -151,7 +151,7 @@ def test_the_platform_teams_values_stand_below_the_authors():
     assert (made["image"], made["env"]) == (IMAGE, {"A": "1", "MODE": "fast"})
 
 
-def test_what_is_saved_is_checked_by_the_setting_where_it_is_there(monkeypatch):
+def test_a_saved_job_is_checked_against_the_managed_maximum_only_where_it_is_set(monkeypatch):
     monkeypatch.delenv("DISPATCHER_MANAGED", raising=False)
     assert check({"command": "x", "cpu": 64}).faults == (), "an author's machine does not know the bounds"
     monkeypatch.setenv("DISPATCHER_MANAGED", '{"type": "process", "maximum": {"cpu": 2}}')

@@ -108,7 +108,7 @@ def test_a_client_is_kept_between_invocations_and_renewed_after_a_long_sleep(emu
         assert emulator.calls["AppGetOrCreate"] == lookups, seconds
 
 
-def test_what_was_looked_up_is_looked_up_anew_when_it_is_gone(emulator, signed_in):
+def test_objects_that_are_gone_are_looked_up_again(emulator, signed_in):
     provider = ModalProvider(server_url=emulator.url)
     assert isinstance(provider.submit(a_job(1)), Accepted)
     emulator.reset()

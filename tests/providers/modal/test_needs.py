@@ -13,7 +13,7 @@ def test_a_job_that_asks_for_nothing_takes_what_modal_gives_it():
     assert needs({}) == Needs(place=("", ""), size={"cpu": 0.125, "memory": 128})
 
 
-def test_the_place_is_an_environment_of_an_account():
+def test_the_place_consists_of_account_and_environment():
     assert needs({"modal_credentials": "team", "modal_environment": "staging"}).place == ("team", "staging")
 
 

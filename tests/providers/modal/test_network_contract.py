@@ -92,7 +92,7 @@ def _changed(message: Message, change: Callable[[Message], Any]) -> Message:
 
 
 @pytest.mark.parametrize("verb", ASKING)
-def test_junk_in_any_field_of_any_answer(emulator, those, verb):
+def test_junk_in_any_field_of_any_answer_of_modal_breaks_no_promise(emulator, those, verb):
     """What submits is asked for anew each time, by a job of its own."""
     provider = a_provider(emulator.url)
     assert isinstance(provider.submit(a_job(1001)), Accepted)

@@ -44,7 +44,7 @@ def test_validation_reports_a_fault_in_the_words_of_the_submission(harness, conf
         ({"command": ["true"], "working_dir": "/no/such/place"}, "working_dir", "is no directory on this machine"),
     ],
 )
-def test_what_is_not_on_this_machine_is_a_warning_since_ticks_may_be_on_another(harness, configuration, path, words):
+def test_a_missing_file_is_only_a_warning_because_ticks_may_run_elsewhere(harness, configuration, path, words):
     checked = registry.check("process", configuration)
     [warning] = checked.warnings
     assert (checked.faults, warning.path) == ((), path)

@@ -117,7 +117,7 @@ class TestPrefixes:
     def answer(self, place: Place) -> Sequence[Any]:
         return [claimed.run.id for claimed in claim(place.store).claims]
 
-    def test_where_another_claim_comes_between_the_answer_is_a_prefix(self, place: Place):
+    def test_a_claim_that_another_interrupts_answers_with_its_first_runs(self, place: Place):
         ids = self.fill(place)
         with place.coming_between(lambda other: claim(other, decide=lambda s: granting(*s.due("default", 2))(s)), at=2):
             assert self.answer(place) == ids[:33]

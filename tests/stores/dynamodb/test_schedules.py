@@ -235,7 +235,7 @@ class TestBetween:
 
 
 class TestWithdrawn:
-    def test_what_is_overdue_in_an_earlier_queue_goes_with_the_deployment(self, place: Place):
+    def test_due_runs_in_an_earlier_queue_are_deleted_with_the_deployment(self, place: Place):
         deployment = a_scheduled(place, queue="high")
         moved = replace(deployment, queue="default")
         place.store.save_deployment(moved, expected_version=1, now=NOW + 30 * MINUTE)
@@ -262,7 +262,7 @@ class TestWithdrawn:
         place.store.reconfigure(gone)
         assert place.store.pools() == []
 
-    def test_what_waits_in_a_queue_that_has_gone_is_withdrawn_by_the_next_tick(self, place: Place):
+    def test_runs_waiting_in_a_deleted_queue_are_withdrawn_by_the_next_tick(self, place: Place):
         moves = replace(a_scheduled(place, queue="high"), queue="default")
         change = reconfiguration(place.store, pools=[a_pool("pool")], deployments=[moves])
         broken_off(place, lambda store: store.reconfigure(change))

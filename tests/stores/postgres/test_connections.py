@@ -20,7 +20,7 @@ def test_nothing_is_opened_before_the_first_verb(postgres: PostgresServer):
     PostgresStore(postgres.url("none")).close()
 
 
-def test_nothing_outlives_a_transaction(store: PostgresStore):
+def test_no_setting_or_prepared_statement_outlives_a_transaction(store: PostgresStore):
     assert store._connection
     store._connection.execute("LOAD 'plpgsql'")  # as the first trigger does: the language brings settings of its own
     settings = "SELECT name, setting FROM pg_settings ORDER BY name"

@@ -166,7 +166,7 @@ def test_a_verb_that_reads_or_writes_once_is_one_trip(wire: Wire, verb: str):
     assert wire.trips(VERBS[verb]) == 1
 
 
-def test_how_many_are_ahead_is_asked_in_three_trips(wire: Wire):
+def test_counting_the_runs_ahead_takes_three_trips(wire: Wire):
     """Which lanes there are, all numbers together, and the end of the transaction."""
     wire.store.add_runs([a_run(lane=lane) for lane in (None, "%-5", "%7")])
     assert wire.trips(lambda store: store.ahead(a_run(due_at=NOW + MINUTE), NOW)) == 3

@@ -49,7 +49,7 @@ def test_within_a_transaction_it_is_left_and_the_next_verb_goes_on(behind: Postg
 
 
 @pytest.mark.parametrize("fault", SLOW)
-def test_at_the_beginning_another_connection_is_tried(behind: PostgresStore, wire: TcpProxy, fault: Fault):
+def test_a_connection_that_fails_at_its_first_statement_is_replaced(behind: PostgresStore, wire: TcpProxy, fault: Fault):
     behind._used_at = 0  # long ago
     wire.script = saying(b"BEGIN", fault)
     assert len(on_a_thread(behind.pools)) == 1

@@ -88,7 +88,7 @@ def test_faults_are_used_up_in_their_order():
     assert kinds == [FaultKind.THROTTLE, FaultKind.REFUSE, FaultKind.THROTTLE, None]
 
 
-def test_chance_is_seeded():
+def test_random_faults_follow_from_the_seed():
     def struck(seed):
         faults = Faults(seed=seed)
         faults.add("RunTask", FaultKind.THROTTLE, probability=0.3)

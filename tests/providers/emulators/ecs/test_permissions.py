@@ -156,7 +156,7 @@ OURS = "push-dispatcher/run_id"
 STOP = {"Action": "ecs:StopTask", "Resource": f"{ECS}:task/default/*"}
 
 
-def test_a_right_on_tagged_tasks_stops_no_other_and_none_twice(role, emulator):
+def test_a_right_on_tagged_tasks_does_not_allow_other_tasks_or_a_second_stop(role, emulator):
     root = boto3.Session(region_name="us-east-1", aws_access_key_id="root", aws_secret_access_key="root")
     tagged, other = (
         run(root.client("ecs", endpoint_url=emulator.url), **tags)["tasks"][0]["taskArn"]

@@ -63,7 +63,7 @@ def test_a_process_of_its_own_is_driven_over_the_wire_alone(server):
     assert ecs.describe_tasks(tasks=[jobs["jobs"][0]["identifier"]])["failures"][0]["reason"] == "MISSING"
 
 
-def test_what_the_control_surface_cannot_do_it_says(server):
+def test_the_control_surface_names_a_request_that_it_cannot_do(server):
     remote = Remote(server["control_url"])
     about = remote.get()
     assert (about["name"], about["url"]) == ("ecs", server["url"])
