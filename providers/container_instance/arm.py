@@ -80,7 +80,7 @@ class Arm:
         )
 
     def tag(self, resource_group: str, name: str, tags: Mapping[str, str]) -> None:
-        """Replace all tags of a group; nothing else of it changes."""
+        """Replace all tags of a group; nothing else changes."""
         content, groups = json.dumps({"tags": tags}).encode(), self._client.container_groups
         self._named(name, self._ask(WRITE_SECONDS, groups.update, resource_group, name, content, cls=_unread))
 
@@ -92,7 +92,7 @@ class Arm:
         """Delete a group, ended or not. It is no failure if the group does not exist."""
         groups = self._client.container_groups
         answer = self._ask(WRITE_SECONDS, groups.begin_delete, resource_group, name, polling=False, cls=_unread)
-        if answer.status_code == 200:  # the others, 202 and 204, say all by themselves
+        if answer.status_code == 200:  # the others, 202 and 204, need no body
             self._named(name, answer)
 
     def list(self, resource_group: str) -> list[ListedGroup]:
@@ -107,7 +107,7 @@ class Arm:
             return within(CALL_TIMEOUT, listed)
 
     def logs(self, resource_group: str, name: str, container: str, tail: int) -> str:
-        """The last lines a container wrote; Azure keeps 4 MB while it runs, and 16 KB or 1,000 lines afterwards."""
+        """The last lines that a container wrote; Azure keeps 4 MB while it runs, and 16 KB or 1,000 lines afterwards."""
         containers = self._client.containers
         answer = self._ask(READ_SECONDS, containers.list_logs, resource_group, name, container, tail=tail, cls=_unread)
         return _text(_object(answer).get("content") or "")
@@ -124,7 +124,7 @@ class Arm:
         return _text(self._named(resource_group, self._ask(READ_SECONDS, send))["location"])
 
     def _ask(self, seconds: float, operation: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
-        """The SDK's response to one call, which ends within `seconds` as a whole."""
+        """The SDK's response to one call; the whole call ends within `seconds`."""
         answers: list[Any] = []
         options |= {"connection_timeout": CONNECT_SECONDS, "read_timeout": seconds}
         with _failures():
@@ -161,7 +161,7 @@ def _text(value: Any) -> str:
 
 
 class _Nobody:
-    """The SDK requires a credential; it never uses an emulator's."""
+    """A credential for an emulator: the SDK requires one but never uses it."""
 
     def get_token(self, *_scopes: str, **_options: Any) -> Any:
         raise NoToken("an emulator takes no token")
@@ -183,7 +183,7 @@ def _policies(credential: TokenCredential | None, base_url: str) -> list[Any]:
 
 @contextmanager
 def _failures() -> Iterator[None]:
-    """Turn every error of the SDK, and every exception that an odd answer causes in it, into an `ArmFailure`."""
+    """Convert every error of the SDK, and every exception that an odd answer causes in it, to an `ArmFailure`."""
     try:
         yield
     except (AzureError, NoAnswerInTime, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
@@ -191,7 +191,7 @@ def _failures() -> Iterator[None]:
 
 
 def failure_of(error: Exception) -> ArmFailure:
-    """Read an error of the SDK; an unreadable answer counts as none."""
+    """Read an error of the SDK; an unreadable answer counts as no answer."""
     response = getattr(error, "response", None)
     if not isinstance(error, HttpResponseError) or isinstance(error, DecodeError) or response is None:
         return ArmFailure(f"{type(error).__name__}: {error}", sent=not never_sent(error))

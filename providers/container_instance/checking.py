@@ -1,7 +1,7 @@
 """Checks of a rendered configuration before any call: all remarks when it is saved, only the faults at a submission.
 
-Azure's SDK is not needed for it. The keys of a container group are Azure's; they are checked up to the newest version of its
-model that is known here, and a template that asks for a newer one is left to Azure.
+They do not need Azure's SDK. The keys of a container group are checked against Azure's model, up to the newest version that is
+known here. A template for a newer version is left to Azure.
 """
 
 from __future__ import annotations
@@ -28,16 +28,16 @@ ELSEWHERE: Mapping[str, str] = {
     "aci_credentials": "says who asks Azure, so it is no part of a container group",
     "task_start_timeout_seconds": "is read by the dispatcher, which deletes a container group that has not started by then",
 }
-"""Keys that take effect, but not as a part of the request."""
+"""Keys that have an effect but are not part of the request."""
 
 NO_EFFECT: Mapping[str, str] = {
     "stream_output": "has no effect: there is no worker to stream to; `dispatcher run logs` shows what a run wrote",
     "task_watch_poll_interval": "has no effect: nothing polls; every tick looks at the run",
 }
-"""Prefect's keys that are accepted and ignored, with the reason."""
+"""Prefect's keys that are accepted and ignored, each with the reason."""
 
 _AS_IT_IS: Mapping[str, tuple[Any, ...]] = {"stream_output": (False, None), "task_watch_poll_interval": (5, None)}
-"""The values that Prefect's templates give those keys. Nobody chose them, so there is no remark."""
+"""The default values of those keys in Prefect's templates. Nobody chose them, so they cause no remark."""
 
 NEWEST_MODEL = "2025-09-01"
 MOST_CPUS, MOST_MEMORY = 31, 240
@@ -67,18 +67,18 @@ _PATH = "arm_template.resources[0]"
 
 
 def check(configuration: Mapping[str, Any]) -> Checked:
-    """All that `submit` would reject, and what it would accept without effect."""
+    """Everything that `submit` would reject or would accept without effect."""
     return Checked(faults=tuple(faults(configuration)), warnings=tuple(_unique(_collected(_warnings, configuration))))
 
 
 def faults(configuration: Mapping[str, Any]) -> list[Finding]:
-    """Every fault of a configuration, each once."""
+    """All faults of a configuration, without repeats."""
     rules = (_own_keys, _types, _template, _restarts, _registry, _gpus, _network, _sizes, _made)
     return _unique(finding for rule in rules for finding in _collected(rule, configuration))
 
 
 class _AnyEntries(CredentialEntries):
-    """Stands for the dispatcher's credentials, which are not known here: every name counts as an entry."""
+    """A stand-in for the dispatcher's credentials, which are unknown here: every name counts as an entry."""
 
     def __init__(self) -> None:
         super().__init__({})
@@ -94,7 +94,7 @@ Rule = Callable[[Mapping[str, Any]], Iterable[Finding]]
 
 
 def _collected(rule: Rule, configuration: Mapping[str, Any]) -> list[Finding]:
-    """The faults that a rule finds, or the one that it raises."""
+    """The faults that a rule returns, or the one that it raises."""
     findings: list[Finding] = []
     try:
         findings.extend(rule(configuration))
@@ -190,7 +190,7 @@ def _sizes(configuration: Mapping[str, Any]) -> Iterator[Finding]:
 
 
 def _made(configuration: Mapping[str, Any]) -> Iterator[Finding]:
-    """The fault that building the request raises."""
+    """The fault raised by building the request."""
     group_request(Job(name="r0-1", configuration=configuration), _AnyEntries())
     yield from ()
 

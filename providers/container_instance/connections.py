@@ -1,4 +1,4 @@
-"""One connection for each identity, subscription and API version. The region of each resource group is read once."""
+"""One connection per identity, subscription and API version. The region of each resource group is read once."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from providers.container_instance.arm import Arm
 
 ENDPOINT_VARIABLE = "AZURE_RESOURCE_MANAGER_ENDPOINT"
-"""A Resource Manager other than the public cloud's: a national cloud's or an emulator's."""
+"""The variable with the URL of another Resource Manager than the public cloud's: a national cloud's or an emulator's."""
 
 
 def require_sdk() -> None:
@@ -32,7 +32,7 @@ def require_sdk() -> None:
 
 
 class Connections:
-    """Connections by place. Safe to use from several threads; the SDK is imported with the first."""
+    """Connections by place. Safe to use from several threads; the first connection imports the SDK."""
 
     def __init__(self, entries: CredentialEntries, endpoint: str | None) -> None:
         self._entries, self._endpoint = entries, endpoint
@@ -40,7 +40,7 @@ class Connections:
         self._regions: Once[Place, str] = Once()
 
     def arm(self, place: Place, api_version: str = API_VERSION) -> Arm:
-        """Raises `ConfigurationError` for a name of credentials that cannot be used."""
+        """The connection of a place. Raises `ConfigurationError` if its credentials cannot be used."""
         key = (place.subscription_id, place.credentials, api_version)
         return self._arms.get(key, lambda: self._made(place, api_version))
 

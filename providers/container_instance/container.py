@@ -15,7 +15,7 @@ DEFAULT_CPU = 1
 DEFAULT_MEMORY = 1
 """GB; both are Prefect's defaults."""
 SECURE_VARIABLES = frozenset({"PREFECT_API_KEY", "PREFECT_API_AUTH_STRING"})
-"""Variables whose values Azure must never show."""
+"""Variables whose values Azure must not show."""
 SECRET_VALUES = frozenset({"secureValue", "secureValueReference"})
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _PATH = "arm_template.resources[0].properties.containers"
@@ -37,13 +37,15 @@ def main_container(job: Job, container: Mapping[str, Any], secrets: Secrets) -> 
 
 
 def container_name(job: Job, container: Mapping[str, Any]) -> str:
-    """The container's own name, or the job's if the template leaves it to ARM."""
+    """The container's own name, or the job's name if the template sets none."""
     name = optional_text(container.get("name"), f"{_PATH}[0].name")
     return job.name if not name or is_expression(name) else name
 
 
 def command_of(configuration: Mapping[str, Any], properties: Mapping[str, Any]) -> list[str]:
-    """The whole command: the entrypoint, if any, and the command's words. Without both, the image's own applies."""
+    """The whole command: the entrypoint, if any, and the command's words. If both are missing, the image's own command
+    applies.
+    """
     words = command(configuration.get("command") or properties.get("command"), "command")
     entrypoint = optional_text(configuration.get("entrypoint"), "entrypoint")
     return [entrypoint, *words] if entrypoint else words
@@ -68,9 +70,10 @@ def _gpu(configuration: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _variables(job: Job, value: Any, secrets: Secrets) -> list[dict[str, Any]]:
-    """Environment variables, each name once: the template's, the configuration's `env`, secrets, and the dispatcher's own.
+    """Environment variables, each name once; later sources win: the template, the configuration's `env`, secrets, the
+    dispatcher.
 
-    A secret takes precedence over a plain value of the same name, wherever each is given.
+    A secret takes precedence over a plain value of the same name, whichever source sets it.
     """
     path = f"{_PATH}[0].properties.environmentVariables"
     listed = [mapping(item, f"{path}[{index}]") for index, item in enumerate(sequence(value, path))]
@@ -87,7 +90,7 @@ def _variables(job: Job, value: Any, secrets: Secrets) -> list[dict[str, Any]]:
 
 
 def _written(item: dict[str, Any], path: str) -> dict[str, Any]:
-    """A template's variable with its value as text, as JSON writes it."""
+    """A template's variable, with its value converted to text as in JSON."""
     value = item.get("value")
     return item if value is None else {**item, **named_texts({"value": value}, path)}
 

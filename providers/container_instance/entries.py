@@ -14,20 +14,20 @@ ENTRY_KEYS = frozenset(
     {"tenant_id", "client_id", "client_secret_env", "token_file", "aws_audience", "username", "password_env", "value_env"}
     | {"registry_url", "identity"}
 )
-"""`*_env` are names of environment variables of the dispatcher's host; their values are read at the call."""
+"""`*_env` are names of environment variables on the dispatcher's host; their values are read at the call."""
 
 
 class CredentialEntries:
-    """The entries by name. An entry is checked when it is used, since some may be other clouds'."""
+    """The entries by name. An entry is checked only when it is used, because others may belong to other clouds."""
 
     def __init__(self, entries: Mapping[str, Mapping[str, Any]], environment: Mapping[str, str] | None = None) -> None:
         self._environment = os.environ if environment is None else environment
         self._entries = entries
 
     def entry(self, name: str, path: str, *, may_hold_secret: bool = False) -> Mapping[str, Any]:
-        """An entry. Raises `HostLacks` when there is none, or one with other keys.
+        """An entry. Raises `HostLacks` if it does not exist or has other keys.
 
-        `may_hold_secret`: an error does not repeat an unknown name, which may be a password.
+        With `may_hold_secret` an error does not repeat an unknown name, which may be a password.
         """
         if name not in self._entries:
             shown = "what is written there" if may_hold_secret else repr(name)
@@ -36,7 +36,7 @@ class CredentialEntries:
         return _checked(name, self._entries[name])
 
     def identity(self, credentials: str) -> Mapping[str, Any]:
-        """The identity that a `Place` names: an entry, an object in the template, or nothing for the host's own."""
+        """The identity that a `Place` names: an entry, an object in the template, or the host's own if it names none."""
         if not credentials:
             return {}
         if credentials.startswith("{"):
@@ -45,7 +45,9 @@ class CredentialEntries:
         return self.entry(credentials, "aci_credentials")
 
     def named_secret(self, name: Any, path: str) -> str:
-        """The secret to which an entry's `value_env` or `password_env` points. Errors never repeat the name."""
+        """The secret in the variable that an entry's `value_env` or `password_env` names. Errors never repeat the
+        entry's name.
+        """
         if not isinstance(name, str):
             raise ConfigurationError(f"{path}: give the name of an entry of the dispatcher's credentials")
         entry = self.entry(name, path, may_hold_secret=True)

@@ -1,6 +1,7 @@
-"""The part of ARM's template language that a container group needs: parameters with defaults, and the group's own region.
+"""The part of ARM's template language that container groups need: parameters with defaults, and the group's own region.
 
-Azure does not evaluate expressions in a direct PUT, so any other expression is refused with its path, and not sent as text.
+Azure does not evaluate expressions in a direct PUT, so any other expression is refused with its path instead of being sent as
+text.
 https://learn.microsoft.com/azure/azure-resource-manager/templates/template-expressions
 """
 
@@ -15,7 +16,7 @@ from providers.base import ConfigurationError
 _PARAMETER = re.compile(r"\[\s*parameters\(\s*'([^']+)'\s*\)\s*\]")
 _EXPRESSION = re.compile(r"\[\s*[A-Za-z_]\w*\(.*\).*\]", re.DOTALL)
 _LITERAL_KEYS = frozenset({"command", "environmentVariables", "image", "tags"})
-"""Fields that job variables fill: their values are the user's own text, even if they look like expressions."""
+"""Fields that job variables fill: their values are the user's text, even if they look like expressions."""
 
 
 def is_expression(value: Any) -> bool:
@@ -24,7 +25,7 @@ def is_expression(value: Any) -> bool:
 
 
 def resolved(resource: Any, parameters: Mapping[str, Any]) -> Any:
-    """`resource` with each parameter replaced by its default, where that is a plain value."""
+    """`resource` with each parameter replaced by its default if that is a plain value."""
     if isinstance(resource, Mapping):
         return {key: item if key in _LITERAL_KEYS else resolved(item, parameters) for key, item in resource.items()}
     if isinstance(resource, list):
@@ -33,7 +34,7 @@ def resolved(resource: Any, parameters: Mapping[str, Any]) -> Any:
 
 
 def parameter(value: Any, parameters: Mapping[str, Any]) -> Any:
-    """`value`, or the default of the parameter that it names."""
+    """`value`, or, if it names a parameter, that parameter's default."""
     match = _PARAMETER.fullmatch(value) if isinstance(value, str) else None
     if match is None:
         return value

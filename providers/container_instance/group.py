@@ -21,21 +21,21 @@ from providers.container_instance.tags import tags_of
 from providers.values import mapping, optional_text, required_text, sequence, texts, without_nulls
 
 API_VERSION = "2023-05-01"
-"""The API version, unless a template names or a field needs a newer one."""
+"""The API version, unless a template names another or a field needs a newer one."""
 SECRETS_API_VERSION = "2025-09-01"
-"""The first stable one with Key Vault references."""
+"""The first stable API version with Key Vault references."""
 _PATH = "arm_template.resources[0]"
 _SCHEME = re.compile(r"^https?://", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GroupRequest:
-    """What a job's PUT is made of."""
+    """The parts of a job's PUT."""
 
     body: dict[str, Any]
-    """All but the location."""
+    """The body without the location."""
     location: str
-    """Empty when nothing names one: then it is the resource group's."""
+    """Empty if nothing names a location: then the resource group's applies."""
     api_version: str
 
 
@@ -63,14 +63,14 @@ def group_request(job: Job, entries: CredentialEntries) -> GroupRequest:
 
 
 def container_of(job: Job) -> str:
-    """The name of the container that does the work. Raises `ConfigurationError`."""
+    """The name of the main container. Raises `ConfigurationError`."""
     properties = mapping(_resource(job.configuration).get("properties"), f"{_PATH}.properties")
     containers = _given_containers(properties)
     return container_name(job, containers[0] if containers else {})
 
 
 def is_kept(job: Job) -> bool:
-    """True when the group is to stay after its end (Prefect's `keep_container_group`)."""
+    """True if the group must stay after its end (Prefect's `keep_container_group`)."""
     return bool(job.configuration.get("keep_container_group"))
 
 
@@ -93,7 +93,7 @@ def _given_containers(properties: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def _registry(value: Any, entries: CredentialEntries, secrets: Secrets) -> dict[str, str]:
-    """Prefect's DockerRegistry or ACRManagedIdentity, where a password is the name of an entry or a Key Vault URI."""
+    """Prefect's DockerRegistry or ACRManagedIdentity. A password is the name of an entry or a Key Vault URI."""
     if not value:
         return {}
     path = "image_registry"

@@ -1,6 +1,6 @@
-"""Tokens for Resource Manager: for which identity, and what happens without one.
+"""Tokens for Resource Manager, and the failures to get one.
 
-`azure.identity` is imported for the first token, so it is never loaded for an emulator, which needs none.
+The first token imports `azure.identity`, so it is never loaded for an emulator, which needs no token.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ TIMEOUTS = {"retry_total": 0, "connection_timeout": 1.5, "read_timeout": 2.5}
 
 
 class LazyCredential:
-    """A credential of the SDK, made on first use, whose failures are distinguished from those of Resource Manager."""
+    """A credential of the SDK, made on first use. Its failures can be distinguished from those of Resource Manager."""
 
     def __init__(self, identity: Mapping[str, Any], client_secret: str | None) -> None:
         self._identity, self._client_secret = identity, client_secret
@@ -32,7 +32,7 @@ class LazyCredential:
     def get_token(self, *scopes: str, **options: Any) -> AccessToken:
         """The token that the client's authentication policy requests.
 
-        Raises `NoToken`, or an `ArmFailure` with `sent` false where the service that gives tokens did not answer.
+        Raises `NoToken`, or an `ArmFailure` with `sent` false if the token service did not answer.
         """
         try:
             return self._made().get_token(*scopes, **options)
@@ -51,8 +51,8 @@ class LazyCredential:
 def credential_of(identity: Mapping[str, Any], client_secret: str | None = None, **options: Any) -> TokenCredential:
     """A service principal with a secret, one federated with a token file or with AWS, or the host's own identity.
 
-    Without a key, `client_id` and `tenant_id` choose among the managed and federated identities that the host has. `options`
-    are those of the SDK's credential, as its transport.
+    Without a key, `client_id` and `tenant_id` choose among the host's managed and federated identities. `options` are passed to
+    the SDK's credential, for example its transport.
     """
     from azure import identity as azure_identity  # noqa: PLC0415 - half of the SDK's cold start; see the module's docstring
 
@@ -79,7 +79,7 @@ def aws_token(audience: str) -> str:
     https://docs.aws.amazon.com/STS/latest/APIReference/API_GetWebIdentityToken.html. Raises `ClientAuthenticationError`.
     """
     try:
-        from providers.aws import AWS_FAILURES, web_identity_token  # noqa: PLC0415 - loads botocore, for those who come from AWS
+        from providers.aws import AWS_FAILURES, web_identity_token  # noqa: PLC0415 - loads botocore, for hosts on AWS only
     except ModuleNotFoundError as missing:
         words = f"a token of AWS needs its SDK ({missing.name} is not installed): pip install 'push-dispatcher[aws]'"
         raise ClientAuthenticationError(words) from missing

@@ -1,4 +1,4 @@
-"""Where a job goes and how much it needs there, by its configuration alone; a tick computes this for every due run."""
+"""A job's place and size, from its configuration alone; a tick computes this for every due run."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from providers.container_instance.place import first_group, place_of
 from providers.values import mapping, number, optional_text, sequence
 
 SPOT = "spot"
-"""The CPUs of a Spot group, which have a quota of their own."""
+"""The CPUs of a Spot group, which have their own quota."""
 
 
 def needs(configuration: Mapping[str, Any]) -> Needs:
@@ -28,7 +28,7 @@ def needs(configuration: Mapping[str, Any]) -> Needs:
 
 
 def location_of(configuration: Mapping[str, Any], group: Mapping[str, Any]) -> str:
-    """Where the configuration or its template puts the group; empty for the resource group's own region."""
+    """The location in the configuration or its template; empty for the resource group's own region."""
     value = configuration.get("location") or group.get("location")
     template = mapping(configuration.get("arm_template"), "arm_template")
     location = optional_text(parameter(value, mapping(template.get("parameters"), "arm_template.parameters")), "location")

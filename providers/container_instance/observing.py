@@ -1,15 +1,15 @@
-"""Observing jobs: one GET each, since Azure's lists show no states, and what has to be done before a group is given up.
+"""Observes jobs with one GET each, because Azure's lists show no states, and prepares the end of a group.
 
-**How an end is made certain.** A job has ended when its main container has, even if the group goes on: with a sidecar, or by
-a fault of Azure. Such a group is tagged (`ENDED_TAG`) and then stopped, and the end is reported once Azure has accepted
-that. So the slot is freed by an observed end, and no part of the job runs on. If the record of the end is lost,
-the next look finds a stopped group, and the tag distinguishes it from one that a person stopped. Where Azure refuses the stop,
-every look asks again, for `STOP_PATIENCE` after the container's end: then the end is reported without it, and the group is
-deleted with whatever is in it.
+**How an end is made certain.** A job has ended when its main container has ended, even if the group keeps running (with a
+sidecar, or by a fault of Azure). Such a group is tagged (`ENDED_TAG`) and then stopped, and the end is reported once Azure has
+accepted the stop. So an observed end frees the slot, and no part of the job keeps running. If the record of the end is lost,
+the next look sees a stopped group, and the tag distinguishes it from a group that a person stopped. If Azure refuses the stop,
+every look requests it again for `STOP_PATIENCE` after the container's end. After that the end is reported anyway, and the group
+is deleted with its contents.
 
-**How a repair is bounded.** Azure may move a group to another node (`Unhealthy`, `Repairing`), and does not say since when.
-The first look that sees it writes the time into a tag (`REPAIR_TAG`); `repair_after` seconds later the group is given up: it is
-stopped, and its run has crashed. The tag goes when the group is well again.
+**How a repair is bounded.** Azure may move a group to another node (`Unhealthy`, `Repairing`), and does not report since when.
+The first look that sees a repair writes the time into a tag (`REPAIR_TAG`). The group is given up `repair_after` seconds later:
+it is stopped, and its run has crashed. The tag is removed when the group is healthy again.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from providers.container_instance.tags import ENDED_TAG, REPAIR_TAG
 from providers.container_instance.timing import Stopwatch
 
 READS_KEPT = 20
-"""How many reads of the subscription's allowance a batch leaves to others."""
+"""The number of reads in the subscription's allowance that a batch leaves for others."""
 LOG_LINES = 50
 STOP_PATIENCE = timedelta(minutes=5)
 
@@ -100,7 +100,7 @@ class Observer:
         return self._stopped(submission, group, given_up)
 
     def _stopped(self, submission: Submission, group: Mapping[str, Any], seen: Observation) -> Observation:
-        """An end that Azure does not show for the whole group, after a stop of the rest was requested."""
+        """The end of a job whose group still runs, after the stop of the rest was requested."""
         by_itself = seen.state in (JobState.SUCCEEDED, JobState.FAILED)
         tags = {**_tags(group), ENDED_TAG: self._clock().isoformat()} if by_itself else None
         problem = self._note(submission, tags) if tags and ENDED_TAG not in _tags(group) else ""
@@ -117,7 +117,7 @@ class Observer:
         return ended_at is None or self._clock() - ended_at > STOP_PATIENCE
 
     def _stop(self, submission: Submission) -> str:
-        """Request the group's end; returns the problem, if there was one."""
+        """Request the group's end. Returns the problem, if any."""
         place = Place.from_handle(submission.handle)
         return self._tried(lambda: self._connections.arm(place).stop(place.resource_group, submission.name))
 
@@ -135,7 +135,7 @@ class Observer:
         return ""
 
     def _with_log(self, submission: Submission, seen: Observation) -> Observation:
-        """The tail of a failed job's log, saved with its end since the log goes with the group."""
+        """An end with the tail of a failed job's log, because the log is deleted with the group."""
         if self._watch.is_over:
             return seen
         try:

@@ -1,4 +1,4 @@
-"""Where a job lives: a subscription, a resource group, and the identity that is used to reach them."""
+"""The place of a job: a subscription, a resource group, and the identity that reaches them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from providers.values import mapping, required_text, sequence
 
 GROUPS = "Microsoft.ContainerInstance/containerGroups"
 INLINE_KEYS = frozenset({"tenant_id", "client_id"})
-"""The keys of an object in `aci_credentials`: they name an identity, and never hold its key."""
+"""The keys of an object in `aci_credentials`: they name an identity and never hold its key."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,7 +22,9 @@ class Place:
     subscription_id: str
     resource_group: str
     credentials: str = ""
-    """The name of an entry of the credentials, or a JSON object with tenant and client id; empty is the host's own."""
+    """The name of an entry of the credentials, or a JSON object with tenant and client id; empty for the host's own
+    identity.
+    """
 
     def resource_id(self, name: str) -> str:
         """The ARM resource id of a container group here."""
@@ -47,7 +49,7 @@ class Place:
 
 
 def place_of(configuration: Mapping[str, Any]) -> Place:
-    """The place a rendered configuration names. Raises `ConfigurationError` naming the field at fault."""
+    """The place that a rendered configuration names. Raises `ConfigurationError` naming the field at fault."""
     return Place(
         subscription_id=required_text(configuration.get("subscription_id"), "subscription_id"),
         resource_group=required_text(configuration.get("resource_group_name"), "resource_group_name"),
@@ -56,7 +58,7 @@ def place_of(configuration: Mapping[str, Any]) -> Place:
 
 
 def first_group(configuration: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The first container group among the template's resources, as it is written; empty where there is no template.
+    """The first container group among the template's resources, unchanged; empty without a template.
 
     Raises `ConfigurationError` when the template has resources and none is a container group.
     """
@@ -69,7 +71,7 @@ def first_group(configuration: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def submission_of(name: str, place: Place, *, container: str, keep: bool = False) -> Submission:
-    """Everything that is needed to observe the job again."""
+    """The submission of a job: everything that is needed to observe it again."""
     handle = {**place.handle(), "container": container}
     url = f"https://portal.azure.com/#resource{place.resource_id(name)}/overview"
     return Submission(name=name, handle=handle | ({"keep": "true"} if keep else {}), url=url)

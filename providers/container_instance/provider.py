@@ -1,11 +1,11 @@
-"""The provider: the protocol `providers.base.Provider`, by calls to Azure Resource Manager.
+"""The provider: implements `providers.base.Provider` with calls to Azure Resource Manager.
 
-A name protects only as long as its group exists: a PUT on an ended group runs it again, and a deleted group is
-forgotten at once. Hence a group is looked for before every PUT, any group found is ours, and none is deleted before its end is
-recorded, after which its name is never used again.
+A name prevents a second start only while its group exists: a PUT on an ended group runs it again, and Azure forgets a deleted
+group at once. Therefore every PUT is preceded by a look-up, an existing group of the name counts as ours, and a group is
+deleted only after its end is recorded. After that its name is never used again.
 
-One limit of Azure stays: a PUT that reaches Azure a second time (a network or a proxy repeats it, or holds it back) after its
-group has ended runs the job again. Resource Manager has no condition on a PUT of this type that would forbid it.
+One risk remains: a PUT that reaches Azure a second time after its group has ended (because a network or a proxy repeats or
+delays it) runs the job again. Resource Manager offers no condition on a PUT of this type that would prevent it.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ from providers.places import HostLacks
 from providers.remarks import reason_of
 
 PUBLISHED_RATES = (Rate(burst=100, per_second=100 / 300), Rate(burst=300, per_second=300 / 3600))
-"""Creates of container groups in five minutes and in an hour, for a subscription and region.
+"""The creates of container groups per five minutes and per hour, for a subscription and region.
 
 https://learn.microsoft.com/azure/container-instances/container-instances-resource-and-quota-limits
 """
@@ -61,13 +61,13 @@ class ContainerInstanceProvider:
 
     `credentials` maps the names that a template's `aci_credentials`, `image_registry` and `secrets` may take to entries such as
     `{"tenant_id": ..., "client_id": ..., "client_secret_env": "NAME_OF_A_VARIABLE"}`, `{"client_id": ...}` of a managed
-    identity, `{"tenant_id": ..., "client_id": ..., "aws_audience": "api://AzureADTokenExchange"}` for which AWS vouches, or
-    `{"value_env": "NAME_OF_A_VARIABLE"}`; without a name the host's own identity is used. `endpoint` is a
-    national cloud's Resource Manager or an emulator's. `submit_rates` is for subscriptions with raised quotas. A sweep leaves
-    groups alone that ended less than `sweep_after` seconds ago by `clock`: they may be another dispatcher's, which has not
-    looked yet. `lookup_lag` is how long a new group may stay hidden, in seconds: a shorter one may start twice what shows up
-    later, so lower it only against an emulator. A group that Azure has been repairing for `repair_after` seconds is given up.
-    Raises `ProviderUnavailable` without the SDK.
+    identity, `{"tenant_id": ..., "client_id": ..., "aws_audience": "api://AzureADTokenExchange"}` of an identity federated with
+    AWS, or `{"value_env": "NAME_OF_A_VARIABLE"}`; without a name the host's own identity is used. `endpoint` is a national
+    cloud's Resource Manager or an emulator's. `submit_rates` is for subscriptions with raised quotas. A sweep skips groups that
+    ended less than `sweep_after` seconds ago by `clock`: they may belong to another dispatcher that has not observed them yet.
+    `lookup_lag` is how long a new group may stay hidden, in seconds: if it is too short, a group that shows up late may be
+    started twice, so lower it only against an emulator. A group that Azure has been repairing for `repair_after` seconds is
+    given up. Raises `ProviderUnavailable` without the SDK.
     """
 
     def __init__(
@@ -90,7 +90,7 @@ class ContainerInstanceProvider:
             call_timeout=CALL_TIMEOUT,
             lookup_lag=lookup_lag,
             start_deadline=240.0,  # Prefect's default of task_start_timeout_seconds
-            observe_batch=4,  # one call each, so that all of them fit into the time; batches are looked at side by side
+            observe_batch=4,  # one call each, so that a batch fits into the time; batches are observed concurrently
             lingers=True,
         )
         require_sdk()
@@ -104,7 +104,7 @@ class ContainerInstanceProvider:
     def limits(self) -> ProviderLimits:
         """Azure's published defaults, except what the constructor changes.
 
-        `memory` is None because a group is there until we delete it, which happens only once its end is recorded.
+        `memory` is None because a group exists until we delete it, and we do so only after its end is recorded.
         """
         return self._limits
 
@@ -113,7 +113,7 @@ class ContainerInstanceProvider:
         return needs(configuration)
 
     def submit(self, job: Job) -> Outcome:
-        """A GET, and if it finds nothing, a PUT with the rest of the time."""
+        """A GET, and if no group exists, a PUT with the remaining time."""
         watch = Stopwatch(self._monotonic)
         try:
             submission, wants = self._submission(job), needs(job.configuration)
@@ -155,12 +155,12 @@ class ContainerInstanceProvider:
         return submission if exists else None
 
     def observe(self, submissions: Sequence[Submission]) -> Mapping[str, Observation]:
-        """A GET for each, since Azure's lists show no states. Jobs that do not fit into the time or the rate are left out."""
+        """One GET per job, because Azure's lists show no states. Jobs that do not fit into the time or the rate are omitted."""
         watch = Stopwatch(self._monotonic)
         return Observer(self._connections, watch, clock=self._clock, repair_after=self._repair_after).observe(submissions)
 
     def cancel(self, submission: Submission) -> None:
-        """Stop a group that runs; delete one that never ran, which nothing else would end."""
+        """Stop a running group; delete a group that never ran, because nothing else would end it."""
         place = Place.from_handle(submission.handle)
         try:
             arm = self._connections.arm(place)
@@ -183,19 +183,19 @@ class ContainerInstanceProvider:
             raise CallFailed(f"logs of {submission.name}: {_words(error)}") from error
 
     def discard(self, submissions: Sequence[Submission]) -> frozenset[str]:
-        """Delete as many groups as Azure's rate allows. Groups that are to stay count as gone."""
+        """Delete as many groups as Azure's rate allows. Groups that must stay count as gone."""
         kept = frozenset(submission.name for submission in submissions if submission.handle.get("keep"))
         groups = [(Place.from_handle(item.handle), item.name) for item in submissions if item.name not in kept]
         return kept | frozenset(self._delete(groups))
 
     def sweep(self, configuration: Mapping[str, Any], keep: frozenset[str]) -> tuple[str, ...]:
-        """Delete groups of ours that have ended and that nobody knows. Raises `CallFailed` when they could not be listed."""
+        """Delete our ended groups that no store knows. Raises `CallFailed` when they could not be listed."""
         place = place_of(configuration)
         ours = [group.name for group in self._ours(place) if group.name not in keep and KEEP_TAG not in group.tags]
         return tuple(self._delete(self._ended(place, ours)))
 
     def strays(self, configuration: Mapping[str, Any], known_names: frozenset[str]) -> tuple[str, ...]:
-        """By one list, and a GET for each group that is not known: `CallFailed` when there are more than can be looked at."""
+        """Reads one list, and each unknown group with a GET. Raises `CallFailed` when there are too many to read."""
         place = place_of(configuration)
         names = sorted(group.name for group in self._ours(place) if group.name not in known_names)
         if len(names) > READS_PER_SWEEP:
@@ -242,7 +242,7 @@ class ContainerInstanceProvider:
         return Accepted(submission=submission)
 
     def _ended(self, place: Place, names: Sequence[str]) -> list[tuple[Place, str]]:
-        """The names whose groups ended long ago. A bounded number is read each time: they take turns by the minute."""
+        """The names whose groups ended long ago. Each call reads a bounded number of groups; the minute decides which."""
         watch = Stopwatch(self._monotonic)
         first = int(self._clock().timestamp() // 60) * READS_PER_SWEEP % max(1, len(names))
         turns = [*names[first:], *names[:first]][:READS_PER_SWEEP]
@@ -256,7 +256,7 @@ class ContainerInstanceProvider:
         return seen.state.is_end and (seen.ended_at is None or self._clock() - seen.ended_at >= self._sweep_after)
 
     def _delete(self, groups: Sequence[tuple[Place, str]]) -> list[str]:
-        """Delete up to so many. Stops when Azure throttles, or when its time is over."""
+        """Delete up to this many groups. It stops when Azure throttles or the time is over."""
         gone: list[str] = []
         watch = Stopwatch(self._monotonic)
         for place, name in groups[: self._deletes_per_call]:

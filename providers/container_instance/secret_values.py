@@ -1,11 +1,11 @@
 """Secrets by reference, in two ways.
 
-* A Key Vault URI (`https://<vault>/secrets/<name>`): Azure reads it itself, with a user-assigned identity of the group.
-* The name of an entry of the dispatcher's credentials: the environment variable it points at is read at the call and sent as
-  a secure value, which Azure never gives back. Where Azure's own model has a field for a secret (`workspaceKey`,
-  `storageAccountKey`, `password`, `secureValue`, the values of a secret volume), a template writes such a name there.
+* A Key Vault URI (`https://<vault>/secrets/<name>`): Azure reads the secret with a user-assigned identity of the group.
+* The name of an entry of the dispatcher's credentials: the environment variable that it names is read at the call and sent as a
+  secure value, which Azure never returns. If Azure's own model has a field for a secret (`workspaceKey`, `storageAccountKey`,
+  `password`, `secureValue`, the values of a secret volume), a template writes such a name there.
 
-Neither is ever in a template, a store or an outcome.
+The secrets themselves never appear in a template, a store or an outcome.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from providers.container_instance.entries import CredentialEntries
 from providers.values import mapping
 
 SECRET_FIELDS = frozenset({"password", "secureValue", "storageAccountKey", "workspaceKey"})
-"""The fields of Azure's model that take a secret's value. The values of a volume's `secret` are such fields, too, in base64."""
+"""The fields of Azure's model that take a secret's value. The values of a volume's `secret` also do, in base64."""
 _KEY_VAULT = re.compile(r"https://[\w.-]+/secrets/[\w-]+(/\w+)?/?")
 
 
 @dataclass(slots=True, kw_only=True)
 class Secrets:
-    """Resolves the references of one job, and collects the declarations that its group needs for them."""
+    """Resolves the secret references of one job, and collects the declarations that its group needs for them."""
 
     entries: CredentialEntries
     identity: str | None
@@ -35,20 +35,20 @@ class Secrets:
     declared: dict[str, dict[str, str]] = field(default_factory=dict)
 
     def variable(self, name: str, reference: Any) -> dict[str, str]:
-        """An environment variable that is read from `reference`."""
+        """An environment variable whose value is read from `reference`."""
         path = f"secrets.{name}"
         if _is_key_vault(reference):
             return {"name": name, "secureValueReference": self._declare(reference, path)}
         return {"name": name, "secureValue": self.entries.named_secret(reference, path)}
 
     def password(self, reference: Any, path: str) -> dict[str, str]:
-        """A registry's password that is read from `reference`."""
+        """A registry's password, read from `reference`."""
         if _is_key_vault(reference):
             return {"passwordReference": self._declare(reference, path)}
         return {"password": self.entries.named_secret(reference, path)}
 
     def filled(self, value: Any, path: str) -> Any:
-        """`value` with the names in its secret fields replaced by the secrets."""
+        """`value` with secrets in place of the names in its secret fields."""
         if isinstance(value, Mapping):
             return {key: self._filled_field(key, item, f"{path}.{key}") for key, item in value.items()}
         if isinstance(value, list):

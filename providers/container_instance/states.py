@@ -1,16 +1,16 @@
-"""The state of a job, by its container group. Pure: the JSON of a GET becomes an observation.
+"""The state of a job, read from its container group. Pure: the JSON of a GET becomes an observation.
 
-**The main container decides.** Its end is the job's, with its exit code, whatever Azure says of the group: a sidecar may live
-on, may end later with 137, and Azure may go on calling a group `Running` in which nothing runs. Only a group that somebody
-stopped counts as stopped, unless our own tag says that its main container had ended before (see `observing`).
+**The main container decides.** Its end and exit code are the job's, whatever the group's state is: a sidecar may keep running
+or end later with 137, and Azure may keep calling a group `Running` in which nothing runs. Only a group that somebody stopped
+counts as stopped, unless our own tag says that its main container had ended before (see `observing`).
 
-Where the main container shows no end, the group's own state decides; provisioning says only why a group never ran.
-Provisioning states other than Succeeded and Failed are not to be relied on, and a group whose node is being repaired runs again
-elsewhere: neither is an end, for as long as a repair may take. Azure calls a group Succeeded when its containers ended with 0:
-that is the exit code where it shows none.
+If the main container shows no end, the group's own state decides; the provisioning state only explains why a group never ran.
+Provisioning states other than Succeeded and Failed are not reliable, and a group whose node is being repaired runs again
+elsewhere: neither is an end while a repair may still take place. Azure calls a group Succeeded when its containers ended with
+0, so 0 is the exit code if the group shows none.
 https://learn.microsoft.com/azure/container-instances/container-state
 
-Every function of a group raises `ArmFailure` for one with another structure than Azure's.
+Every function that takes a group raises `ArmFailure` if the group does not have Azure's structure.
 """
 
 from __future__ import annotations
@@ -29,18 +29,18 @@ from providers.signals import exit_words, state_of_exit
 REPAIRED = frozenset({"Unhealthy", "Repairing"})
 ENDED = frozenset({"Succeeded", "Failed", "Stopped"})
 OUT_OF_MEMORY = "OOMKilled"
-"""Azure's words for a container that passed its own memory limit."""
+"""Azure's words for a container that exceeded its own memory limit."""
 REPEATING = frozenset({"Always", "OnFailure"})
 """Restart policies under which a container runs again after its end."""
 MAX_REASON = 2000
-"""Characters; a run keeps no more."""
+"""The most characters of a reason that a run keeps."""
 
 Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
 
 
 def _understood(read: Callable[Parameters, Result]) -> Callable[Parameters, Result]:
-    """`read`, whose exceptions for a group with another structure become an `ArmFailure`."""
+    """Wraps `read`: its exceptions for a group with another structure become an `ArmFailure`."""
 
     @wraps(read)
     def reading(*arguments: Parameters.args, **named: Parameters.kwargs) -> Result:
@@ -54,9 +54,10 @@ def _understood(read: Callable[Parameters, Result]) -> Callable[Parameters, Resu
 
 @_understood
 def observation_of(group: Mapping[str, Any], container: str = "", *, is_given_up: bool = False) -> Observation:
-    """The state of a group's job; `container` names its main container, which otherwise is the first.
+    """The state of a group's job; `container` names its main container, by default the first.
 
-    With `is_given_up` a group that Azure is still repairing counts as what it is without that repair, and as crashed at least.
+    With `is_given_up`, a group that Azure is still repairing is read as if there were no repair, and counts as crashed if it
+    has not ended.
     """
     properties = _properties(group)
     main, state, provisioning = _main(properties, container), _state(properties), properties["provisioningState"]
@@ -86,34 +87,34 @@ def is_repairing(group: Mapping[str, Any]) -> bool:
 
 @_understood
 def repairing_since(group: Mapping[str, Any]) -> datetime | None:
-    """When an observation first noted that, if one did."""
+    """When an observation first noted a repair; None if none did."""
     return _time((group.get("tags") or {}).get(REPAIR_TAG))
 
 
 @_understood
 def is_over(group: Mapping[str, Any]) -> bool:
-    """True when Azure itself says that the whole group has ended."""
+    """True when Azure reports that the whole group has ended."""
     properties = _properties(group)
     return _state(properties) in ENDED and properties["provisioningState"] not in REPAIRED
 
 
 @_understood
 def nothing_runs(group: Mapping[str, Any]) -> bool:
-    """True when every container has ended, and none will run again."""
+    """True when every container has ended and none will run again."""
     properties = _properties(group)
     return all(_has_ended(properties, _current(item)) for item in properties.get("containers") or ())
 
 
 @_understood
 def never_ran(group: Mapping[str, Any]) -> bool:
-    """True while nothing of the group has run: then it can be deleted without stopping anything."""
+    """True while no part of the group has run, so deleting it stops nothing."""
     properties = _properties(group)
     started = any(_current(item).get("startTime") for item in properties.get("containers") or ())
     return _state(properties) in (None, "Pending") and not started
 
 
 def with_log(seen: Observation, log: str) -> Observation:
-    """`seen` with the last lines of a log after its reason, as many as fit."""
+    """`seen` with as many of the log's last lines after its reason as fit."""
     opening = f"{seen.reason}. The last lines of its log:\n" if seen.reason else "The last lines of its log:\n"
     room = MAX_REASON - len(opening)
     kept = log.strip()[-room:] if room > 0 else ""
@@ -191,7 +192,7 @@ def _named_currents(properties: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def _current(container: Mapping[str, Any]) -> Mapping[str, Any]:
-    """A container's current state; its exit code, if there is one, is a whole number."""
+    """A container's current state; its exit code, if any, is a whole number."""
     state = _object(_view(container).get("currentState"))
     code = state.get("exitCode")
     if code is None:
@@ -206,7 +207,7 @@ def _view(container: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _object(value: Any) -> Mapping[str, Any]:
-    """`value` as an object; nothing counts as an empty one."""
+    """`value` as an object; null counts as an empty one."""
     if value is None:
         return {}
     if not isinstance(value, Mapping):
@@ -220,7 +221,7 @@ def _detail(current: Mapping[str, Any]) -> str:
 
 
 def _words(properties: Mapping[str, Any], main: Mapping[str, Any]) -> str:
-    """Azure's last message: a warning of the group, else one of the container, else its last event, else its status."""
+    """Azure's latest message: the first of a warning of the group, one of the container, its last event, its status."""
     events = [*(_object(properties.get("instanceView")).get("events") or ()), *(main.get("events") or ())]
     warnings = [event for event in events if event.get("type") != "Normal"]
     sentences = [f"{str(event.get('name', '')).rstrip('.')}: {event.get('message', '')}" for event in (warnings or events)[-3:]]
@@ -228,7 +229,7 @@ def _words(properties: Mapping[str, Any], main: Mapping[str, Any]) -> str:
 
 
 def _time(value: Any) -> datetime | None:
-    """A time with its zone; None for anything else."""
+    """A time with its zone; None for any other value."""
     try:
         moment = datetime.fromisoformat(value) if value else None
     except (TypeError, ValueError):

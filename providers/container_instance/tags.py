@@ -1,4 +1,4 @@
-"""Labels become tags, cut and cleaned to Azure's rules, with one of our own by which a sweep finds groups.
+"""Labels become tags, shortened and cleaned to fit Azure's rules, plus a tag of our own by which a sweep finds groups.
 
 https://learn.microsoft.com/azure/azure-resource-manager/management/tag-resources#limitations
 """
@@ -16,12 +16,12 @@ OWN_TAG = "push-dispatcher-job"
 """Holds the job's name. A group with another name in it (a copy) is not ours."""
 KEEP_TAG = "push-dispatcher-keep"
 ENDED_TAG = "push-dispatcher-ended"
-"""On a group that was stopped because its main container had ended: that container's end is the job's."""
+"""Marks a group that was stopped because its main container had ended: that container's end is the job's."""
 REPAIR_TAG = "push-dispatcher-repair-since"
 """When an observation first found Azure repairing the group, as an ISO time."""
 MAX_TAGS, MAX_KEY, MAX_VALUE = 50, 512, 256
 KEPT_FREE = 2
-"""The number of tags that are kept free for what observations note."""
+"""The number of tags that are reserved for observations."""
 _FORBIDDEN = re.compile(r"[<>%&\\?/\x00-\x1f]")
 
 
@@ -36,5 +36,5 @@ def tags_of(job: Job, tags: Mapping[str, Any], *, keep: bool) -> dict[str, str]:
         for label in sorted(source):
             key = _FORBIDDEN.sub("-", label).strip()[:MAX_KEY]
             if key and len(chosen) < MAX_TAGS - KEPT_FREE:
-                chosen.setdefault(key.lower(), (key, source[label][:MAX_VALUE]))  # Azure does not look at the case of a name
+                chosen.setdefault(key.lower(), (key, source[label][:MAX_VALUE]))  # Azure ignores the case of a name
     return dict(chosen.values())

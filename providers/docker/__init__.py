@@ -5,35 +5,37 @@
     request         pure: a rendered configuration becomes the body of a create call
     checking        pure: what is wrong with a configuration, and where its job goes
     states          pure: what an inspection says becomes an observation
-    hosts           which engine an entry of the settings, or the environment, means
-    engine,         one engine: its calls and answers; the only modules that import the SDK, with the first call
+    hosts           the engine that an entry of the settings, or the environment, names
+    engine,         one engine: its calls and answers; the only modules that import the SDK, at the first call
     dialling
-    pulls, puller   images come in a process of their own, which outlives the tick
-    lookup          what an engine has
-    marks           what was asked of a container: empty volumes beside it
+    pulls, puller   image pulls, in a process that outlives the tick
+    lookup          containers on an engine, by name
+    marks           empty volumes beside a container that record requests to start or stop it
     starting        create and start, once
-    leftovers       what ended containers leave
+    leftovers       the removal of ended containers
     logs, registries
     provider        the protocol
 
-What Docker remembers, and what follows from it:
+What Docker remembers, and the consequences:
 
-* **A create is safe to repeat, a start is not.** The name is taken while its container exists, ended or not (409). But a
-  start of a container that has *ended* runs it again. So nobody starts a container but the call that created it, by its id.
-* **A container that was created and never started** is left by whoever died in between. Once it is older than the look-up lag
-  it is removed, by its id, and another is made: a start that still is on its way then meets nothing.
-* **A call that timed out may act later**: a frozen engine does, when it thaws, what it was asked. Hence the look-up lag.
-* **Nobody but Docker's own event log knows who stopped a container**, and that log is short. A cancel leaves a mark: an empty
-  volume `NAME.stop`. An end by SIGTERM or SIGKILL counts as stopped only with the mark.
-* **An engine that is killed while it starts a container forgets that**: the command ran, the container is as if it never had. A
-  submission leaves the mark `NAME.start` before it sends a start. A container with the mark, of an engine that was restarted
-  since (its events are gone), may have run: its attempt ends as CRASHED and is not started a second time.
+* **A create is safe to repeat, a start is not.** The name is taken while its container exists, ended or not (409). But starting
+  a container that has *ended* runs it again. So only the call that created a container starts it, by its id.
+* **A container that was created but never started** was left by a process that died in between. Once it is older than the
+  look-up lag, it is removed by its id and another is created: a late start then reaches no container.
+* **A call that timed out may take effect later**: a frozen engine carries out pending requests when it resumes. Hence the
+  look-up lag.
+* **Only Docker's event log shows that a container was stopped on request**, and that log is short. So a cancel leaves a mark:
+  an empty volume `NAME.stop`. An end by SIGTERM or SIGKILL counts as stopped only with the mark.
+* **An engine that is killed while it starts a container forgets the start**: the command may have run, but the container looks
+  unstarted. So a submission leaves the mark `NAME.start` before it sends a start. If a container has the mark and its engine
+  was restarted since (its events are gone), it may have run: its attempt ends as CRASHED and is not started again.
 * **`docker container prune` forgets ended containers**, so absence proves nothing after `memory` seconds.
 * **A pull dies with its client.** A tick cannot wait for a large image, so it starts a process that does, and the run waits.
-* **`auto_remove` loses the exit code, a restart policy runs a job twice.** Both stay off: the dispatcher removes each container
-  once its end is recorded.
+* **`auto_remove` loses the exit code, and a restart policy runs a job twice.** Both are always off: the dispatcher removes each
+  container after its end is recorded.
 
-Whoever reaches an engine's socket is root on its host: give it to the dispatcher as you would give it to an administrator.
+Access to an engine's socket is root access to its host: grant it to the dispatcher only where you would grant it to an
+administrator.
 """
 
 from providers.docker.provider import DockerProvider

@@ -16,13 +16,13 @@ NO_EFFECT = {
     "stream_output": "has no effect here: the output is always kept in the container's log (`dispatcher run logs`)",
     "container_wait_timeout": "has no effect here: nobody waits for a container, each tick looks at it",
 }
-"""Variables of the template that are accepted and change nothing, with the reason."""
+"""Variables of the template that are accepted but change nothing, each with the reason."""
 
 _DEFAULTS = {"auto_remove": False, "stream_output": True}
 
 
 def needs_of(configuration: Mapping[str, Any]) -> Needs:
-    """The place is the engine and the image: jobs whose image is still to come wait for it, and no others.
+    """The place is the engine and the image, so only jobs that need the same image wait for its pull.
 
     Raises `ConfigurationError`.
     """
@@ -30,7 +30,7 @@ def needs_of(configuration: Mapping[str, Any]) -> Needs:
 
 
 def check(configuration: Mapping[str, Any]) -> Checked:
-    """All that `submit` would reject without asking the engine, and what it would accept without effect."""
+    """Everything that `submit` would reject without asking the engine or would accept without effect."""
     faults = own_faults(configuration)
     keys = {key: value for key, value in configuration.items() if key in READ and key != START_TIMEOUT}
     try:
@@ -41,7 +41,7 @@ def check(configuration: Mapping[str, Any]) -> Checked:
 
 
 def _warnings(configuration: Mapping[str, Any]) -> Iterator[Finding]:
-    """Only what was chosen against the template's default is worth a word."""
+    """Warnings about ignored variables whose values differ from the template's default."""
     for name, words in NO_EFFECT.items():
         value = configuration.get(name)
         if value not in (None, "") and value != _DEFAULTS.get(name):

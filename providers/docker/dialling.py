@@ -1,7 +1,7 @@
-"""Connections to an engine that are no TCP: a socket of this machine, or an ssh program. Importing this module loads the SDK.
+"""Connections to an engine other than TCP: a local socket, or an ssh program. Importing this module loads the SDK.
 
-The SDK has its own: that of the socket leaves a descriptor open for each connection that fails; that of ssh needs paramiko and
-knows nothing of ssh's configuration. As the Docker CLI does, `ssh HOST docker system dial-stdio` carries one connection.
+The SDK's own connections have faults: its socket connection leaks a descriptor at each failure, and its ssh connection needs
+paramiko and ignores ssh's configuration. As in the Docker CLI, one `ssh HOST docker system dial-stdio` carries one connection.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from urllib3.connection import HTTPConnection
 from urllib3.connectionpool import HTTPConnectionPool
 
 OPTIONS = ("-o", "BatchMode=yes")
-"""Nobody is there to answer a question."""
+"""Options that stop ssh from prompting: nobody could answer."""
 
 KEPT_WORDS = 4096
 END_SECONDS = 0.5
 
 
 class SocketConnection(HTTPConnection):
-    """One connection to a socket of this machine."""
+    """One connection to a local socket."""
 
     def __init__(self, url: str, timeout: float) -> None:
         super().__init__("localhost", timeout=timeout)
@@ -43,7 +43,7 @@ class SocketConnection(HTTPConnection):
 
 
 class SshConnection(HTTPConnection):
-    """One connection, whose far end is an ssh program."""
+    """One connection through an ssh program."""
 
     def __init__(self, url: str, timeout: float) -> None:
         super().__init__("localhost", timeout=timeout)
@@ -52,10 +52,10 @@ class SshConnection(HTTPConnection):
         self._words = ""
 
     def connect(self) -> None:
-        """Start ssh with our socket as its input and output. A missing program raises OSError: nothing was sent."""
+        """Start ssh with our socket as its input and output. Raises OSError if the program is missing: nothing was sent."""
         ours, theirs = socket.socketpair()
         try:
-            self._ssh = subprocess.Popen(  # noqa: S603 - the host is checked, and stands behind `--`
+            self._ssh = subprocess.Popen(  # noqa: S603 - the host is checked and follows `--`
                 self._command,
                 stdin=theirs.fileno(),
                 stdout=theirs.fileno(),
@@ -71,14 +71,14 @@ class SshConnection(HTTPConnection):
         self.sock = ours
 
     def getresponse(self) -> Any:
-        """The answer; where ssh has ended instead, its words."""
+        """The answer. If ssh has ended instead, the error contains its output."""
         try:
             return super().getresponse()
         except ConnectionError as problem:
             raise ConnectionError(f"{problem}: {self._words or 'ssh has ended'}") from problem
 
     def close(self) -> None:
-        """Close the connection. Ssh sees that and ends; one that does not is ended."""
+        """Close the connection. Ssh then ends by itself, or is killed."""
         super().close()
         ssh, self._ssh = self._ssh, None
         if ssh is None:
@@ -92,7 +92,7 @@ class SshConnection(HTTPConnection):
 
 
 def ssh_command(url: str) -> tuple[str, ...]:
-    """What is run for one connection; ssh's own configuration says the rest."""
+    """The ssh command of one connection; ssh's own configuration adds the rest."""
     parts = urlsplit(url)
     user = ("-l", parts.username) if parts.username else ()
     port = ("-p", str(parts.port)) if parts.port else ()
@@ -111,7 +111,7 @@ class DialledPool(HTTPConnectionPool):
 
 
 class DialledAdapter(UnixHTTPAdapter):  # type: ignore[misc] # the SDK has no types
-    """What a session of the SDK sends requests through."""
+    """The transport adapter of an SDK session."""
 
     def __init__(self, url: str, timeout: float) -> None:
         super().__init__("http+unix:///", timeout=timeout)

@@ -1,7 +1,7 @@
 """One engine: its calls and answers. The first call loads the SDK.
 
-The SDK connects (sockets, TLS, contexts) and we speak: its methods wait longer than they are told (`stop`), and hide the status
-that says what a call has done (a start answers 204 or 304).
+The SDK makes the connections (sockets, TLS, contexts); requests are our own. The SDK's methods wait longer than asked (`stop`),
+and hide the status that shows a call's effect (a start is answered with 204 or 304).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from docker import APIClient
 
 NEWEST = (1, 44)
-"""The newest version of the API that is used; Engine 29 serves none below it. An older engine is called in its own version."""
+"""The API version that is used; it is the oldest that Engine 29 serves. An older engine is called in its own version."""
 
 OLDEST = (1, 40)
 """Of Docker 19.03."""
@@ -35,7 +35,7 @@ PING = "/_ping"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What the engine said. `value` is its JSON, or None."""
+    """An answer of the engine. `value` is its JSON, or None."""
 
     status: int
     value: Any
@@ -43,17 +43,17 @@ class Answer:
 
     @property
     def message(self) -> str:
-        """The engine's own words of a refusal; empty where there are none."""
+        """The engine's own message of a refusal; empty without one."""
         words = self.value.get("message") if isinstance(self.value, Mapping) else None
         return words.strip() if isinstance(words, str) else ""
 
     def unexpected(self, action: str) -> CallFailed:
-        """The error for an answer that says nothing of use."""
+        """The error for an unusable answer."""
         return CallFailed(f"{action}: status {self.status}: {self.message or 'no words that can be understood'}")
 
 
 class Connection:
-    """What is kept of one engine between calls, for any number of threads: its session, its version, its identity."""
+    """The state of one engine between calls, for any number of threads: its session, version and identity."""
 
     def __init__(self, host: Host, timeout: float) -> None:
         self.host, self.timeout = host, timeout
@@ -70,44 +70,44 @@ class Connection:
             return self._session
 
     def engine(self) -> Engine:
-        """The engine for one piece of work, which takes no longer than the timeout as a whole."""
+        """The engine for one operation, which takes no longer than the timeout as a whole."""
         return Engine(self, time.monotonic() + self.timeout)
 
 
 class Engine:
-    """One engine until a deadline (`time.monotonic`). Calls raise `NeverSent`, or `CallFailed` for no usable answer."""
+    """One engine until a deadline (`time.monotonic`). Calls raise `NeverSent`, or `CallFailed` without a usable answer."""
 
     def __init__(self, connection: Connection, deadline: float) -> None:
         self._connection, self._deadline = connection, deadline
 
     @property
     def host(self) -> Host:
-        """How it is reached."""
+        """Its host."""
         return self._connection.host
 
     @property
     def has_time(self) -> bool:
-        """Whether another call may be made."""
+        """Whether there is time for another call."""
         return time.monotonic() < self._deadline
 
     def get(self, path: str, **query: Any) -> Answer:
-        """Read something."""
+        """Read an object."""
         return self._call("GET", path, query)
 
     def post(self, path: str, body: Any = None, **query: Any) -> Answer:
-        """Make or change something."""
+        """Create or change an object."""
         return self._call("POST", path, query, body)
 
     def upload(self, path: str, content: bytes, **query: Any) -> Answer:
-        """Hand over a tar file."""
+        """Upload a tar file."""
         return self._call("POST", path, query, content)
 
     def delete(self, path: str, **query: Any) -> Answer:
-        """Remove something."""
+        """Remove an object."""
         return self._call("DELETE", path, query)
 
     def identity(self, *, afresh: bool = False) -> str:
-        """The engine's id, which survives restarts. Empty when the engine does not name one."""
+        """The engine's id, which survives restarts; empty if the engine has none."""
         remembered = self._connection.identity
         if remembered is not None and not afresh:
             return remembered
@@ -119,7 +119,7 @@ class Engine:
         return identity
 
     def stream(self, path: str, *, headers: Mapping[str, str], read_timeout: float, **query: Any) -> Iterator[Answer | bytes]:
-        """The answer of a long POST, then its lines as they come; bounded only from one to the next."""
+        """The answer of a long POST, then its lines as they arrive. Only the time between two lines is bounded."""
         url = f"{self._base()}/v{self._version()}{path}"
         timeouts = (self._connection.timeout, read_timeout)
         with (
@@ -136,7 +136,7 @@ class Engine:
         return self._bounded(method, f"/v{self._version()}{path}", query, body)
 
     def _bounded(self, method: str, path: str, query: Mapping[str, Any], body: Any = None) -> Answer:
-        """The thread that waits for a silent engine stays behind; the call that it made may act later."""
+        """The thread that waits for a silent engine stays behind; its call may take effect later."""
         seconds = self._deadline - time.monotonic()
         if seconds <= 0:
             raise CallFailed(f"{self.host.url}: the engine used up the time of the call")
@@ -155,7 +155,7 @@ class Engine:
             raise CallFailed(f"{self.host.url}: {problem}") from problem
 
     def _version(self) -> str:
-        """The version of the API that both speak; asked for once."""
+        """The API version that both sides speak; read once."""
         if not self._connection.version:
             answer = self._bounded("GET", PING, {})
             if answer.status != 200 or not isinstance(answer.value, tuple):
@@ -173,13 +173,13 @@ class Engine:
 
 
 def container_path(name: str, part: str = "") -> str:
-    """The path of a container, or of something of it."""
+    """The path of a container, or of one of its subresources."""
     return f"/containers/{quote(name, safe='')}{part}"
 
 
 def _session(host: Host, timeout: float) -> APIClient:
-    """A session of the SDK; with a version given it makes no call of its own."""
-    from docker import APIClient  # noqa: PLC0415 - a check of configurations does without the SDK
+    """A session of the SDK; because the version is set, it makes no call of its own."""
+    from docker import APIClient  # noqa: PLC0415 - checking a configuration does not need the SDK
     from docker.errors import DockerException  # noqa: PLC0415 - likewise
     from docker.tls import TLSConfig  # noqa: PLC0415 - likewise
 
@@ -194,7 +194,7 @@ def _session(host: Host, timeout: float) -> APIClient:
         session = APIClient(base_url=url, version=_dotted(OLDEST), timeout=timeout, tls=tls)
     except DockerException as problem:
         raise HostLacks(f"docker_host: {host.url}: {problem}") from problem
-    session.trust_env = False  # a REQUESTS_CA_BUNDLE would win over the entry's own certificate
+    session.trust_env = False  # REQUESTS_CA_BUNDLE would replace the entry's own certificate
     if host.scheme != "tcp":
         session.mount("http://", DialledAdapter(host.url, timeout))
     return session
@@ -213,7 +213,7 @@ def _errors() -> Iterator[None]:
 
 
 def _answer(response: Any) -> Answer:
-    """An engine's answer carries the version of its API; without that it is somebody else's."""
+    """An answer. An engine's answer carries its API version; without it the answer comes from somebody else."""
     version = _version_of(response.headers.get("Api-Version"))
     if version is None:
         raise CallFailed(f"status {response.status_code} from something that is no Docker Engine")

@@ -1,4 +1,4 @@
-"""Which engine is meant: an entry of the settings, or what the Docker CLI would use here.
+"""Which engine a job goes to: an entry of the settings, or the engine that the Docker CLI would use here.
 
 An entry is `{"url": ...}` with one of
 
@@ -6,7 +6,7 @@ An entry is `{"url": ...}` with one of
     tcp://builder.example.com:2376    with `ca_file`, `cert_file` and `key_file`; `"tls": false` for one without TLS
     ssh://user@builder.example.com    by the host's own ssh program, its configuration and its keys
 
-Files stay where they are: an entry names them and holds no key.
+An entry only names files and never holds a key.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ SCHEMES = ("unix", "tcp", "ssh")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Host:
-    """How one engine is reached."""
+    """The address of one engine, and its TLS files."""
 
     url: str
     tls: bool = False
     ca_file: str = ""
-    """Without it a TLS certificate is checked against those that this machine trusts."""
+    """Without it, a TLS certificate is checked against the certificates that this machine trusts."""
     cert_file: str = ""
     key_file: str = ""
     verify: bool = True
@@ -43,7 +43,7 @@ class Host:
 
 
 class Hosts:
-    """The entries by name. They are checked when they are used."""
+    """The entries by name. An entry is checked when it is used."""
 
     def __init__(self, entries: Mapping[str, Mapping[str, Any]], environment: Mapping[str, str] | None = None) -> None:
         self._entries = entries
@@ -88,7 +88,7 @@ def _usable(path: str, url: str) -> str:
 
 
 def _tls(path: str, entry: Mapping[str, Any], files: Mapping[str, str]) -> bool:
-    """TLS, unless an entry says in so many words that it does without: whoever reaches such a port is root there."""
+    """The TLS settings. An entry must turn TLS off explicitly, because access to such a port is root access."""
     if entry.get("tls", True) is False and not files:
         return False
     if ("cert_file" in files) != ("key_file" in files):
@@ -100,7 +100,9 @@ def _tls(path: str, entry: Mapping[str, Any], files: Mapping[str, str]) -> bool:
 
 
 def default_host(environment: Mapping[str, str]) -> Host:
-    """As the Docker CLI finds it: DOCKER_HOST, DOCKER_CONTEXT, the context in use, the usual socket. Raises `HostLacks`."""
+    """The Docker CLI's engine: the first of DOCKER_HOST, DOCKER_CONTEXT, the current context, the usual socket. Raises
+    `HostLacks`.
+    """
     if environment.get("DOCKER_HOST"):
         return _of_environment(environment)
     url, tls = _of_context(environment.get("DOCKER_CONTEXT") or None)
@@ -111,7 +113,7 @@ def default_host(environment: Mapping[str, str]) -> Host:
 
 
 def _of_context(name: str | None) -> tuple[str, Any]:
-    """Address and TLS configuration of a context, or of that in use."""
+    """The address and TLS configuration of a context, by default the current one."""
     from docker.context import ContextAPI  # noqa: PLC0415 - loads the SDK
     from docker.context.config import get_current_context_name  # noqa: PLC0415 - likewise
     from docker.errors import DockerException  # noqa: PLC0415 - likewise

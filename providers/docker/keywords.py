@@ -1,7 +1,8 @@
-"""`container_create_kwargs` of Prefect's template, in the names of Docker's SDK for Python, become fields of the Engine API.
+"""`container_create_kwargs` of Prefect's template (keyword arguments of Docker's SDK for Python) become fields of the Engine
+API.
 
 The names: https://docker-py.readthedocs.io/en/stable/containers.html; the fields: https://docs.docker.com/reference/api/engine/.
-What is not in these tables is refused, never dropped.
+Keywords that are not in these tables are refused, never ignored.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ Read = Callable[[Any, str], Any]
 
 
 def whole(value: Any, path: str) -> int:
-    """A whole number, of any sign."""
+    """A whole number; it may be negative."""
     if isinstance(value, bool) or not isinstance(value, int):
         raise ConfigurationError(f"{path}: give a whole number, not {kind(value)}")
     return value
@@ -32,7 +33,7 @@ def flag(value: Any, path: str) -> bool:
 
 
 def items(value: Any, path: str) -> list[str]:
-    """A list of texts; one text is a list of one."""
+    """A list of texts; a single text becomes a list of one."""
     return texts([value] if isinstance(value, str) else value, path)
 
 
@@ -48,7 +49,7 @@ def _hosts(value: Any, path: str) -> list[str]:
 
 
 def _devices(value: Any, path: str) -> list[dict[str, str]]:
-    """`/dev/sda:/dev/xvda:rwm`, with the last two parts left out at will."""
+    """Devices in the form `/dev/sda:/dev/xvda:rwm`; the last two parts are optional."""
     devices = []
     for device in items(value, path):
         host, _, rest = device.partition(":")
@@ -60,7 +61,7 @@ def _devices(value: Any, path: str) -> list[dict[str, str]]:
 
 
 def _capitalised(value: Any, path: str) -> list[dict[str, Any]]:
-    """Objects whose keys may be in small letters, as keyword arguments of the SDK's types are."""
+    """Objects whose keys may be lower case, like the keyword arguments of the SDK's types."""
     return [{_field(str(key)): content for key, content in item.items()} for item in objects(value, path)]
 
 
@@ -86,7 +87,7 @@ CONTAINER: Mapping[str, tuple[str, Read]] = {
     "user": ("User", lambda value, path: required_text(text(value), path)),
     "working_dir": ("WorkingDir", required_text),
 }
-"""Of the container itself."""
+"""Keywords of the container itself."""
 
 HOST: Mapping[str, tuple[str, Read]] = {
     "blkio_weight": ("BlkioWeight", whole),
@@ -131,7 +132,7 @@ HOST: Mapping[str, tuple[str, Read]] = {
     "userns_mode": ("UsernsMode", required_text),
     "volumes_from": ("VolumesFrom", items),
 }
-"""Of how the engine runs it."""
+"""Keywords of the host configuration."""
 
 OWN_VARIABLES: Mapping[str, str] = {
     **{name: name for name in ("image", "command", "labels", "name", "volumes", "mem_limit", "memswap_limit", "privileged")},
@@ -139,7 +140,7 @@ OWN_VARIABLES: Mapping[str, str] = {
     "environment": "env",
     "network": "networks",
 }
-"""What has a variable of its own in the template."""
+"""Keywords for which the template has its own variables."""
 
 REFUSED: Mapping[str, str] = {
     "restart_policy": "a restart would run the same attempt twice; retries of a run are the dispatcher's (retry policies)",
@@ -149,7 +150,7 @@ REFUSED: Mapping[str, str] = {
 
 
 def keyword_fields(value: Any, path: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """What the keywords set of the container, and of its host configuration. Raises `ConfigurationError`."""
+    """The fields of the container and of its host configuration that the keywords set. Raises `ConfigurationError`."""
     keywords = {str(name): item for name, item in mapping(value, path).items() if item is not None}
     for name, item in keywords.items():
         if reason := _refusal(name, item, path):
@@ -177,5 +178,5 @@ def _is_no(value: Any) -> bool:
 
 
 def names() -> tuple[str, ...]:
-    """Every keyword that is read."""
+    """All keywords that are read."""
     return (*CONTAINER, *HOST)

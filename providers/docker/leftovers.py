@@ -1,4 +1,4 @@
-"""What ended containers leave: themselves, their anonymous volumes, the marks of cancels."""
+"""Removes ended containers, their anonymous volumes and their marks."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from providers.docker.lookup import inspected, rows
 from providers.docker.states import RUNNING
 
 SETTLED = timedelta(hours=1)
-"""How long ago a container has ended before a sweep takes it for forgotten: its end may still have to be recorded elsewhere."""
+"""How long ago a container must have ended before a sweep removes it: another process may still have to record its end."""
 
 SWEPT_AT_ONCE = 1000
 
 
 def discarded(engine: Engine, names: Sequence[str]) -> frozenset[str]:
-    """Remove containers with their marks; the names that are gone, as far as the time lasts."""
+    """Remove containers with their marks, as far as the time allows. Returns the names that are gone."""
     gone: set[str] = set()
     for name in names:
         try:
@@ -30,7 +30,9 @@ def discarded(engine: Engine, names: Sequence[str]) -> frozenset[str]:
 
 
 def swept(engine: Engine, keep: frozenset[str], now: datetime) -> tuple[str, ...]:
-    """Remove settled containers that no store knows; the names removed. Raises `CallFailed` when nothing can be listed."""
+    """Remove ended or unstarted containers that no store knows. Returns their names. Raises `CallFailed` when the list
+    fails.
+    """
     listed = dict(rows(engine))
     idle = sorted(name for name, row in listed.items() if row.get("State") not in RUNNING)
     forgotten = [name for name in idle if name not in keep and JOB_NAME.fullmatch(name)][:SWEPT_AT_ONCE]
@@ -58,7 +60,7 @@ def _is_settled(engine: Engine, name: str, now: datetime) -> bool:
 
 
 def _removed(engine: Engine, name: str) -> bool:
-    """Remove a container and its anonymous volumes; True when there is none (any more). One that runs stays."""
+    """Remove a container and its anonymous volumes; True if no such container is left. A running container stays."""
     answer = engine.delete(container_path(name), v=True)
     if answer.status == 204 or (answer.status == 404 and name in answer.message):
         return True

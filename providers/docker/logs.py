@@ -1,4 +1,4 @@
-"""A container's log as text. Without a terminal Docker puts eight bytes before each piece: the stream, and the length."""
+"""A container's log as text. Without a terminal Docker puts eight bytes before each frame: the stream and the length."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ HEADER = 8
 
 
 def text_of(body: bytes, *, framed: bool) -> str:
-    """The text of an answer, whatever stream it came from."""
+    """The text of an answer, from both streams."""
     content = _unframed(body) if framed else body
     return content.decode("utf-8", errors="replace").replace("\r\n", "\n")
 

@@ -1,4 +1,4 @@
-"""What an engine has: one container by its name, and the names of all that run."""
+"""Reads from an engine: one container by its name, and the names of all running ones."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from providers.docker.states import RUNNING, Container
 
 
 def inspected(engine: Engine, name: str, identity: str = "") -> Container | None:
-    """A container by its name, or by its id; None when the engine says that there is none. Raises `CallFailed`."""
+    """A container by its name or id; None if the engine says that there is none. Raises `CallFailed`."""
     reference = identity or name
     answer = engine.get(container_path(reference, "/json"))
     if answer.status == 404 and reference in answer.message:
@@ -23,14 +23,14 @@ def inspected(engine: Engine, name: str, identity: str = "") -> Container | None
 
 
 def submission_of(engine: Engine, docker_host: str, name: str, identity: str) -> Submission:
-    """The submission of a container. `engine` distinguishes its engine from those that the same address may mean on other
-    hosts.
+    """The submission of a container. It contains the engine's id: on other hosts the same address may lead to another
+    engine.
     """
     return Submission(name=name, handle={**Place(docker_host).handle(), "id": identity, "engine": engine.identity()})
 
 
 def rows(engine: Engine) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Every container of ours, ended or not, as (name, row). Docker gives all in one answer. Raises `CallFailed`."""
+    """All our containers, ended or not, as (name, row), from one answer. Raises `CallFailed`."""
     answer = engine.get("/containers/json", all=True, filters={"label": [NAME_LABEL]})
     if answer.status != 200 or not isinstance(answer.value, list):
         raise answer.unexpected("the engine's containers cannot be listed")
@@ -42,12 +42,12 @@ def rows(engine: Engine) -> Iterator[tuple[str, Mapping[str, Any]]]:
 
 
 def running_names(engine: Engine) -> frozenset[str]:
-    """The names of those that run. Raises `CallFailed`."""
+    """The names of the running containers. Raises `CallFailed`."""
     return frozenset(name for name, row in rows(engine) if row.get("State") in RUNNING)
 
 
 def _name(row: Any) -> str | None:
-    """Its label's name, where that is its name too."""
+    """The job's name from the label, if it is also the container's name."""
     names = row.get("Names") if isinstance(row, Mapping) else None
     labels = row.get("Labels") if isinstance(row, Mapping) else None
     if not isinstance(names, list) or not isinstance(labels, Mapping):

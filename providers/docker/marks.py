@@ -1,10 +1,10 @@
-"""Marks beside a container: empty volumes that say what was asked of it. Docker itself keeps no such trace.
+"""Marks beside a container: empty volumes that record requests to start or stop it. Docker itself keeps no such record.
 
-    NAME.start    left before a start is sent: without it nobody has tried to start the container
-    NAME.stop     left before a stop is sent: an end by a signal was asked for
+    NAME.start    created before a start is sent: without it nobody has tried to start the container
+    NAME.stop     created before a stop is sent: an end by a signal was requested
 
-A label cannot be added to a container, and a file in it cannot be written where its root is read-only. A volume is made by one
-call that is safe to repeat, outlives a restart of the engine, and is removed with the container.
+A label cannot be added to an existing container, and a file cannot be written into one whose root is read-only. A volume is
+created by one call that is safe to repeat, survives a restart of the engine, and is removed with the container.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ MARK_LABEL = "push-dispatcher/mark"
 
 
 class Mark(StrEnum):
-    """What was asked of a container."""
+    """A request that was made of a container."""
 
     START = "start"
     STOP = "stop"
 
 
 def leave(engine: Engine, name: str, mark: Mark) -> datetime:
-    """Leave a mark; when it was first left. Raises `CallFailed`."""
+    """Leave a mark. Returns when it was first left. Raises `CallFailed`."""
     volume = {"Name": volume_name(name, mark), "Driver": "local", "Labels": {NAME_LABEL: name, MARK_LABEL: mark}}
     answer = engine.post("/volumes/create", volume)
     if answer.status != 201 or not _is_mark(answer.value, name, mark):
@@ -48,13 +48,13 @@ def is_left(engine: Engine, name: str, mark: Mark) -> bool:
 
 
 def remove(engine: Engine, name: str) -> bool:
-    """Remove every mark of a job; True when there is none (any more). Raises `CallFailed`."""
+    """Remove all marks of a job; True if none is left. Raises `CallFailed`."""
     answers = [engine.delete(f"/volumes/{volume_name(name, mark)}") for mark in Mark]
     return all(answer.status == 204 or (answer.status == 404 and name in answer.message) for answer in answers)
 
 
 def marked(engine: Engine) -> Iterator[tuple[str, datetime]]:
-    """The names of all jobs that have a mark, with when it was left. Raises `CallFailed`."""
+    """The names of all jobs with a mark, each with the time at which it was left. Raises `CallFailed`."""
     answer = engine.get("/volumes", filters={"label": [MARK_LABEL]})
     if answer.status != 200 or not isinstance(answer.value, Mapping) or "Volumes" not in answer.value:
         raise answer.unexpected("the engine's volumes cannot be listed")
@@ -65,7 +65,7 @@ def marked(engine: Engine) -> Iterator[tuple[str, datetime]]:
 
 
 def volume_name(name: str, mark: Mark) -> str:
-    """The volume that is the mark."""
+    """The name of the volume that is the mark."""
     return f"{name}.{mark}"
 
 

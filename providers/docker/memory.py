@@ -15,7 +15,7 @@ LEAST = 6 << 20
 
 
 def amount_of_bytes(value: Any, path: str) -> int:
-    """Bytes, from a number or a text with a unit (b, k, m, g). Raises `ConfigurationError`."""
+    """The number of bytes in a number or a text with a unit (b, k, m, g). Raises `ConfigurationError`."""
     match = None if isinstance(value, bool) else _AMOUNT.fullmatch(str(value).strip())
     if match is None:
         raise ConfigurationError(f"{path}: give bytes, or a text with a unit (b, k, m, g), as '512m'")

@@ -47,16 +47,16 @@ NEVER_COMES = (
     *("unauthorized", "denied", "no basic auth credentials", "authentication required", "incorrect username or password"),
     *("manifest unknown", "no matching manifest", "not found", "invalid reference"),
 )
-"""Words of a registry that no repeat changes."""
+"""Words of a registry's permanent refusals."""
 
 
 class DockerProvider:
     """Jobs as containers.
 
-    `docker_hosts` are the engines of the settings; `credentials` hold those of registries. `stop_seconds` lie between the
-    signal that asks a container to end and SIGKILL, `lookup_lag` is how long a call may be stuck in an engine and still take
-    effect, `memory` is how long containers that ended are safe from a prune, `pull_directory` is where pulls are noted,
-    `pull_seconds` is how long a submission waits for one, and `now` is the time (aware).
+    `docker_hosts` are the engines in the settings; `credentials` contain those of registries. `stop_seconds` is the time
+    between the signal that asks a container to end and SIGKILL, `lookup_lag` is how long a call may be stuck in an engine and
+    still take effect, `memory` is how long ended containers are safe from a prune, `pull_directory` holds the state of pulls,
+    `pull_seconds` is how long a submission waits for a pull, and `now` is the clock (aware times).
     """
 
     def __init__(
@@ -90,7 +90,7 @@ class DockerProvider:
 
     @property
     def limits(self) -> ProviderLimits:
-        """Docker has no quota; a container that ended keeps its name and its disk until it is discarded."""
+        """Docker has no quota; an ended container keeps its name and its disk space until it is discarded."""
         return self._limits
 
     def needs(self, configuration: Mapping[str, Any]) -> Needs:
@@ -98,7 +98,7 @@ class DockerProvider:
         return needs_of(configuration)
 
     def submit(self, job: Job) -> Outcome:
-        """Create the container and start it. Accepted means that its command runs, or ran."""
+        """Create the container and start it. Accepted means that its command runs or ran."""
         try:
             request = request_of(job)
             return self._submit(job.name, request, self._engine(request.docker_host))
@@ -112,7 +112,7 @@ class DockerProvider:
             return Unknown(cause=str(problem))
 
     def find(self, job: Job) -> Submission | None:
-        """The container of the name, once it was started. Raises `CallFailed` while somebody may be about to start it."""
+        """The container of the name, if it was started. Raises `CallFailed` while it may be about to start."""
         docker_host = docker_host_of(job.configuration)
         engine = self._asked(docker_host)
         container = inspected(engine, job.name)
@@ -125,7 +125,7 @@ class DockerProvider:
         return None
 
     def observe(self, submissions: Sequence[Submission]) -> Mapping[str, Observation]:
-        """One list of each engine, and a look at each container that does not run."""
+        """One list per engine, and a look at each container that does not run."""
         seen: dict[str, Observation] = {}
         for place, group in by_place(Place, submissions).items():
             try:
@@ -139,7 +139,7 @@ class DockerProvider:
         return seen
 
     def cancel(self, submission: Submission) -> None:
-        """Leave the mark, ask the container to end, and once `stop_seconds` have gone since the first time, kill it."""
+        """Leave the mark and ask the container to end; `stop_seconds` after the first request, kill it."""
         engine = self._engine_of(submission)
         container = inspected(engine, submission.name)
         if container is None or not container.is_live:
@@ -151,7 +151,7 @@ class DockerProvider:
             raise answer.unexpected(f"{submission.name}: could not be stopped")
 
     def discard(self, submissions: Sequence[Submission]) -> frozenset[str]:
-        """Remove the containers and their marks. One that runs is never removed: the engine refuses."""
+        """Remove the containers and their marks. A running container is never removed: the engine refuses."""
         gone: set[str] = set()
         for place, group in by_place(Place, submissions).items():
             try:
@@ -161,7 +161,7 @@ class DockerProvider:
         return frozenset(gone)
 
     def sweep(self, configuration: Mapping[str, Any], keep: frozenset[str]) -> tuple[str, ...]:
-        """Remove containers that ended, or were left unstarted, more than an hour ago."""
+        """Remove containers that ended, or were created but not started, more than an hour ago."""
         return swept(self._asked(docker_host_of(configuration)), keep, self._now())
 
     def strays(self, configuration: Mapping[str, Any], known_names: frozenset[str]) -> tuple[str, ...]:
@@ -170,7 +170,7 @@ class DockerProvider:
         return tuple(sorted(name for name in names if JOB_NAME.fullmatch(name) and name not in known_names))
 
     def logs(self, submission: Submission, tail: int = 100) -> str:
-        """The last lines that the container wrote; empty once it is removed. Raises `CallFailed`."""
+        """The last lines that the container wrote; empty after its removal. Raises `CallFailed`."""
         engine = self._engine_of(submission)
         container = inspected(engine, submission.name)
         if container is None or tail <= 0:
@@ -181,7 +181,7 @@ class DockerProvider:
         return text_of(answer.body, framed=not container.has_tty)
 
     def advice(self, configuration: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
-        """What endangers jobs on the engine where `configuration` puts them, each with what to do. Raises `CallFailed`."""
+        """The dangers to jobs on the engine that `configuration` names, each with its fix. Raises `CallFailed`."""
         engine = self._asked(docker_host_of(configuration))
         answer = engine.get("/info")
         if answer.status != 200 or not isinstance(answer.value, Mapping):
@@ -192,7 +192,7 @@ class DockerProvider:
         return ((text, 'set {"live-restore": true} in its daemon.json, unless runs may crash by that'),)
 
     def _asked(self, docker_host: str) -> Engine:
-        """The engine for a read. Raises `CallFailed` also where its entry is missing: nothing is known of any job then."""
+        """The engine for a read. Raises `CallFailed` even for a missing entry: then the state of every job is unknown."""
         try:
             return self._engine(docker_host)
         except HostLacks as problem:
@@ -230,11 +230,11 @@ class DockerProvider:
     def _submitted_after_pull(self, starting: Starting, request: Request) -> Outcome:
         try:
             return starting.submit(request.body, request.networks)
-        except ImageMissing as problem:  # pulled less than a minute ago, and removed since
+        except ImageMissing as problem:  # pulled less than a minute ago and removed since
             return Throttled(reason=f"waiting for the image {request.image}: {problem}", retry_after=60.0, hold=_image(request))
 
     def _pulled(self, engine: Engine, request: Request) -> Outcome | None:
-        """None when the image has come, or may be there already; else why the job waits, or why it never starts."""
+        """None if the image is pulled or may exist already; otherwise why the job waits or never starts."""
         pull = self._pulls.pull(engine.host, request.image, self._registries.credentials(request.registry_credentials))
         if not pull.ended:
             words = f"waiting for the image {request.image}: it is being pulled"
@@ -247,12 +247,12 @@ class DockerProvider:
 
 
 def _image(request: Request) -> Hold:
-    """The jobs that need the same image on the same engine."""
+    """The hold on jobs that need the same image on the same engine."""
     return Hold(place=(request.docker_host, request.image))
 
 
 def _looked_at(engine: Engine, submissions: Sequence[Submission]) -> dict[str, Observation]:
-    """Those that do not run, as far as the time lasts."""
+    """The observations of containers that do not run, as far as the time allows."""
     seen: dict[str, Observation] = {}
     for submission in submissions:
         if not engine.has_time:
@@ -273,7 +273,7 @@ def _observed(engine: Engine, submission: Submission) -> Observation:
 
 
 def _missing(engine: Engine, submission: Submission) -> Observation:
-    """Missing only from the engine that had it: another machine's default is another engine."""
+    """MISSING only if this is the engine that had the container: another machine's default is another engine."""
     home = submission.handle.get("engine")
     if home and engine.identity(afresh=True) != home:
         words = f"{engine.host.url} is another engine than the one that it was started on; name engines by docker_host"

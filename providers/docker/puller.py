@@ -1,8 +1,8 @@
-"""The program that pulls one image, and notes how that ended.
+"""The program that pulls one image and records the result.
 
     python -m providers.docker.puller PATH    < {"host": {...}, "image": "...", "credentials": {...} or null}
 
-Its lock is inherited, and let go by its end. Nothing of the credentials is written anywhere.
+It inherits its lock, and its end releases the lock. The credentials are never written anywhere.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from providers.docker.request import tag_of
 
 CONNECT_SECONDS = 10.0
 SILENT_SECONDS = 600.0
-"""Between two lines of progress; an engine that says nothing for longer is given up."""
+"""The most seconds between two lines of progress; after a longer silence the pull is given up."""
 
 
 def pull(engine: Engine, image: str, credentials: Mapping[str, str] | None) -> str:
-    """Pull an image; the engine's words when it could not."""
+    """Pull an image. Returns the engine's message if it failed."""
     repository, tag = tag_of(image)
     headers = {"X-Registry-Auth": registry_header(credentials or own_credentials(image))}
     answers = engine.stream(
@@ -42,12 +42,12 @@ def pull(engine: Engine, image: str, credentials: Mapping[str, str] | None) -> s
 
 
 def registry_header(credentials: Mapping[str, str] | None) -> str:
-    """As the API wants them: base64 of JSON, for this call alone."""
+    """The credentials in the API's form: base64 of JSON, for this call alone."""
     return base64.urlsafe_b64encode(json.dumps(credentials or {}).encode()).decode()
 
 
 def own_credentials(image: str) -> Mapping[str, str] | None:
-    """What `docker login` has left on this machine for the image's registry, as the Docker CLI finds it."""
+    """The credentials that `docker login` stored on this machine for the image's registry, read as the Docker CLI does."""
     from docker import auth  # noqa: PLC0415 - loads the SDK
     from docker.errors import DockerException  # noqa: PLC0415 - likewise
 
@@ -60,7 +60,7 @@ def own_credentials(image: str) -> Mapping[str, str] | None:
 
 
 def _error_in(line: bytes) -> str:
-    """An error that came after the download began stands in the stream, whose status was 200."""
+    """The error in a line of the stream: after a download has begun, errors come in a stream with status 200."""
     try:
         message = json.loads(line)
     except ValueError:
@@ -70,7 +70,7 @@ def _error_in(line: bytes) -> str:
 
 
 def main(path: str) -> int:
-    """Pull what standard input asks for."""
+    """Pull the image that standard input names."""
     work: dict[str, Any] = json.load(sys.stdin)
     try:
         error = pull(Connection(Host(**work["host"]), CONNECT_SECONDS).engine(), work["image"], work["credentials"])

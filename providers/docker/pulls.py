@@ -1,12 +1,12 @@
-"""Images are pulled by a process of their own: a pull dies with its client, and a tick cannot wait for a large one.
+"""Each image is pulled by its own process: a pull dies with its client, and a tick cannot wait for a large image.
 
-One directory of this machine has, for each engine and image,
+One directory on this machine contains, for each engine and image,
 
-    KEY.lock    held (flock) by the process that pulls, as long as it lives
+    KEY.lock    held (flock) by the pulling process while it lives
     KEY.json    how the last pull ended, and when
 
-so that however many ticks want an image, one process pulls it, and the next tick knows what came of it. The process is
-detached: it outlives the tick, but not a cloud function's instance. There, and where registries are out of reach, put the
+so that one process pulls an image however many ticks need it, and the next tick reads the result. The process is detached: it
+outlives the tick, but not a cloud function's instance. On cloud functions, and where registries are out of reach, put the
 images on the engine beforehand.
 """
 
@@ -29,28 +29,30 @@ from providers.base import CallFailed
 from providers.docker.hosts import Host
 
 FRESH_SECONDS = 60.0
-"""For how long the end of a pull counts: a hundred runs of one image ask its registry once a minute, not a hundred times."""
+"""How long the result of a pull is valid: a hundred runs of one image ask its registry once a minute, not a hundred times."""
 
 POLL_SECONDS = 0.05
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pull:
-    """The state of the pull of one image. Until `ended` it is under way; `error` is empty when the image has come."""
+    """The state of one image's pull. It is in progress until `ended`; `error` is empty if it succeeded."""
 
     ended: bool
     error: str = ""
 
 
 class Pulls:
-    """The pulls that this machine makes. `patience` is how many seconds a caller waits for the end of one."""
+    """The pulls of this machine. `patience` is how many seconds a caller waits for the end of a pull."""
 
     def __init__(self, directory: Path | None = None, *, patience: float) -> None:
         self._directory = directory or Path(tempfile.gettempdir()) / f"push-dispatcher-pulls-{os.getuid()}"
         self._patience = patience
 
     def pull(self, host: Host, image: str, credentials: Mapping[str, str] | None) -> Pull:
-        """See to it that the image is pulled, and say how far that is. Raises `CallFailed` when no process can be started."""
+        """Start the image's pull unless it is in progress or recently done, wait for it, and return its state. Raises
+        `CallFailed` if no process can be started.
+        """
         path = self._directory / hashlib.sha256(f"{host.url} {image}".encode()).hexdigest()
         try:
             self._make_directory()
@@ -77,7 +79,7 @@ class Pulls:
         return Pull(ended=False)
 
     def _make_directory(self) -> None:
-        """For its owner alone: it may be a folder that everybody can write to."""
+        """Make the directory, readable by its owner alone: its parent may be writable by everybody."""
         self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         status = self._directory.lstat()
         if (
@@ -90,14 +92,14 @@ class Pulls:
 
 
 def write_end(path: Path, error: str) -> None:
-    """Note how a pull ended, whole or not at all."""
+    """Record atomically how a pull ended."""
     partial = path.with_suffix(f".{os.getpid()}")
     partial.write_text(json.dumps({"at": time.time(), "error": error}), encoding="utf-8")
     partial.replace(path.with_suffix(".json"))
 
 
 def _end(path: Path) -> Pull | None:
-    """How the last pull ended, if that is not long ago."""
+    """The result of the last pull, if it is recent."""
     try:
         end: Any = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
         if not 0 <= time.time() - end["at"] < FRESH_SECONDS:
@@ -118,7 +120,7 @@ def _locked(path: Path) -> int | None:
 
 
 def _start(path: Path, lock: int, work: Mapping[str, Any]) -> None:
-    """Start the process, which inherits the lock. The credentials go through its input: nobody else reads that."""
+    """Start the process, which inherits the lock. The credentials go through its standard input, which nobody else can read."""
     puller = subprocess.Popen(  # noqa: S603 - our own program
         [sys.executable, "-m", "providers.docker.puller", str(path)],
         stdin=subprocess.PIPE,
@@ -133,12 +135,12 @@ def _start(path: Path, lock: int, work: Mapping[str, Any]) -> None:
             puller.stdin.write(json.dumps(work).encode())
             puller.stdin.close()
     except BrokenPipeError:
-        pass  # it has ended; that shows in the lock
+        pass  # it has ended; the lock shows that
     _reap(puller)
 
 
 def _reap(puller: subprocess.Popen[bytes]) -> None:
-    """Nobody else would, in a process that lives for long."""
+    """Reap the process: in a long-lived parent nobody else would."""
     from threading import Thread  # noqa: PLC0415 - only a pull needs it
 
     Thread(target=puller.wait, name="docker-pull", daemon=True).start()

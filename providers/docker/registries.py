@@ -1,4 +1,4 @@
-"""Whose name images are pulled in: entries of the dispatcher's credentials, which name a password and hold none."""
+"""The credentials for pulling images: entries of the dispatcher's credentials, which name a password and never hold one."""
 
 from __future__ import annotations
 
@@ -17,7 +17,9 @@ class Registries:
         self._entries, self._environment = entries, environment
 
     def credentials(self, name: str | None) -> dict[str, str] | None:
-        """What the engine hands to the registry; None for no name. Raises `HostLacks`, and repeats no name: it may be a key."""
+        """The credentials that the engine sends to the registry; None without a name. Raises `HostLacks`, which repeats no
+        name: it may be a key.
+        """
         if name is None:
             return None
         entry = self._entries.get(name)

@@ -1,4 +1,4 @@
-"""A rendered configuration becomes the body of a create call, and what goes with it. No call is made here."""
+"""A rendered configuration becomes the body of a create call, plus what the later calls need. No call is made here."""
 
 from __future__ import annotations
 
@@ -16,32 +16,32 @@ from providers.remarks import reason_of, start_timeout_faults, unknown_keys
 from providers.values import command, kind, name_of, named_texts, optional_text
 
 NAME_LABEL = "push-dispatcher/name"
-"""On every container and volume of ours: the name of the job, and how they are found."""
+"""The label on all our containers and volumes: it holds the job's name, and look-ups use it."""
 
 READ = frozenset(
     {"name", "command", "env", "labels", "image", "registry_credentials", "image_pull_policy", "networks", "network_mode"}
     | {"auto_remove", "volumes", "stream_output", "container_wait_timeout", "mem_limit", "memswap_limit", "privileged"}
     | {"container_create_kwargs", "docker_host", "task_start_timeout_seconds"}
 )
-"""The keys of a job configuration that mean something here; the last is the dispatcher's, which reads it for every type."""
+"""The keys of a job configuration that are read here; the dispatcher itself reads the last one, for every type."""
 
 _VOLUME_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]+")
 _REFERENCE = re.compile(r"[a-z0-9][\w.:/@-]*", re.ASCII)
 
 
 class PullPolicy(StrEnum):
-    """When an image is pulled, in Prefect's words."""
+    """When to pull an image, in Prefect's words."""
 
     ALWAYS = "Always"
     IF_NOT_PRESENT = "IfNotPresent"
     IF_POSSIBLE = "IfPossible"
-    """Pulled where the registry can be reached, else what the engine has."""
+    """Pull if the registry can be reached, otherwise use the engine's image."""
     NEVER = "Never"
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """An engine, by its entry in the settings; empty for the one that the Docker CLI would use."""
+    """An engine, by its entry in the settings; an empty name is the engine that the Docker CLI would use."""
 
     docker_host: str
 
@@ -57,7 +57,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """What the engine is asked for, checked."""
+    """A checked request to the engine."""
 
     docker_host: str
     """The entry of the settings that names the engine; empty for the one that the Docker CLI would use."""
@@ -65,7 +65,7 @@ class Request:
     pull_policy: PullPolicy
     registry_credentials: str | None
     networks: tuple[str, ...]
-    """Those that a container is connected to after the first, which is in its body."""
+    """The networks after the first one, which is in the body."""
     body: Mapping[str, Any]
 
 
@@ -75,7 +75,7 @@ def docker_host_of(configuration: Mapping[str, Any]) -> str:
 
 
 def image_of(configuration: Mapping[str, Any]) -> str:
-    """The image. Raises `ConfigurationError` when there is none: no image of ours or of Prefect's stands in for it."""
+    """The image. Raises `ConfigurationError` if there is none: no default image is assumed."""
     image = optional_text(configuration.get("image"), "image")
     if not image:
         raise ConfigurationError("image: a container needs one; give the job variable `image`")
@@ -102,12 +102,12 @@ def request_of(job: Job) -> Request:
 
 
 def own_faults(configuration: Mapping[str, Any]) -> list[Finding]:
-    """What is wrong with a configuration's own keys."""
+    """The faults in a configuration's own keys."""
     return [*unknown_keys(configuration, READ), *start_timeout_faults(configuration)]
 
 
 def pull_policy(value: Any, image: str) -> PullPolicy:
-    """The policy; without one, as Prefect has it: a tag that moves (`latest`, or none) is always pulled."""
+    """The policy. Prefect's default: an image with the tag `latest` or without a tag is always pulled."""
     if value in (None, ""):
         return PullPolicy.ALWAYS if tag_of(image)[1] == "latest" else PullPolicy.IF_NOT_PRESENT
     if value not in tuple(PullPolicy):
@@ -116,7 +116,7 @@ def pull_policy(value: Any, image: str) -> PullPolicy:
 
 
 def tag_of(image: str) -> tuple[str, str]:
-    """Repository and tag; the tag is empty where a digest says which image it is."""
+    """Repository and tag; the tag is empty if a digest names the image."""
     if "@" in image:
         return image, ""
     repository, colon, tag = image.rpartition(":")
@@ -152,7 +152,7 @@ def _environment(value: Any) -> dict[str, str]:
 
 
 def _host_fields(configuration: Mapping[str, Any], network: tuple[str, ...]) -> dict[str, Any]:
-    """The host configuration of the variables; `AutoRemove` and `RestartPolicy` are ours whatever a template says."""
+    """The host configuration from the variables; `AutoRemove` and `RestartPolicy` are always ours."""
     fields: dict[str, Any] = {"AutoRemove": False, "RestartPolicy": {"Name": "no"}}
     mode = name_of(configuration.get("network_mode"), "network_mode")
     if mode and network:
@@ -209,7 +209,7 @@ def _anonymous_volumes(value: Any) -> dict[str, Any]:
 
 
 def _no_nul(value: Any, path: str) -> None:
-    """A process can be given no NUL, and the engine would cut a text there or fail late."""
+    """Refuse NUL characters: a process cannot receive them, and the engine would cut the text or fail late."""
     if isinstance(value, Mapping):
         for key, item in value.items():
             _no_nul(key, path or str(key))

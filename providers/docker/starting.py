@@ -1,13 +1,13 @@
-"""Create and start, once.
+"""Create and start a container, once.
 
-    create  201  it is ours alone: start it, by its id
-            409  its name is taken: it was started, cannot be started, is being started, or was left by somebody who died
-            404  the image is not there
-    mark         before a start is sent, so that a container without the mark is known to have been started by nobody
+    create  201  it is ours alone: start it by its id
+            409  its name is taken: it was started, cannot be started, is being started, or was left by a dead process
+            404  the image is missing
+    mark         left before a start is sent, so a container without the mark was certainly started by nobody
     start   204  it runs
-            404  somebody has taken it for one left behind, and has removed it; he starts the next
+            404  another process took it for an abandoned one and removed it; that process starts the next
 
-A container that ended would run again if it were started, so nothing but the answer 201 gives the right to start one.
+Starting an ended container would run it again, so only the answer 201 gives the right to start one.
 """
 
 from __future__ import annotations
@@ -26,11 +26,13 @@ from providers.docker.states import Container
 
 SCARCE = ("no space left", "cannot allocate memory", "resource temporarily unavailable", "too many open files")
 BUSY = ("port is already allocated", "address already in use", "device or resource busy")
-"""Words of refusals that may pass: of the engine's host, and of this job alone. Every other is for good."""
+"""Words of temporary refusals: those of the engine's host, and those of this job alone. All others are permanent."""
 
 
 EVENT_SECONDS = 5
-"""How long after a container's time of creation a busy engine may report it. The engine answers when that time has come."""
+"""How long after a container's creation a busy engine may report its events. The read of the events ends when that time has
+passed.
+"""
 
 MAY_HAVE_RUN = (
     "the engine was restarted while it started the container: whether the command has run is not known, "
@@ -39,11 +41,11 @@ MAY_HAVE_RUN = (
 
 
 class ImageMissing(Exception):
-    """The engine does not have the image; nothing was created."""
+    """The engine lacks the image; nothing was created."""
 
 
 class Starting:
-    """The submission of one job to one engine. A container that is unstarted for `lag` was left behind."""
+    """The submission of one job to one engine. A container that stays unstarted for `lag` was left behind."""
 
     def __init__(self, engine: Engine, name: str, *, docker_host: str, lag: timedelta, now: Callable[[], datetime]) -> None:
         self._engine, self._name, self._docker_host, self._lag, self._now = engine, name, docker_host, lag, now
@@ -64,7 +66,7 @@ class Starting:
         return self._connect(identity, networks) or self._start(identity)
 
     def existing(self) -> Outcome | None:
-        """What a container under the name makes of a submission; None when there is none (any more)."""
+        """The outcome that an existing container under the name implies; None if there is none (any more)."""
         return self._adopted()
 
     def _submission(self, identity: str) -> Submission:
@@ -90,9 +92,9 @@ class Starting:
         return self._removed(container.id)
 
     def _may_have_run(self, container: Container) -> bool:
-        """True when a start was sent, and the engine was restarted since: it may have run the command and forgotten it.
+        """True if a start was sent and the engine was restarted since: it may have run the command and forgotten it.
 
-        A restart forgets all events, and so does a long time. Without a mark nobody has sent a start.
+        Events are lost in a restart, and also after a long time. Without a mark nobody has sent a start.
         """
         if not marks.is_left(self._engine, self._name, Mark.START) or container.created_at is None:
             return False
@@ -105,18 +107,18 @@ class Starting:
         return container.id.encode() not in answer.body
 
     def is_left_behind(self, container: Container) -> bool:
-        """True when whoever created it can no longer be about to start it."""
+        """True when its creator can no longer be about to start it."""
         return container.created_at is not None and self._now() - container.created_at > self._lag
 
     def _removed(self, identity: str) -> Outcome | None:
-        """Remove one that was left behind, by its id. A running one is not removed: the engine refuses."""
+        """Remove an abandoned container by its id. A running one is not removed: the engine refuses."""
         answer = self._engine.delete(container_path(identity), v=True)
         if answer.status in (204, 404):
             return None
         return Unknown(cause=f"a container that was left behind could not be removed: {answer.message}")
 
     def _connect(self, identity: str, networks: Sequence[str]) -> Outcome | None:
-        """Connect to more networks than the first; what is refused is a refusal of the job, and nothing has run."""
+        """Connect to the networks after the first. A refusal here rejects the job; nothing has run."""
         for network in networks:
             answer = self._engine.post(f"/networks/{quote(network, safe='')}/connect", {"Container": identity})
             if answer.status != 200:
@@ -144,13 +146,15 @@ class Starting:
         )
 
     def _never_started(self, container: Container) -> Outcome:
-        """The engine says that it tried and failed: the status of its answer (400, 404, 500) proves nothing."""
+        """The outcome of a start that the engine reports as failed. The status of its answer (400, 404, 500) alone proves
+        nothing.
+        """
         self._removed(container.id)
         marks.remove(self._engine, self._name)
         return self._verdict(container.error)
 
     def _verdict(self, words: str) -> Outcome:
-        """What a start that failed says of later ones."""
+        """What a failed start implies for later ones."""
         lowered = words.lower()
         if any(word in lowered for word in SCARCE):
             return Throttled(reason=words, hold=Hold(place=(self._docker_host,), freed_by_end=True))

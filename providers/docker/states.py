@@ -1,4 +1,4 @@
-"""What an inspection says of a container becomes an observation."""
+"""An inspection of a container becomes an observation."""
 
 from __future__ import annotations
 
@@ -19,13 +19,15 @@ UNUSUAL = {
     127: ": as a rule a command that is not in the image; see the log",
     255: ": its own, or Docker's for a container that was gone when the engine came back",
 }
-"""What the program may not have meant. Docker's init process, like a shell, says 126 or 127 where it cannot run the command."""
+"""Exit codes that the program may not have chosen: Docker's init process, like a shell, exits with 126 or 127 if it cannot run
+the command.
+"""
 
 _MOMENT = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?(Z|[+-]\d\d:\d\d)")
 
 
 class Container:
-    """One container as an inspection shows it. Raises `CallFailed` for an answer that shows none, or another."""
+    """One inspected container. Raises `CallFailed` for an answer about no container or another one."""
 
     def __init__(self, answer: Any, name: str) -> None:
         state = answer.get("State") if isinstance(answer, Mapping) else None
@@ -42,18 +44,18 @@ class Container:
 
     @property
     def is_ours(self) -> bool:
-        """True when a dispatcher made it for the job of this name."""
+        """True if a dispatcher created it for the job of this name."""
         labels = self._configuration.get("Labels")
         return isinstance(labels, Mapping) and labels.get(NAME_LABEL) == self.name
 
     @property
     def was_started(self) -> bool:
-        """True once its command ran; Docker notes a start before it answers."""
+        """True once its command ran; Docker records a start before it answers."""
         return self.started_at is not None or self.status != "created"
 
     @property
     def start_failed(self) -> bool:
-        """True when the engine tried to start it and could not: nothing ever ran."""
+        """True if the engine tried to start it and failed: nothing ever ran."""
         return not self.was_started and bool(self.error)
 
     @property
@@ -68,12 +70,12 @@ class Container:
 
     @property
     def has_tty(self) -> bool:
-        """True when its log has no frames."""
+        """True if its log has no frames."""
         return self._configuration.get("Tty") is True
 
     @property
     def exit_code(self) -> int:
-        """The exit code. Raises `CallFailed` when the answer holds none."""
+        """The exit code. Raises `CallFailed` if the answer contains none."""
         code = self._state.get("ExitCode")
         if isinstance(code, bool) or not isinstance(code, int):
             raise CallFailed(f"{self.name}: the engine's answer holds no exit code")
@@ -81,23 +83,25 @@ class Container:
 
     @property
     def ended_at(self) -> datetime | None:
-        """When it ended, never before it started: Docker's times of a very short job can be a few ms the wrong way round."""
+        """When it ended, but never before its start: Docker's times of a very short job can be in the wrong order by a
+        few ms.
+        """
         ended = moment(self._state.get("FinishedAt"), "FinishedAt")
         return max(ended, self.started_at) if ended and self.started_at else ended
 
     @property
     def ran_out_of_memory(self) -> bool:
-        """True when the kernel killed one of its processes for the memory limit; it may have gone on."""
+        """True if the kernel killed one of its processes for the memory limit; the container may have continued."""
         return self._state.get("OOMKilled") is True
 
     @property
     def may_have_been_stopped(self) -> bool:
-        """True when its end looks like that of a stopped one; only the mark of a cancel proves a stop."""
+        """True if it ended like a stopped container; only the mark of a cancel proves a stop."""
         return self.status in ENDED and bool(signal_in(self.exit_code)) and not self.ran_out_of_memory
 
 
 def observation_of(container: Container, *, stopped: bool) -> Observation:
-    """What is seen of a container; `stopped` says that somebody asked the dispatcher for its end."""
+    """The observation of a container; `stopped`: somebody asked the dispatcher for its end."""
     if container.is_live:
         return Observation(state=JobState.RUNNING, started_at=container.started_at)
     if container.start_failed:
@@ -133,7 +137,7 @@ def _end(container: Container, *, stopped: bool) -> tuple[JobState, str]:
 
 
 def moment(value: Any, field: str) -> datetime | None:
-    """A time as Docker writes it; None for its zero. Raises `CallFailed` for something else."""
+    """A time in Docker's form; None for its zero time. Raises `CallFailed` for any other value."""
     match = _MOMENT.fullmatch(value) if isinstance(value, str) else None
     if match is None:
         raise CallFailed(f"{field}: the engine's answer holds no time")
