@@ -1,4 +1,4 @@
-"""What the answers of AWS say, provided that they are about what was asked for. All of it raises `Garbled` otherwise."""
+"""Reads the answers of AWS. Every function raises `Garbled` for an answer that is not about the requested object."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from providers.ecs.place import Place, parse_task_arn
 
 
 def started_task(answer: Mapping[str, Any], name: str) -> tuple[str, str | None] | None:
-    """The ARNs of the task that RunTask started as `name`, and of its cluster; None when it started none.
+    """The ARNs of the task that RunTask started as `name` and of its cluster; None if it started none.
 
-    A repeat shows of a task that has stopped little more than its ARN.
+    The answer to a repeat shows little more than the ARN of a stopped task.
     """
     tasks = objects_of(answer, "tasks")
     if not tasks:
@@ -23,12 +23,12 @@ def started_task(answer: Mapping[str, Any], name: str) -> tuple[str, str | None]
 
 
 def failures_of(answer: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
-    """Why RunTask started none."""
+    """Why RunTask started no task."""
     return objects_of(answer, "failures")
 
 
 def check_stopped(answer: Mapping[str, Any], arn: str) -> None:
-    """That StopTask was about the task `arn`."""
+    """Check that StopTask's answer is about the task `arn`."""
     if task_arn(member(answer, "task", dict)) != arn:
         raise Garbled("the answer is about another task")
 
@@ -42,7 +42,7 @@ def task_arn(task: Mapping[str, Any]) -> str:
 
 
 def task_arns(answer: Mapping[str, Any], place: Place) -> list[str]:
-    """What ListTasks lists, all of it in the region that was asked."""
+    """The ARNs in an answer of ListTasks, all in the requested region."""
     arns: list[Any] = member(answer, "taskArns", list)
     for arn in arns:
         task = parse_task_arn(arn) if isinstance(arn, str) else None
@@ -52,7 +52,7 @@ def task_arns(answer: Mapping[str, Any], place: Place) -> list[str]:
 
 
 def definition_in(answer: Mapping[str, Any], identifier: str) -> Mapping[str, Any]:
-    """The definition in an answer, which must be the one that was asked for by its family, revision or ARN."""
+    """The definition in an answer. It must be the requested one, by its family, revision or ARN."""
     definition: Mapping[str, Any] = member(answer, "taskDefinition", dict)
     arn = member(definition, "taskDefinitionArn", str)
     name, expected = arn.rpartition("/")[2], identifier.rpartition("/")[2]
@@ -65,11 +65,11 @@ Item = TypeVar("Item")
 
 
 class Garbled(CallFailed):
-    """An answer that is none: of an unexpected shape, or about something else than was asked for."""
+    """An unusable answer: it has an unexpected shape, or is about another object than the requested one."""
 
 
 def member(answer: Any, name: str, kind: type[Item]) -> Item:
-    """A member of an answer. Raises `Garbled` when it is missing or of another type."""
+    """A member of an answer. Raises `Garbled` if it is missing or has another type."""
     value = answer.get(name) if isinstance(answer, Mapping) else None
     if not isinstance(value, kind) or isinstance(value, bool) is not (kind is bool):
         raise Garbled(f"the answer holds no {name} of the kind that AWS sends")
@@ -77,14 +77,14 @@ def member(answer: Any, name: str, kind: type[Item]) -> Item:
 
 
 def optional(answer: Any, name: str, kind: type[Item]) -> Item | None:
-    """The same for a member that need not be there."""
+    """An optional member of an answer. Raises `Garbled` if it has another type."""
     if isinstance(answer, Mapping) and answer.get(name) is None:
         return None
     return member(answer, name, kind)
 
 
 def objects_of(answer: Any, name: str) -> Sequence[Mapping[str, Any]]:
-    """A member that is a list of objects; one that is not there is an empty list."""
+    """A member that is a list of objects; a missing one is an empty list."""
     return [_object(item, name) for item in optional(answer, name, list) or ()]
 
 

@@ -1,4 +1,4 @@
-"""What the runs of one deployment share (task definition, launch, network), computed once for all of them; pure."""
+"""The shared parts of a deployment's runs (task definition, launch, network), computed once for all of them; pure."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from providers.remarks import Notes
 from providers.values import mapping
 
 _OF_THE_RUN = frozenset({"name", "command", "env", "labels"})
-"""Keys of a configuration that belong to the run alone; in `task_run_request` they stand as `tags` and `containerOverrides`."""
+"""Keys of a configuration that belong to a single run; `task_run_request` has them as `tags` and `containerOverrides`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Blueprint:
-    """What a request is built on, except what is the run's own."""
+    """The basis of a request, without the parts of a single run."""
 
     facts: Facts
     launch: Launch
@@ -28,7 +28,7 @@ class Blueprint:
 
 
 def blueprint_of(configuration: Mapping[str, Any], region: str) -> tuple[Mapping[str, Any], Blueprint]:
-    """For a configuration that brings its own definition: that, as parameters of RegisterTaskDefinition, comes first.
+    """The parameters of RegisterTaskDefinition and the blueprint, for a configuration with its own definition.
 
     Raises `ConfigurationError` naming every field at fault.
     """
@@ -36,19 +36,21 @@ def blueprint_of(configuration: Mapping[str, Any], region: str) -> tuple[Mapping
 
 
 def blueprint_for_existing(facts: Facts, configuration: Mapping[str, Any]) -> Blueprint:
-    """For a configuration that names an existing definition. Raises `ConfigurationError` naming the field at fault."""
+    """The blueprint for a configuration that names an existing definition. Raises `ConfigurationError` naming the field at
+    fault.
+    """
     request = mapping(configuration.get("task_run_request"), "task_run_request")
     launch = launch_of(request, facts.compatibilities)
     return Blueprint(facts=facts, launch=launch, network=network_of(configuration, facts.network_mode, launch))
 
 
 def check_existing(configuration: Mapping[str, Any]) -> None:
-    """Raise `ConfigurationError` for what cannot stand beside an existing definition, before that is looked up."""
+    """Raise `ConfigurationError` for settings that conflict with an existing definition, before that is looked up."""
     _check_existing(_shared(configuration))
 
 
 def note_shared(configuration: Mapping[str, Any], notes: Notes) -> None:
-    """Note what the keys of a configuration say before anything is made of them."""
+    """Note the remarks on a configuration's keys before its values are used."""
     note_keys(configuration, notes)
     note_network(configuration, notes)
     if given_definition(configuration):
@@ -56,7 +58,7 @@ def note_shared(configuration: Mapping[str, Any], notes: Notes) -> None:
 
 
 def draft(configuration: Mapping[str, Any], region: str, notes: Notes) -> tuple[Mapping[str, Any], Blueprint]:
-    """The same as `blueprint_of`, with faults noted in `notes`. Raises only where nothing further can be derived."""
+    """Like `blueprint_of`, but faults are noted in `notes`. Raises only if nothing further can be derived."""
     launch = launch_of(
         mapping(configuration.get("task_run_request"), "task_run_request"), template_compatibilities(configuration)
     )
@@ -67,7 +69,7 @@ def draft(configuration: Mapping[str, Any], region: str, notes: Notes) -> tuple[
 
 
 def _shared(configuration: Mapping[str, Any]) -> str:
-    """What the runs of a deployment share, as JSON, in which 1 and true are not equal."""
+    """The shared parts of a deployment's runs as JSON, in which 1 and true differ."""
     request = mapping(configuration.get("task_run_request"), "task_run_request")
     overrides = mapping(request.get("overrides"), "task_run_request.overrides")
     shared = {

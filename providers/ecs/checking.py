@@ -1,4 +1,4 @@
-"""The check of a rendered job configuration: what `submit` refuses, in the words in which it would, without a call."""
+"""The check of a rendered job configuration: it reports what `submit` would refuse, in the same words, without a call."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from providers.remarks import Notes
 from providers.values import mapping, name_of
 
 NAME = "r0123456789abcdef0123456789abcdef-1"
-"""A name as long as those of jobs: it counts in the size of a request."""
+"""A name of a job's length: it counts in the size of a request."""
 NOTHING: Mapping[str, str] = {}
 UNCHECKED = (
     "names and types inside task_definition and task_run_request: botocore, which knows them, is not installed"
@@ -25,7 +25,9 @@ UNCHECKED = (
 
 
 def check(configuration: Mapping[str, Any]) -> Checked:
-    """Faults are what `EcsProvider.submit` rejects; what only AWS knows (roles, subnets, definitions) is not looked up."""
+    """Check a configuration. Faults are what `EcsProvider.submit` rejects; roles, subnets and definitions are not looked up in
+    AWS.
+    """
     notes = Notes()
     try:
         _note_all(configuration, notes)
@@ -39,7 +41,7 @@ def check(configuration: Mapping[str, Any]) -> Checked:
 
 
 def check_environment(configuration: Mapping[str, Any], environment: Mapping[str, str]) -> tuple[Finding, ...]:
-    """Why a job that `check` lets through has no room for these variables: overrides are bounded, names and values together."""
+    """Why a job that passes `check` has no room for these variables: the size of all overrides together is limited."""
     notes = Notes()
     blueprint = _blueprint(configuration, "us-east-1", Notes())
     notes.attempt(lambda: _note_request(configuration, blueprint, notes, environment))
@@ -47,7 +49,7 @@ def check_environment(configuration: Mapping[str, Any], environment: Mapping[str
 
 
 def misshapen(error: Exception) -> str:
-    """The words for a configuration of a shape that nobody foresaw."""
+    """The message for a configuration with an unforeseen shape."""
     return f"the job configuration has a shape that cannot be used: {type(error).__name__}: {error}"
 
 
@@ -62,7 +64,7 @@ def _note_all(configuration: Mapping[str, Any], notes: Notes) -> None:
 
 
 def _blueprint(configuration: Mapping[str, Any], region: str, notes: Notes) -> Blueprint:
-    """What a request is built on. Where it cannot be derived, the faults are noted and the least is assumed."""
+    """The basis of a request. If it cannot be derived, the faults are noted and a minimal one is assumed."""
     fresh = Notes()
     if notes.attempt(lambda: given_definition(configuration)):
         launch = fresh.attempt(lambda: launch_of(mapping(configuration.get("task_run_request"), "task_run_request"), ()))

@@ -1,6 +1,6 @@
-"""The SDK's clients: built once for each identity and region, without retries, with a timeout on everything.
+"""The SDK's clients: built once per identity and region, without retries, with a timeout on every call.
 
-The SDK is loaded when the first client is wanted: botocore alone, which boto3 brings along.
+The first client loads the SDK; only botocore is used.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from providers.once import Once
 ENTRY_KEYS = frozenset({"role_arn", "external_id", "session_name", "region", "profile"})
 CONNECT_SHARE = 0.2
 READ_SHARE = 0.6
-"""How much of the time that a submission may take one call may spend on connecting, and on waiting for the answer."""
+"""The shares of a submission's time that one call may spend on connecting and on waiting for the answer."""
 
 
 class Clients:
@@ -28,7 +28,7 @@ class Clients:
 
     `credentials` maps names to entries: `role_arn` (assumed, and again before it expires) with `external_id`
     and `session_name`; `profile`; `region`. Without a name the host's own identity is used.
-    Entries are for all providers together, so each is checked when it is first named, and not before.
+    All providers share the entries, so an entry is checked only when it is first used.
     """
 
     def __init__(
@@ -54,15 +54,15 @@ class Clients:
         self._seconds = call_timeout * (CONNECT_SHARE + READ_SHARE)
 
     def located(self, place: Place) -> Place:
-        """`place` with the region that its calls will go to.
+        """`place` with the region of its calls.
 
-        Raises `ConfigurationError` for credentials that are unknown or not AWS's, and `AwsFailure` without a region.
+        Raises `ConfigurationError` for credentials that are unknown or not for AWS, and `AwsFailure` without a region.
         """
         region = place.region or self._entry(place.credentials).get("region") or self._region
         return Place(credentials=place.credentials, region=region or self._region_of(place.credentials), cluster=place.cluster)
 
     def sign_in(self, place: Place) -> None:
-        """Have credentials at hand, so that a failure to get them is not taken for one of the call that they are for.
+        """Get credentials before a call, so that a failure to get them is not mistaken for a failure of that call.
 
         Raises `AwsFailure`, `NoAnswerInTime` and `Garbled`.
         """
@@ -74,7 +74,7 @@ class Clients:
         sdk.bounded(self._seconds, "credentials", lambda: sdk.fresh_credentials(session))
 
     def client(self, service: str, place: Place) -> AwsService:
-        """The client of `service` for calls to a located place; each ends within what one call of a submission may take."""
+        """The client of `service` for calls to a located place; each call ends within the time of one call of a submission."""
         key = (service, place.credentials, place.region)
         return self._clients.get(key, lambda: self._build(service, place))
 
@@ -104,7 +104,7 @@ class Clients:
             self._without_sdk.add((place.credentials, place.region))
             return self._on_lambda(host)
         session, config = self._session(place.credentials), self._config()
-        with self._building:  # a session must not build two clients at a time
+        with self._building:  # a session must not build two clients concurrently
             client = _sdk().translated(
                 service,
                 lambda: session.create_client(
@@ -118,7 +118,7 @@ class Clients:
         return plain
 
     def _lambda_host(self, service: str, place: Place) -> Any:
-        """Where the calls go that need no SDK; None where they need it (`on_lambda`)."""
+        """The host for calls without the SDK (`on_lambda`); None if they need the SDK."""
         if not self._is_on_lambda(place.credentials) or self._endpoint_url:
             return None
         return importlib.import_module("providers.on_lambda").lambda_host(os.environ, service, place.region)

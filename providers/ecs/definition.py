@@ -1,7 +1,7 @@
-"""The task definition of a rendered configuration, complete and named by its content; pure.
+"""The complete task definition of a rendered configuration, named by its content; pure.
 
-A definition is registered under a family whose name ends in a hash of its content, so that any later invocation finds it
-again without a memory of its own: an equal definition has an equal family, and another one never shares it.
+A definition's family name ends in a hash of its content, so any later invocation finds the definition without a memory of its
+own: equal definitions have the same family, and different ones never share it.
 """
 
 from __future__ import annotations
@@ -28,23 +28,23 @@ HASH_DIGITS = 12
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """What has to be known of a task definition to run it."""
+    """The properties of a task definition that are needed to run it."""
 
     containers: tuple[str, ...]
-    """Their names."""
+    """The containers' names."""
     secrets: tuple[frozenset[str], ...] = ()
-    """For each of them, the variables that it has as secrets."""
+    """For each container, its variables that are secrets."""
     cpu: Any = None
     memory: Any = None
-    """Of the task, as the definition has them; None where only containers have sizes."""
+    """The task's sizes in the definition; None if only containers have sizes."""
     network_mode: str | None = None
     compatibilities: tuple[str, ...] = ()
 
 
 def facts_of(definition: Mapping[str, Any]) -> Facts:
-    """The facts of a definition: of one that we make, or of one that ECS describes.
+    """The facts of a definition, ours or one that ECS describes.
 
-    Raises `Garbled` where they are not of the kind that ECS sends.
+    Raises `Garbled` if they do not have the types that ECS sends.
     """
     containers = objects_of(definition, "containerDefinitions")
     compatibilities = optional(definition, "requiresCompatibilities", list) or []
@@ -63,13 +63,13 @@ def facts_of(definition: Mapping[str, Any]) -> Facts:
 
 
 def given_definition(configuration: Mapping[str, Any]) -> str | None:
-    """The existing definition that is to be used as it is (`task_definition_arn`), if any."""
+    """The existing definition to use unchanged (`task_definition_arn`), if any."""
     request = mapping(configuration.get("task_run_request"), "task_run_request")
     return name_of(request.get("taskDefinition") or configuration.get("task_definition_arn"), "task_definition_arn")
 
 
 def template_compatibilities(configuration: Mapping[str, Any]) -> tuple[str, ...]:
-    """`requiresCompatibilities` as the template words it."""
+    """`requiresCompatibilities` as written in the template."""
     definition = mapping(configuration.get("task_definition"), "task_definition")
     return tuple(sequence(definition.get("requiresCompatibilities"), "task_definition.requiresCompatibilities"))
 
@@ -83,7 +83,7 @@ def definition_of(configuration: Mapping[str, Any], launch: Launch, region: str)
 
 
 def drafted(configuration: Mapping[str, Any], launch: Launch, region: str, notes: Notes) -> dict[str, Any]:
-    """The same, with faults noted in `notes` instead of raised. Raises only for a definition of no usable shape."""
+    """Like `definition_of`, but faults are noted in `notes`. Raises only for a definition of an unusable shape."""
     definition: dict[str, Any] = pruned(mapping(configuration.get("task_definition"), "task_definition"))
     main = complete_containers(definition, name_of(configuration.get("container_name"), "container_name"))
     if role := execution_role(definition, configuration):
@@ -112,14 +112,14 @@ def _named(definition: Mapping[str, Any], name: str) -> Mapping[str, Any]:
 
 
 def family_of(definition: Mapping[str, Any]) -> str:
-    """The family that this content has for itself: the readable part, and the content's hash."""
+    """The family for this content: a readable part and the content's hash."""
     content = {key: value for key, value in definition.items() if key != "family"}
     digest = sha256(canonical(content).encode()).hexdigest()[:HASH_DIGITS]
     return f"{slug(definition.get('family') or DEFAULT_FAMILY)}-{digest}"
 
 
 def slug(name: str) -> str:
-    """`name` in the characters of a family, short enough for the hash to follow."""
+    """`name` in a family's characters, short enough to append the hash."""
     return re.sub(r"[^A-Za-z0-9_-]+", "-", name).strip("-")[: MAX_FAMILY - HASH_DIGITS - 1] or DEFAULT_FAMILY
 
 
@@ -141,7 +141,9 @@ def _set_network_mode(definition: dict[str, Any], configuration: Mapping[str, An
 
 
 def _set_sizes(definition: dict[str, Any], main: dict[str, Any], launch: Launch) -> None:
-    """Fargate needs sizes of the task; elsewhere the container has them, unless several share those of the task."""
+    """Set the sizes. Fargate needs them on the task; elsewhere the container gets them, unless several containers share the
+    task's.
+    """
     if launch.fargate or launch.cluster_default:
         definition.setdefault("cpu", DEFAULT_CPU)
         definition.setdefault("memory", DEFAULT_MEMORY)
@@ -162,12 +164,12 @@ def _size(value: Any, read: Callable[[Any], float | None], path: str) -> int:
 
 
 DEFAULT_CONTAINER = "prefect"
-"""Prefect's name for the container that does the work; templates made for it rely on the name."""
+"""Prefect's name for the main container; Prefect's templates rely on it."""
 _COMMANDS = frozenset({"command", "entryPoint"})
 
 
 def complete_containers(definition: dict[str, Any], name: str | None) -> dict[str, Any]:
-    """Tidy the definition's containers in place, and give back the one that does the work."""
+    """Tidy the definition's containers in place, and return the main container."""
     path = "task_definition.containerDefinitions"
     containers = objects(definition.get("containerDefinitions"), path)
     definition["containerDefinitions"] = [tidy_container(item, f"{path}[{index}]") for index, item in enumerate(containers)]
@@ -175,16 +177,16 @@ def complete_containers(definition: dict[str, Any], name: str | None) -> dict[st
 
 
 def main_container(names: Sequence[str], name: str | None) -> str:
-    """The name of the container that does the work: the one asked for, else `prefect`, else the first."""
+    """The name of the main container: the requested one, else `prefect`, else the first."""
     if name and name not in names:
         raise ConfigurationError(f"container_name: {name!r} is not in the task definition, which has {', '.join(names)}")
     return name or (DEFAULT_CONTAINER if DEFAULT_CONTAINER in names else names[0])
 
 
 def tidy_container(container: Mapping[str, Any], path: str) -> dict[str, Any]:
-    """A container (or an override of one) with lists where people write objects or text, and nothing empty.
+    """A container (or an override) with lists in place of objects and texts, and without empty values.
 
-    Where a name is given plainly and as a secret, the secret stays.
+    If a name has a plain value and a secret, the secret stays.
     """
     tidy: dict[str, Any] = pruned(container)
     for key in tidy.keys() & _COMMANDS:
@@ -196,14 +198,14 @@ def tidy_container(container: Mapping[str, Any], path: str) -> dict[str, Any]:
 
 
 def without_plain(container: dict[str, Any], secrets: Collection[str]) -> dict[str, Any]:
-    """The container without plain variables of these names; ECS takes a name once only."""
+    """The container without plain variables of these names; ECS accepts a name only once."""
     if secrets and "environment" in container:
         container["environment"] = [item for item in container["environment"] if item["name"] not in secrets]
     return {key: value for key, value in container.items() if value or key not in ("environment", "secrets")}
 
 
 def _main(containers: list[dict[str, Any]], chosen: str | None) -> dict[str, Any]:
-    """The main container among `containers`: one without a name is given it; where there is none at all, one is added."""
+    """The main container among `containers`: an unnamed container gets the name; if there is no container, one is added."""
     if not containers:
         containers.append({})
     names = [container["name"] for container in containers if "name" in container]
@@ -220,17 +222,17 @@ PREFECT_VARIABLES = {
     "PREFECT_API_KEY": "prefect_api_key_secret_arn",
     "PREFECT_API_AUTH_STRING": "prefect_api_auth_string_secret_arn",
 }
-"""Two secrets that newer Prefect templates have variables of their own for."""
+"""Two secrets for which newer Prefect templates have their own variables."""
 
 
 def secrets_of(configuration: Mapping[str, Any]) -> dict[str, str]:
-    """Names of environment variables, and the ARNs that their values are read from."""
+    """Environment variables by name, with the ARNs from which their values are read."""
     prefect = {name: configuration.get(variable) for name, variable in PREFECT_VARIABLES.items()}
     return pairs(prefect, "secrets") | pairs(configuration.get("secrets"), "secrets", value="valueFrom")
 
 
 def add_secrets(definition: Mapping[str, Any], main: dict[str, Any], configuration: Mapping[str, Any]) -> None:
-    """Put the secrets into the main container, in place of plain variables of the same names."""
+    """Add the secrets to the main container; they replace plain variables of the same names."""
     secrets = secrets_of(configuration)
     if not secrets:
         return
@@ -245,7 +247,7 @@ def add_secrets(definition: Mapping[str, Any], main: dict[str, Any], configurati
 
 
 def execution_role(definition: Mapping[str, Any], configuration: Mapping[str, Any]) -> str | None:
-    """The role that pulls images, writes logs and reads secrets, wherever it is given."""
+    """The role that pulls images, writes logs and reads secrets, from any of the places that may set it."""
     request = mapping(configuration.get("task_run_request"), "task_run_request")
     override = mapping(request.get("overrides"), "task_run_request.overrides").get("executionRoleArn")
     role = definition.get("executionRoleArn") or configuration.get("execution_role_arn") or override
@@ -257,13 +259,13 @@ DEFAULT_PREFIX = "run"
 
 
 def logs_wanted(configuration: Mapping[str, Any]) -> bool:
-    """`configure_cloudwatch_logs`, or where it is left open `stream_output`, as in Prefect."""
+    """`configure_cloudwatch_logs`, or `stream_output` if that is not set, as in Prefect."""
     setting = configuration.get("configure_cloudwatch_logs")
     return bool(configuration.get("stream_output") if setting is None else setting)
 
 
 def configure_logs(definition: Mapping[str, Any], main: dict[str, Any], configuration: Mapping[str, Any], region: str) -> None:
-    """Send the main container's output to CloudWatch, where the configuration asks for it."""
+    """Send the main container's output to CloudWatch if the configuration asks for it."""
     options = mapping(configuration.get("cloudwatch_logs_options"), "cloudwatch_logs_options")
     if not logs_wanted(configuration):
         if options:

@@ -1,8 +1,8 @@
 """*ECS Task State Change* events of EventBridge.
 
-A task in an event looks as DescribeTasks shows it, but for its times, which are texts, and its tags, which are not there.
-Events may come twice or late: what they say is as good as an observation, no better. Anybody who can put an event on the bus,
-from any account, can name a run in it: an event counts only for a run whose task is, or is to be, where the event comes from.
+A task in an event has the form of DescribeTasks, except that its times are texts and its tags are missing.
+Events may come twice or late: they are worth no more than an observation. Anybody who can put an event on the bus, from any
+account, can name a run in it. So an event counts only if the run's task is, or will be, in the place that the event comes from.
 https://docs.aws.amazon.com/AmazonECS/latest/developerguide/ecs_task_events.html
 """
 
@@ -23,26 +23,26 @@ DETAIL_TYPE = "ECS Task State Change"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Home:
-    """The account and the region of tasks whose configuration names neither."""
+    """The account and region of tasks whose configuration names neither."""
 
     account: str | None = None
     region: str | None = None
 
 
 class TaskEvents:
-    """Reads the events (`providers.base.ReadsEvents`)."""
+    """The reader of the events (`providers.base.ReadsEvents`)."""
 
     def read(self, event: Mapping[str, Any]) -> JobEvent | None:
-        """What the event reports; None for other events and for tasks that nobody named.
+        """What the event reports; None for other events and for tasks without a job's name.
 
-        Raises `Garbled` for an event that is malformed, or that names more than one place.
+        Raises `Garbled` for an event that is malformed or names more than one place.
         """
         return from_event(event)
 
     def located(
         self, reported: JobEvent, recorded: Mapping[str, str] | None, configuration: Mapping[str, Any], host: EventHost
     ) -> Submission | None:
-        """The event's submission with the credentials that the job names, which no event says and a cancel needs."""
+        """The event's submission, plus the job's credentials, which a cancel needs and no event contains."""
         submission = reported.submission
         if not is_about(submission, recorded, configuration, homes_of(host)):
             return None
@@ -75,11 +75,11 @@ def is_about(
     configuration: Mapping[str, Any],
     homes: Mapping[str | None, Home],
 ) -> bool:
-    """Whether an event's task is the one of a submission, whose handle is `recorded`.
+    """Whether an event's task is that of the submission with the handle `recorded`.
 
-    Where none is recorded yet, the event has to come from the account, region and cluster that `configuration` leads to.
-    `homes` holds the account and region by the name of the credentials, None for the host's own identity; what is unknown
-    matches nothing.
+    If none is recorded yet, the event must come from the account, region and cluster that `configuration` leads to. `homes`
+    holds the account and region by the name of the credentials (None: the host's own identity); an unknown name matches
+    nothing.
     """
     if recorded is not None:
         return reported.handle.get("task") == recorded.get("task")
@@ -94,7 +94,7 @@ def is_about(
 
 
 def homes_of(host: EventHost) -> dict[str | None, Home]:
-    """Where the tasks of each identity go whose configuration names no account and region; `host.identity` is an ARN."""
+    """By identity, the account and region of tasks whose configuration names neither; `host.identity` is an ARN."""
     region = host.options.get("region") or region_of_arn(host.identity)
     named: dict[str | None, Home] = {
         name: Home(
@@ -113,7 +113,7 @@ def account_of_arn(arn: str) -> str | None:
 
 
 def _task_of(event: Mapping[str, Any], detail: Mapping[str, Any]) -> tuple[str, str]:
-    """The ARNs of the task and of its cluster, where all that the event says of the place agrees."""
+    """The ARNs of the task and of its cluster, if everything in the event agrees on the place."""
     arn, cluster = member(detail, "taskArn", str), member(detail, "clusterArn", str)
     task = parse_task_arn(arn)
     if task is None:

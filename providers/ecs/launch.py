@@ -1,8 +1,8 @@
-"""How and into which network a task is launched; pure.
+"""The launch type and the network of a task; pure.
 
-A launch type or a capacity provider strategy, never both. The network of a task in awsvpc mode is given, or taken from a VPC.
-In order: `network_configuration`, `task_run_request.networkConfiguration`, `subnets` with `security_groups`, the subnets of
-`vpc_id`, the subnets of the account's default VPC. What the first lacks is taken from the later ones.
+A task has a launch type or a capacity provider strategy, never both. In awsvpc mode its network comes from the first of:
+`network_configuration`, `task_run_request.networkConfiguration`, `subnets` with `security_groups`, the subnets of `vpc_id`, the
+subnets of the account's default VPC. Later ones supply what the first lacks.
 https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_AwsVpcConfiguration.html
 """
 
@@ -18,32 +18,32 @@ from providers.ecs.shapes import pruned
 from providers.values import kind, mapping, name_of, objects, texts
 
 CLUSTER_DEFAULT = "CLUSTER_DEFAULT"
-"""Not a launch type of ECS, but a name for neither launch type nor strategy: the cluster's own strategy then holds."""
+"""Not a launch type of ECS: it stands for no launch type and no strategy, so the cluster's default strategy applies."""
 LAUNCH_TYPES = frozenset({"FARGATE", "EC2", "EXTERNAL"})
 SPOT = "FARGATE_SPOT"
-"""Not a launch type of ECS, but Prefect's name for this strategy."""
+"""Not a launch type of ECS: Prefect's name for this strategy."""
 FARGATE_PROVIDERS = frozenset({"FARGATE", SPOT})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Launch:
-    """Either one of them, or neither: then the cluster's default strategy holds."""
+    """A launch type, a strategy, or neither; with neither, the cluster's default strategy applies."""
 
     launch_type: str | None = None
     strategy: tuple[Mapping[str, Any], ...] = ()
     cluster_default: bool = False
-    """True where the cluster's default strategy was asked for, which may be Fargate or machines of one's own."""
+    """True if the cluster's default strategy was requested, which may be Fargate or the user's own machines."""
 
     @property
     def fargate(self) -> bool:
-        """True when the task can only land on Fargate."""
+        """True if the task can only run on Fargate."""
         if not self.strategy:
             return self.launch_type == "FARGATE"
         return all(item.get("capacityProvider") in FARGATE_PROVIDERS for item in self.strategy)
 
     @property
     def parameters(self) -> dict[str, Any]:
-        """As parameters of RunTask."""
+        """The parameters of RunTask."""
         if self.strategy:
             return {"capacityProviderStrategy": list(self.strategy)}
         return {"launchType": self.launch_type} if self.launch_type else {}
@@ -52,7 +52,7 @@ class Launch:
 def launch_of(request: Mapping[str, Any], compatibilities: Sequence[str]) -> Launch:
     """Read RunTask parameters; `compatibilities` are the task definition's `requiresCompatibilities`.
 
-    A strategy removes the launch type. Without both, Fargate is meant, unless the definition is made for something else.
+    A strategy replaces the launch type. Without either, Fargate is assumed, unless the definition is not made for it.
     """
     path = "task_run_request.capacityProviderStrategy"
     strategy = tuple(objects(pruned(request.get("capacityProviderStrategy")), path))
@@ -78,18 +78,18 @@ def _default(compatibilities: Sequence[str]) -> str | None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Network:
-    """What a configuration asks for. Without `subnets` they have to be looked up."""
+    """The network that a configuration requests. If it has no `subnets`, they must be looked up."""
 
     subnets: tuple[str, ...] = ()
     security_groups: tuple[str, ...] = ()
     assign_public_ip: str | None = None
-    """ENABLED, DISABLED, or None where the configuration leaves it open."""
+    """ENABLED, DISABLED, or None if the configuration does not say."""
     vpc_id: str | None = None
-    """Whose subnets to take; None is the default VPC."""
+    """The VPC whose subnets to use; None is the default VPC."""
 
 
 def network_of(configuration: Mapping[str, Any], network_mode: str | None, launch: Launch) -> Network | None:
-    """The network a task needs, or None in other modes than awsvpc. Raises `ConfigurationError` for a contradiction."""
+    """The network of a task; None in other modes than awsvpc. Raises `ConfigurationError` for a contradiction."""
     contents = networks(configuration)
     content = contents[0][1] if contents else {}
     subnets = texts(content.get("subnets") or configuration.get("subnets"), "subnets")
@@ -103,7 +103,7 @@ def network_of(configuration: Mapping[str, Any], network_mode: str | None, launc
     groups = texts(content.get("securityGroups") or configuration.get("security_groups"), "security_groups")
     public = _public_ip(content.get("assignPublicIp", configuration.get("assign_public_ip")))
     if public is None and not subnets and launch.fargate:
-        public = "ENABLED"  # as Prefect: a default VPC has only public subnets, where an image can be pulled no other way
+        public = "ENABLED"  # as in Prefect: a default VPC has only public subnets, where a pull needs a public address
     return Network(
         subnets=tuple(subnets),
         security_groups=tuple(groups),
@@ -133,11 +133,11 @@ def _public_ip(value: Any) -> str | None:
 
 
 NETWORK = frozenset({"subnets", "securityGroups", "assignPublicIp"})
-"""The content of awsvpcConfiguration."""
+"""The content of `awsvpcConfiguration`."""
 
 
 def networks(configuration: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
-    """The contents of awsvpcConfiguration with their places, whether they come wrapped or not; the first is used."""
+    """The contents of `awsvpcConfiguration`, wrapped or not, with their paths; the first is used."""
     request = mapping(configuration.get("task_run_request"), "task_run_request")
     contents: list[tuple[str, Mapping[str, Any]]] = []
     for path, value in (

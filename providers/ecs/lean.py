@@ -1,17 +1,17 @@
-"""RunTask and DescribeTasks with as little as possible between a request and the wire.
+"""RunTask and DescribeTasks with little overhead per request.
 
 A call through the SDK's client costs 2.9 ms of CPU, most of it in the validation, the events, the preparation and the parsing
-around the request. These two calls are what a tick consists of, so they are made lean here:
+around the request. A tick consists of these two calls, so this module makes them lean:
 
-* The SDK itself makes the first request of each operation, and is kept from sending it. Its address (region, partition, FIPS,
-  dual stack, `AWS_ENDPOINT_URL_ECS`) and its headers hold for all that follow.
-* Each request is signed (`providers.signature`) with the session's credentials, which refresh themselves.
-* The SDK's HTTP session gives the connections: its proxies, its CA bundle, its timeouts, its pool. Errors are those of the SDK.
-* A request goes over an open connection in one piece, and its answer is read as a whole (`providers.exchange`).
-* The SDK's parser reads each refusal, and the refusal is raised as the client would raise it.
+* The SDK itself builds the first request of each operation but does not send it. Its address (region, partition, FIPS, dual
+  stack, `AWS_ENDPOINT_URL_ECS`) and its headers are used for all later requests.
+* Each request is signed (`providers.signature`) with the session's self-refreshing credentials.
+* The SDK's HTTP session provides the connections, with its CA bundle, timeouts and pool. Errors are those of the SDK.
+* Each request is one write to an open connection, and its answer is read as a whole (`providers.exchange`).
+* The SDK's parser reads each refusal, which is raised as the client would raise it.
 
 The parameters have been fitted to the SDK's model of the operation (`shapes`), so nothing is sent that the client would refuse.
-What is not sent in this way (another signer, a proxy, a stub in front of the wire) goes through the client as before.
+Calls that cannot be sent in this way (another signer, a proxy, a stub that replaces the network) go through the client.
 """
 
 from __future__ import annotations
@@ -45,31 +45,31 @@ SAMPLES: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "run_task": ("RunTask", {"taskDefinition": "sample", "clientToken": "sample"}),
     "describe_tasks": ("DescribeTasks", {"tasks": ["sample"]}),
 }
-"""The lean operations by their names in Python: the names of AWS, and parameters with which the SDK makes a request."""
+"""The lean operations by their Python names: their AWS names, and parameters for a sample request of the SDK."""
 OF_ONE_REQUEST = frozenset(
     {"authorization", "x-amz-date", "x-amz-security-token", "content-length", "amz-sdk-invocation-id", "x-amzn-trace-id"}
 )
-"""Headers that are made anew for each request."""
+"""Headers that differ in each request."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pattern:
-    """What all requests of an operation have in common, and where they go."""
+    """The common parts and the address of all requests of an operation."""
 
     operation: str
     url: str
     signed: Mapping[str, str]
-    """The headers that the signature covers."""
+    """The signed headers."""
     unsigned: Mapping[str, str]
     addressee: Addressee
     connections: Any
-    """The pool (urllib3) of connections to there."""
+    """The pool (urllib3) of connections to this address."""
     target: str
-    """What the request line names."""
+    """The target of the request line."""
 
 
 class Unlike:
-    """The SDK does not send an operation in the way that is made lean here: its client makes the calls."""
+    """The SDK sends an operation in another way than this module supports, so its client makes the calls."""
 
 
 class LeanService(SdkService):
@@ -81,7 +81,7 @@ class LeanService(SdkService):
         self._patterns: Once[str, Pattern | Unlike] = patterns or Once()
 
     def hurried(self, seconds: float) -> LeanService:
-        """The same with no more time than this for a call."""
+        """The same service with at most this many seconds per call."""
         return LeanService(self._client, min(seconds, self._seconds), self._session, self._patterns)
 
     def ask(self, operation: str, **parameters: Any) -> Mapping[str, Any]:
@@ -92,12 +92,12 @@ class LeanService(SdkService):
         return translated(operation, lambda: self._answer(pattern, operation, parameters))
 
     def _pattern(self, operation: str) -> Pattern | Unlike:
-        """How an operation is sent."""
+        """The pattern of an operation's requests."""
         find = partial(bounded, self._seconds, operation, partial(pattern_of, self._client, operation))
         return self._patterns.get(operation, find)
 
     def _credentials(self, operation: str) -> Any:
-        """The keys of now. Where somebody has to be asked for them, that is bounded too."""
+        """The current keys. If a service must be asked for them, that call is bounded too."""
         if has_fresh_credentials(self._session):
             return self._session.get_credentials().get_frozen_credentials()
         return bounded(self._seconds, operation, lambda: fresh_credentials(self._session))
@@ -114,7 +114,7 @@ class LeanService(SdkService):
         return content
 
     def _sent(self, pattern: Pattern, request: LeanRequest) -> dict[str, Any]:
-        """The answer, in the form that the SDK's parser reads. Whoever listens to the SDK for these two events is heard."""
+        """The answer, in the form that the SDK's parser reads. Listeners to these two events of the SDK are called."""
         events, name = self._client.meta.events, pattern.operation
         stubs = (answer for _, answer in events.emit(f"before-send.ecs.{name}", request=request) if answer is not None)
         stub = next(stubs, None)
@@ -128,7 +128,7 @@ class LeanService(SdkService):
 
 
 def pattern_of(client: Any, operation: str) -> Pattern | Unlike:
-    """What the SDK's own requests of an operation look like; nothing is sent."""
+    """The pattern of the SDK's own requests of an operation; nothing is sent."""
     sample = _sample(client, operation)
     headers = {name: _text(value) for name, value in sample.headers.items()} if sample else {}
     algorithm, _, signature = headers.get("Authorization", "").partition(" ")
@@ -155,7 +155,7 @@ def pattern_of(client: Any, operation: str) -> Pattern | Unlike:
 
 
 def signed_request(pattern: Pattern, body: bytes, credentials: Any, now: datetime) -> LeanRequest:
-    """A request that only has to be sent."""
+    """A signed request that is ready to be sent."""
     keys = Keys(credentials.access_key, credentials.secret_key, credentials.token)
     headers = signed(pattern.signed, body, pattern.addressee, keys, now)
     headers.update(pattern.unsigned)
@@ -166,7 +166,7 @@ def signed_request(pattern: Pattern, body: bytes, credentials: Any, now: datetim
 
 
 def _exchanged(pattern: Pattern, request: LeanRequest, seconds: float) -> dict[str, Any]:
-    """The answer, read to its end. Raises what the SDK's own session raises, and `NoAnswerInTime`."""
+    """The whole answer. Raises the exceptions of the SDK's own session, and `NoAnswerInTime`."""
     try:
         response = exchange(pattern.connections, pattern.target, request.headers, request.body, seconds)
     except wire.HTTPError as error:
@@ -181,12 +181,12 @@ def _in_parts(status: int, headers: Any, body: bytes) -> dict[str, Any]:
 
 def has_proxy(client: Any, url: str) -> bool:
     """Whether the client's session reaches this address through a proxy."""
-    session = client._endpoint.http_session  # noqa: SLF001 - there is no public way to it, nor to its parts
+    session = client._endpoint.http_session  # noqa: SLF001 - neither it nor its parts are public
     return session._proxy_config.proxy_url_for(url) is not None  # noqa: SLF001
 
 
 def _connections(client: Any, url: str) -> Any:
-    """The pool of the client's session for this address, set up as the session does it."""
+    """The connection pool for this address in the client's session, set up as the session does."""
     session = client._endpoint.http_session  # noqa: SLF001 - as above
     pool = session._get_connection_manager(url, None).connection_from_url(url)  # noqa: SLF001
     session._setup_ssl_cert(pool, url, session._verify)  # noqa: SLF001
@@ -207,7 +207,7 @@ def refusal_of(client: Any, name: str, response: dict[str, Any]) -> Exception:
 
 @dataclass(slots=True, kw_only=True)
 class LeanRequest:
-    """A request, as listeners to the SDK's events read it. The SDK's own costs ten times as much."""
+    """A request in the form that listeners to the SDK's events read. The SDK's own class costs ten times as much."""
 
     url: str
     headers: dict[str, str]
@@ -216,7 +216,7 @@ class LeanRequest:
 
 
 def _sample(client: Any, operation: str) -> AWSPreparedRequest | None:
-    """The request that the SDK makes of an operation; None where somebody else answers before it is sent."""
+    """The SDK's request of an operation; None if a listener answers it before it is sent."""
     name, parameters = SAMPLES[operation]
     samples: list[AWSPreparedRequest] = []
     thread = threading.get_ident()

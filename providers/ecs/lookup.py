@@ -1,8 +1,8 @@
 """Find a task by `startedBy`, which holds the job's name.
 
-ListTasks shows tasks that are meant to run unless it is asked for stopped ones, so it takes two calls. Its documentation says
-that `startedBy` must be the only filter; the two are used together in the field (Apache Airflow's ECS operator finds its task
-again that way), but where ECS should refuse it, the stopped tasks of the cluster are looked through instead.
+ListTasks shows tasks with the desired status RUNNING unless it is asked for stopped ones, so a look-up takes two calls. Its
+documentation says that `startedBy` must be the only filter. In practice the two filters work together (Apache Airflow's ECS
+operator finds its task that way). If ECS refuses the combination, the cluster's stopped tasks are searched instead.
 https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ListTasks.html
 """
 
@@ -19,13 +19,13 @@ from providers.ecs.place import Place
 from providers.ecs.service import AwsService
 
 MAX_PAGES = 10
-"""Pages of 100 stopped tasks that are looked through at most."""
+"""The most pages of 100 stopped tasks that are searched."""
 
 
 def find_task(ecs: AwsService, place: Place, name: str, max_pages: int = MAX_PAGES) -> str | None:
-    """The ARN of the task started as `name`: a live one first, else one that stopped less than about an hour ago.
+    """The ARN of the task that was started as `name`: a live one, else one that stopped less than about an hour ago.
 
-    Raises `CallFailed` when there is no usable answer.
+    Raises `CallFailed` without a usable answer.
     """
     live = task_arns(ecs.ask("list_tasks", **place.where, startedBy=name), place)
     return min(live or _stopped(ecs, place, name, max_pages), default=None)
@@ -41,7 +41,7 @@ def _stopped(ecs: AwsService, place: Place, name: str, max_pages: int) -> list[s
 
 
 def live_names(ecs: AwsService, place: Place, max_pages: int = MAX_PAGES) -> set[str]:
-    """The names of all live jobs of ours in a cluster. Raises as `find_task` does."""
+    """The names of all our live jobs in a cluster. Raises like `find_task`."""
     started = (task.get("startedBy") for task in _tasks(ecs, place, "RUNNING", max_pages, "which of them are ours"))
     return {name for name in started if isinstance(name, str) and JOB_NAME.fullmatch(name)}
 
@@ -52,7 +52,7 @@ def _among_stopped(ecs: AwsService, place: Place, name: str, max_pages: int) -> 
 
 
 def _tasks(ecs: AwsService, place: Place, status: str, max_pages: int, question: str) -> Iterator[Mapping[str, Any]]:
-    """The tasks of a cluster with this desired status, page by page. Raises `CallFailed` where there are too many."""
+    """The tasks of a cluster with this desired status, page by page. Raises `CallFailed` if there are too many."""
     page: dict[str, str] = {}
     for _ in range(max_pages):
         answer = ecs.ask("list_tasks", **place.where, **page, desiredStatus=status)

@@ -1,7 +1,7 @@
-"""What a task needs: the place that it goes to, and how much it takes there; pure, and cheap enough for every waiting run.
+"""What a task needs: its place and its size; pure, and cheap enough to compute for every waiting run.
 
-A place has four parts: the name of the credentials, the region (both empty for the host's own), the side (`FARGATE`,
-`FARGATE_SPOT`, a cluster), and the existing task definition that the job names, whose size is not known without a call.
+A place has four parts: the name of the credentials, the region (both empty for the host's own), the capacity (`FARGATE`,
+`FARGATE_SPOT` or a cluster), and the existing task definition that the job names, because its size is unknown without a call.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from providers.ecs.launch import FARGATE_PROVIDERS
 from providers.ecs.place import place_of
 
 CREDENTIALS, REGION, SIDE = 1, 2, 3
-"""How many parts of a place name the account, its region, and what capacity there."""
+"""The number of a place's parts that name the account, its region, and the capacity there."""
 
 
 def needs_of(configuration: Mapping[str, Any]) -> Needs:
-    """Read a rendered configuration; a size that cannot be read is left out.
+    """Read a rendered configuration; an unreadable size is omitted.
 
-    Raises `ConfigurationError` when `aws_credentials` is more than a name.
+    Raises `ConfigurationError` if `aws_credentials` is more than a name.
     """
     place = place_of(configuration)
     request = _object(configuration.get("task_run_request"))
@@ -36,7 +36,7 @@ def needs_of(configuration: Mapping[str, Any]) -> Needs:
 
 
 def _side(request: Mapping[str, Any], definition: Mapping[str, Any], cluster: str, existing: str) -> str:
-    """Fargate's capacity is the region's; anything else is the cluster's, or that of its capacity providers."""
+    """The capacity of a launch: Fargate's belongs to the region; any other belongs to the cluster or its capacity providers."""
     strategy = map(_object, _list(request.get("capacityProviderStrategy")))
     providers = sorted({_text(item.get("capacityProvider")) for item in strategy})
     if providers:
@@ -53,7 +53,7 @@ def _side(request: Mapping[str, Any], definition: Mapping[str, Any], cluster: st
 def _size(
     request: Mapping[str, Any], definition: Mapping[str, Any], configuration: Mapping[str, Any], side: str, existing: str
 ) -> dict[str, float]:
-    """Of the task as a whole. Of an existing definition only what is overridden is known."""
+    """The size of the whole task. For an existing definition only the overridden sizes are known."""
     overrides = _object(request.get("overrides"))
     whole = {} if existing else definition
     containers = _overridden(whole.get("containerDefinitions"), overrides.get("containerOverrides"))
@@ -71,7 +71,7 @@ def _size(
 
 
 def _overridden(containers: Any, overrides: Any) -> list[Mapping[str, Any]]:
-    """Each container as its override has it; an override of a container that is not there stands for itself."""
+    """The containers with their overrides applied; an override without a container counts as a container."""
     merged = {_text(item.get("name")): item for item in map(_object, _list(containers))}
     for override in map(_object, _list(overrides)):
         name = _text(override.get("name"))
@@ -80,7 +80,7 @@ def _overridden(containers: Any, overrides: Any) -> list[Mapping[str, Any]]:
 
 
 def _memory(container: Mapping[str, Any]) -> float:
-    """What a container is placed by: its reservation, where it has one."""
+    """The memory by which ECS places a container: its reservation, if it has one."""
     return mebibytes(container.get("memoryReservation") or container.get("memory")) or 0
 
 
@@ -90,7 +90,7 @@ def _gpus(container: Mapping[str, Any]) -> float:
 
 
 def _has_interface(definition: Mapping[str, Any], configuration: Mapping[str, Any], request: Mapping[str, Any]) -> bool:
-    """Whether the task takes a network interface of its own on its machine."""
+    """Whether the task takes its own network interface on its machine."""
     mode = definition.get("networkMode")
     settings = (configuration.get(key) for key in ("network_configuration", "subnets", "vpc_id", "security_groups"))
     return mode == "awsvpc" or (mode is None and (any(settings) or bool(request.get("networkConfiguration"))))
@@ -128,7 +128,7 @@ FARGATE: Mapping[int, Sequence[int]] = {
     8192: range(16 * GIB, 60 * GIB + 1, 4 * GIB),
     16384: range(32 * GIB, 120 * GIB + 1, 8 * GIB),
 }
-"""CPU units -> the MiB that Fargate offers with them."""
+"""CPU units -> the MiB that Fargate allows with them."""
 
 
 def cpu_units(value: Any) -> float | None:
@@ -142,7 +142,7 @@ def mebibytes(value: Any) -> float | None:
 
 
 def fargate_problem(cpu: Any, memory: Any) -> tuple[str, str] | None:
-    """Why Fargate has no task of this size, as the variable at fault and words; None when it has one, or when it is unclear."""
+    """Why Fargate has no task of this size, as (variable at fault, message); None if it has one or that is unclear."""
     units, mib = cpu_units(cpu), mebibytes(memory)
     if units is None or mib is None:
         return None

@@ -1,4 +1,4 @@
-"""A task as DescribeTasks or an event shows it, as an observation; pure.
+"""A task from DescribeTasks or an event becomes an observation; pure.
 
 https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-lifecycle-explanation.html,
 https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_Task.html
@@ -16,27 +16,27 @@ from providers.ecs.definition import DEFAULT_CONTAINER
 from providers.signals import exit_words, signal_in, state_of_exit
 
 TAKEN_AWAY = frozenset({"TaskFailedToStart", "SpotInterruption", "TerminationNotice", "InfrastructureHealth"})
-"""Stop codes of ends that the job had no part in."""
+"""Stop codes of ends that the job did not cause."""
 OUT_OF_MEMORY = "OutOfMemoryError"
-"""How ECS begins its words on a container that passed its own memory limit."""
+"""The start of ECS's message for a container that exceeded its own memory limit."""
 CONTAINER_EXITED = "EssentialContainerExited"
 STOPPED_BY_SOMEBODY = frozenset({"UserInitiated", "ServiceSchedulerInitiated"})
 PHASES = frozenset(
     {"PROVISIONING", "PENDING", "ACTIVATING", "RUNNING", "DEACTIVATING", "STOPPING", "DEPROVISIONING", "STOPPED", "DELETED"}
 )
-"""Every `lastStatus` that is documented."""
+"""All documented values of `lastStatus`."""
 FORGOTTEN = "ECS does not know the task; it keeps a stopped one for about an hour"
 
 
 def read_tasks(answer: Mapping[str, Any], submissions: Sequence[Submission]) -> dict[str, Observation]:
-    """What an answer of DescribeTasks shows of each submission, by name; one of which it does not speak cannot be read."""
+    """The observations in an answer of DescribeTasks, by name; a submission that is missing from the answer is UNREADABLE."""
     tasks = {str(task.get("taskArn")): task for task in _readable(answer, "tasks")}
     gone = {str(failure.get("arn")) for failure in _readable(answer, "failures") if failure.get("reason") == "MISSING"}
     return {submission.name: _seen_of(submission, tasks, gone) for submission in submissions}
 
 
 def _readable(answer: Mapping[str, Any], name: str) -> Sequence[Mapping[str, Any]]:
-    """What can be read of a list: an item that cannot be is as good as left out."""
+    """The readable items of a list; an unreadable item counts as missing."""
     items = answer.get(name)
     return [item for item in items if _is_readable(item)] if isinstance(items, list) else []
 
@@ -63,10 +63,10 @@ def _unread(why: str) -> Observation:
 
 
 def observation_of(task: Mapping[str, Any], container: str | None = None) -> tuple[str, Observation]:
-    """The `startedBy` of a task, which is the job's name, and what the task shows.
+    """The `startedBy` of a task, which is the job's name, and the task's observation.
 
-    `container` is the one that does the work; without it, the task's overrides say which. Raises `Garbled` for a task in which
-    anything that matters is not of the kind that AWS sends: nothing is concluded from it.
+    `container` is the main container; without it, the task's overrides name it. Raises `Garbled` for a task in which a relevant
+    value does not have the type that AWS sends: nothing follows from such a task.
     """
     main = main_of(task, container)
     exit_code = optional(main, "exitCode", int)
@@ -82,7 +82,7 @@ def observation_of(task: Mapping[str, Any], container: str | None = None) -> tup
 
 
 def main_of(task: Mapping[str, Any], container: str | None) -> Mapping[str, Any]:
-    """The container that does the work: the one named, else the first overridden, else `prefect`, else the first."""
+    """The main container: the named one, else the first overridden one, else `prefect`, else the first."""
     containers = objects_of(task, "containers")
     overrides = optional(task, "overrides", dict) or {}
     overridden = [item.get("name") for item in objects_of(overrides, "containerOverrides")]
@@ -93,12 +93,12 @@ def main_of(task: Mapping[str, Any], container: str | None) -> Mapping[str, Any]
 
 
 def missing() -> Observation:
-    """What is said of a task that ECS does not know."""
+    """The observation of a task that ECS does not know."""
     return Observation(state=JobState.MISSING, reason=FORGOTTEN)
 
 
 def moment(task: Mapping[str, Any], name: str) -> datetime | None:
-    """A time of the SDK (aware), an answer (seconds) or an event (ISO text), in UTC. Raises `Garbled` for anything else."""
+    """A time in UTC, from the SDK (aware), an answer (seconds) or an event (ISO text). Raises `Garbled` for any other value."""
     value = task.get(name)
     if value is None:
         return None
@@ -115,7 +115,7 @@ def _state(task: Mapping[str, Any], main: Mapping[str, Any], exit_code: int | No
     if member(task, "lastStatus", str) not in PHASES:
         raise Garbled(f"{task['lastStatus'][:100]!r} is no status of a task")
     if task["lastStatus"] != "STOPPED":
-        # A task on its way down still holds what it has: it ends when it is STOPPED.
+        # A stopping task still holds its resources: it has ended only when it is STOPPED.
         return JobState.RUNNING if task["lastStatus"] == "RUNNING" or task.get("startedAt") else JobState.STARTING
     stop_code = optional(task, "stopCode", str)
     if stop_code in STOPPED_BY_SOMEBODY:
@@ -130,7 +130,7 @@ def _state(task: Mapping[str, Any], main: Mapping[str, Any], exit_code: int | No
 
 
 def _exit_words(main: Mapping[str, Any]) -> str:
-    """What the exit code of a container adds to AWS's words: that there is none, or that it stands for a signal."""
+    """The remark on a container's exit code beside AWS's message: there is none, or it stands for a signal."""
     code = main.get("exitCode")
     if code is None:
         return f"container {main.get('name', '')!r} has no exit code: it never ran, or was taken away"

@@ -1,4 +1,4 @@
-"""ECS, and what is asked of EC2, from within AWS Lambda without the SDK (see `providers.on_lambda`)."""
+"""Calls to ECS, and the few to EC2, from within AWS Lambda without the SDK (see `providers.on_lambda`)."""
 
 from __future__ import annotations
 
@@ -24,25 +24,25 @@ EC2_LISTS: Mapping[str, tuple[str, str, str]] = {
     "DescribeVpcs": ("Vpcs", "vpcSet", "vpcId"),
     "DescribeSubnets": ("Subnets", "subnetSet", "subnetId"),
 }
-"""By operation: the list as the SDK names it and as it stands in XML, and the name of an id in it."""
+"""By operation: the list's name in the SDK and in XML, and the name of an id in it."""
 _ODD = (AttributeError, LookupError, RecursionError, TypeError, ValueError, ElementTree.ParseError)
 
 
 def lambda_service(host: LambdaHost, seconds: float, connect_seconds: float, connections: int) -> LambdaService:
-    """The service of this host."""
+    """The service on this host."""
     kind = {"ecs": LambdaEcs, "ec2": LambdaEc2}[host.service]
     return kind(LambdaCaller(host, connect_seconds, connections), seconds)
 
 
 class LambdaService(ABC):
-    """A service as the function's own role sees it (see `AwsService`)."""
+    """A service that is called as the function's own role (see `AwsService`)."""
 
     def __init__(self, caller: LambdaCaller, seconds: float) -> None:
         self._caller, self._seconds = caller, seconds
 
     @property
     def region(self) -> str:
-        """Where its calls go to."""
+        """The region of its calls."""
         return self._caller.host.region
 
     def hurried(self, seconds: float) -> Self:
@@ -66,15 +66,15 @@ class LambdaService(ABC):
 
     @abstractmethod
     def request(self, name: str, parameters: Mapping[str, Any]) -> tuple[Mapping[str, str], bytes]:
-        """The headers to sign, and the body."""
+        """The headers to sign and the body."""
 
     @abstractmethod
     def content(self, name: str, body: bytes) -> Mapping[str, Any]:
-        """An answer as the SDK reads it. Raises what is in `_ODD`."""
+        """An answer in the SDK's form. Raises the exceptions in `_ODD`."""
 
     @abstractmethod
     def refusal(self, response: Answered) -> Mapping[str, Any]:
-        """`code` and `message` of an answer with an error, and its other members."""
+        """The `code`, `message` and other members of an error answer."""
 
 
 class LambdaEcs(LambdaService):
@@ -108,7 +108,7 @@ class LambdaEcs(LambdaService):
 
 
 class LambdaEc2(LambdaService):
-    """EC2 takes a form and answers XML. It is asked for ids alone: its model costs the SDK 24 MB and 160 ms."""
+    """EC2 takes a form and answers XML. Only ids are read from it; loading its model costs the SDK 24 MB and 160 ms."""
 
     def request(self, name: str, parameters: Mapping[str, Any]) -> tuple[Mapping[str, str], bytes]:
         """See `LambdaService.request`."""
@@ -144,7 +144,7 @@ def _filters(filters: Sequence[Mapping[str, Any]]) -> Mapping[str, str]:
 
 
 def _fault(name: str, response: Answered, refusal: Mapping[str, Any]) -> SdkFault:
-    """An answer with an error, read as the SDK reads it."""
+    """An error answer, read as the SDK reads it."""
     code = str(refusal.get("code") or response.status)
     return SdkFault(
         code=code,

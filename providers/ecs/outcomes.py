@@ -1,14 +1,14 @@
-"""What AWS answered, as an outcome. Errors are distinguished by message as well as by code.
+"""An answer of AWS becomes an outcome. Errors are distinguished by message as well as by code.
 
-In order: a message that speaks of a rate, a quota or missing capacity, whatever its code; then the code. The principle behind
+A message about a rate, a quota or missing capacity decides first, whatever its code; then the code decides. The principle of
 the tables:
 
-* what is wrong with the *job* is `Rejected`;
-* a rate, a quota or missing capacity is `Throttled`, and says which other jobs it concerns: a rate or an account's quota
-  those of the region, missing capacity those that need as much of it, a refused placement nobody else;
-* what the dispatcher's own host lacks (a region, valid credentials) is `Misconfigured`: a bad key crashes no backlog;
-* what certainly did not reach AWS is `Unreachable`;
-* everything after which a task may be running, and everything that stands in no table, is `Unknown`.
+* a fault of the *job* is `Rejected`;
+* a rate, a quota or missing capacity is `Throttled`, and names the other jobs that it concerns: for a rate or an account's
+  quota the jobs of the region, for missing capacity the jobs that need as much of it, for a refused placement none;
+* a lack on the dispatcher's own host (a region, valid credentials) is `Misconfigured`: a bad key does not crash the backlog;
+* a call that certainly did not reach AWS is `Unreachable`;
+* any answer after which a task may be running, and any that is in no table, is `Unknown`.
 
 https://docs.aws.amazon.com/AmazonECS/latest/APIReference/CommonErrors.html,
 https://docs.aws.amazon.com/AmazonECS/latest/developerguide/api_failures_messages.html
@@ -58,27 +58,27 @@ HOST_ERRORS = frozenset(
     | {"DataNotFoundError", "ApiVersionNotFoundError", "UnsupportedServiceProtocolsError"}
     | {"UnknownSignatureVersionError", "UnsupportedSignatureVersionError", "CapacityNotAvailableError"}
 )
-"""The SDK's own errors that come up before anything is sent, and that concern the host and not the job."""
+"""The SDK's own errors before anything is sent that are faults of the host, not of the job."""
 JOB_ERRORS = frozenset({"ParamValidationError", "MissingParametersError", "ValidationError", "InvalidHostLabelError"})
-"""The SDK's own errors that come up before anything is sent, and that the job's parameters cause."""
+"""The SDK's own errors before anything is sent that the job's parameters cause."""
 
 NOTHING_SENT = frozenset({"EndpointConnectionError", "ConnectTimeoutError", "ProxyConnectionError"})
-"""The SDK's own errors of a connection that was never made: refused, no such name, no answer to the first packet."""
+"""The SDK's own errors for a connection that was never made: refused, no such name, no answer to the first packet."""
 
 _HANDSHAKE = re.compile(r"certificate|handshake|wrong.version|unknown.protocol|hostname|tlsv1.alert", re.IGNORECASE)
-"""What an SSLError says when it is the handshake that failed, after which nothing is sent."""
+"""The words of an SSLError for a failed handshake: no part of the request was sent."""
 _RATE = re.compile(r"rate exceeded|throttl|request ?limit ?exceeded|too many requests", re.IGNORECASE)
 _QUOTA = re.compile(r"reached the limit on the number of", re.IGNORECASE)
 _PROVISIONING = re.compile(r"\bPROVISIONING\b")
 _CAPACITY = re.compile(r"capacity is unavailable|insufficient capacity|no capacity", re.IGNORECASE)
 _ALONE = re.compile(r"no container instances were found|too many concurrent attempts to create a new revision", re.IGNORECASE)
-"""Refusals that concern no other job: they are about this cluster's machines, or about one task definition."""
+"""Refusals that concern no other job: they are about this cluster's machines or one task definition."""
 _INACTIVE = re.compile(r"task ?definition\b.*\b(inactive|not found|does not exist)", re.IGNORECASE)
 _PERMANENT_FAILURES = frozenset({"MISSING", "INACTIVE"})
 
 
 REGION_ERRORS = frozenset({"NoRegionError", "UnknownRegionError", "InvalidRegionError", "ServiceNotInRegionError"})
-"""Those that concern only jobs of the same region, or of none."""
+"""Errors that concern only jobs of the same region, or of none."""
 
 Refused = Rejected | Throttled | Misconfigured
 NOTHING = Needs()
@@ -89,27 +89,27 @@ class SdkFault:
     """An error of the SDK, read once."""
 
     code: str
-    """The code that AWS gave, or the name of the SDK's own error."""
+    """The code from AWS, or the name of the SDK's own error."""
     message: str
     status: int | None
-    """The HTTP status; None when no answer was read."""
+    """The HTTP status; None if no answer was read."""
     answered: bool
-    """True when the words are AWS's."""
+    """True if the message is from AWS."""
     operation: str
     kinds: frozenset[str]
     """The names of the error's class and its ancestors."""
     retry_after: float | None
     resources: tuple[str, ...] = ()
-    """What a conflict names."""
+    """The resources that a conflict names."""
 
     @property
     def words(self) -> str:
-        """AWS's own words."""
+        """AWS's own message."""
         return f"{self.code}: {self.message}"
 
 
 class AwsFailure(CallFailed):
-    """A call that AWS refused, or that came to no answer; `fault` is what is known of it."""
+    """A call that AWS refused or did not answer; `fault` describes it."""
 
     def __init__(self, fault: SdkFault) -> None:
         super().__init__(fault.words)
@@ -117,7 +117,7 @@ class AwsFailure(CallFailed):
 
 
 def fault_of(error: BaseException) -> SdkFault:
-    """Read an error; any exception will do."""
+    """Read an error, which may be any exception."""
     if isinstance(error, AwsFailure):
         return error.fault
     response = getattr(error, "response", None)
@@ -136,9 +136,9 @@ def fault_of(error: BaseException) -> SdkFault:
 
 
 def outcome_of_error(error: BaseException, needs: Needs = NOTHING) -> Refused | Unreachable | Unknown:
-    """What a call of RunTask that raised `error` means, but for a conflict (see `conflicting_task`).
+    """The outcome of a RunTask call that raised `error`, except for a conflict (see `conflicting_task`).
 
-    `needs` are those of the job: they say which other jobs a refusal concerns.
+    `needs` are the job's: they decide which other jobs a refusal concerns.
     """
     fault = fault_of(error)
     if was_not_sent(fault):
@@ -147,18 +147,18 @@ def outcome_of_error(error: BaseException, needs: Needs = NOTHING) -> Refused | 
 
 
 def outcome_before_launch(error: BaseException, needs: Needs = NOTHING) -> Refused | Unreachable:
-    """The same for a call that came before RunTask: then nothing was started, whatever became of it."""
+    """The outcome if a call before RunTask raised `error`: nothing was started, whatever that call did."""
     outcome = outcome_of_error(error, needs)
     return Unreachable(cause=outcome.cause) if isinstance(outcome, Unknown) else outcome
 
 
 def was_not_sent(fault: SdkFault) -> bool:
-    """True when there was no connection over which anything could have been sent."""
+    """True if there was no connection, so nothing was sent."""
     return bool(fault.kinds & NOTHING_SENT) or ("SSLError" in fault.kinds and bool(_HANDSHAKE.search(fault.message)))
 
 
 def outcome_of_failures(failures: Sequence[Mapping[str, Any]], needs: Needs = NOTHING) -> Rejected | Throttled | Unknown:
-    """What an answer without a task means: one reason for each capacity or container instance that was tried."""
+    """The outcome of an answer without a task: it has one reason per capacity or container instance that was tried."""
     reasons = [str(failure.get("reason", "")) for failure in failures]
     words = "; ".join(sorted({_described(failure) for failure in failures}))
     if not reasons:
@@ -172,14 +172,14 @@ def outcome_of_failures(failures: Sequence[Mapping[str, Any]], needs: Needs = NO
 
 
 def conflicting_task(error: BaseException) -> str | None:
-    """The ARN of the task that already holds the token, when `error` says that there is one."""
+    """The ARN of the task that already has the token, if `error` names one."""
     fault = fault_of(error)
     arn = fault.resources[0] if fault.code == "ConflictException" and fault.resources else ""
     return arn if parse_task_arn(arn) else None
 
 
 def says_inactive(error: BaseException) -> bool:
-    """True when the task definition is gone: deregistered since it was last looked at."""
+    """True if the task definition is gone: it was deregistered since it was last read."""
     fault = fault_of(error)
     return fault.code in {"ClientException", "InvalidParameterException"} and bool(_INACTIVE.search(fault.message))
 
@@ -210,9 +210,9 @@ def _by_code(fault: SdkFault, needs: Needs) -> Refused | Unknown:
 
 
 def _hold_of(message: str, needs: Needs) -> Hold | None:
-    """What words about a rate, a quota or missing capacity keep from starting; None for other words.
+    """The hold for a message about a rate, a quota or missing capacity; None for other messages.
 
-    Of an existing task definition the size is not known, so capacity that it lacks holds the jobs that name it.
+    The size of an existing task definition is unknown, so missing capacity for it holds the jobs that name it.
     """
     if _RATE.search(message):
         return Hold(place=needs.place[:REGION])
@@ -227,8 +227,8 @@ def _hold_of(message: str, needs: Needs) -> Hold | None:
 
 
 def _hold_of_resources(reasons: Sequence[str], needs: Needs) -> Hold | None:
-    """What a cluster's machines lack (`RESOURCE:GPU`), for jobs that need as much of it; None when it is not known how much
-    this one needs, or when it was refused for something else.
+    """The hold for a resource that a cluster's machines lack (`RESOURCE:GPU`): jobs that need as much of it wait. None if this
+    job's need is unknown, or if it was refused for another reason.
     """
     lacking = {reason.partition(":")[2].strip().lower() for reason in reasons if reason.upper().startswith("RESOURCE")}
     size = {name: needs.size[name] for name in sorted(lacking) if name in needs.size}
@@ -244,12 +244,12 @@ def _described(failure: Mapping[str, Any]) -> str:
 
 
 def texts_of(value: Any) -> tuple[str, ...]:
-    """The texts of a list, whatever else it may hold."""
+    """The texts in a list; other items are skipped."""
     return tuple(item for item in value if isinstance(item, str)) if isinstance(value, list) else ()
 
 
 def retry_seconds(value: Any) -> float | None:
-    """A header `Retry-After` in seconds; None for anything that is no number."""
+    """A header `Retry-After` in seconds; None if it is not a number."""
     try:
         return max(0.0, float(value))
     except (TypeError, ValueError):
@@ -299,7 +299,7 @@ _DENIED = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOpera
 
 
 def hint_for(code: str, message: str, operation: str) -> str:
-    """` (hint)`, or nothing where AWS's words say it all."""
+    """` (hint)`, or empty if AWS's message needs none."""
     for pattern, hint in _BY_MESSAGE:
         if re.search(pattern, message, re.IGNORECASE):
             return f" ({hint})"

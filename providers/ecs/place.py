@@ -1,4 +1,4 @@
-"""Where a task is put and found again: credentials, region, cluster, its ARN, and its page in the console."""
+"""The place of a task (credentials, region, cluster), its ARN, and its page in the console."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from providers.values import mapping, name_of
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """All that is needed to address a call."""
+    """Everything that is needed to address a call."""
 
     credentials: str | None = None
-    """The name of an entry of the dispatcher's settings; None is the host's own identity."""
+    """The name of an entry of the dispatcher's settings; None for the host's own identity."""
     region: str | None = None
     """None until the client's own region is known."""
     cluster: str | None = None
-    """A name or an ARN; None is the account's cluster `default`."""
+    """A name or an ARN; None for the account's cluster `default`."""
 
     @property
     def where(self) -> dict[str, str]:
@@ -29,7 +29,7 @@ class Place:
         return {"cluster": self.cluster} if self.cluster else {}
 
     def handle(self) -> dict[str, str]:
-        """Its part of a submission's handle."""
+        """The place as a part of a submission's handle."""
         return filled({"cluster": self.cluster, "region": self.region, "credentials": self.credentials})
 
     @classmethod
@@ -39,7 +39,9 @@ class Place:
 
 
 def place_of(configuration: Mapping[str, Any]) -> Place:
-    """Read a rendered configuration. Raises `ConfigurationError` naming the field when it is not text, or more than a name."""
+    """Read a rendered configuration. Raises `ConfigurationError` that names the field if it is not a text, or more than
+    a name.
+    """
     request = mapping(configuration.get("task_run_request"), "task_run_request")
     cluster = name_of(request.get("cluster") or configuration.get("cluster"), "cluster")
     reference = configuration.get("aws_credentials")
@@ -77,13 +79,13 @@ class TaskArn:
     region: str
     account: str
     cluster: str | None
-    """None in ARNs of the old form, which do not name it."""
+    """None in ARNs of the old form, which lack it."""
     id: str
 
 
 @lru_cache(maxsize=64)
 def parse_task_arn(arn: str) -> TaskArn | None:
-    """The parts of a task's ARN; None for anything else. An answer is asked for them three times."""
+    """The parts of a task's ARN; None for any other text. Cached, because each answer needs them three times."""
     parts = arn.split(":", 5)
     kind, _, rest = parts[-1].partition("/")
     if len(parts) != 6 or parts[0] != "arn" or parts[2] != "ecs" or kind != "task" or not rest:
@@ -93,7 +95,7 @@ def parse_task_arn(arn: str) -> TaskArn | None:
 
 
 def console_url(arn: str) -> str | None:
-    """The task's page; None where AWS has no public console for the partition."""
+    """The task's page; None if AWS has no public console for the partition."""
     task = parse_task_arn(arn)
     if task is None or task.cluster is None or task.partition not in _CONSOLES:
         return None
@@ -102,7 +104,7 @@ def console_url(arn: str) -> str | None:
 
 
 def submission_of(name: str, arn: str, place: Place, container: str | None = None) -> Submission:
-    """The submission of the task `arn`, started as `name` at `place`."""
+    """The submission of the task `arn`, which was started as `name` at `place`."""
     task = parse_task_arn(arn)
     cluster, region = (task.cluster, task.region) if task else (None, None)
     where = {"cluster": place.cluster or cluster, "region": region or place.region}

@@ -1,8 +1,8 @@
-"""From a rendered job to a RunTask request that only has to be sent; what AWS must be asked for it is asked once.
+"""Prepares a RunTask request from a rendered job; reads from AWS that it needs are made once.
 
-Task definitions are found by the name of their content, or registered. Registration is limited to one a second for an account
-and region, and two at once for one family fail: nothing is registered that can be found, and threads that want the same
-definition wait for the one that gets it.
+A task definition is looked up by the name of its content, and registered only if it is missing. Registrations are limited to
+one a second for an account and region, and two concurrent ones for one family fail. So threads that need the same definition
+wait for the thread that looks it up.
 """
 
 from __future__ import annotations
@@ -29,18 +29,18 @@ from providers.values import name_of
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prepared:
-    """A request, and what is needed to send it and to read the answer."""
+    """A request, and the data for sending it and reading its answer."""
 
     ecs: AwsService
     place: Place
     container: str
     remembered: str
-    """Under which name the definition is remembered."""
+    """The key under which the definition is remembered."""
     request: Mapping[str, Any]
 
 
 class _TimeLeft:
-    """Checks that one more call, and RunTask after it, still end in time."""
+    """Checks that one more call and RunTask after it can still end in time."""
 
     def __init__(self, seconds: float, monotonic: Callable[[], float]) -> None:
         self._monotonic = monotonic
@@ -51,7 +51,7 @@ class _TimeLeft:
             raise OutOfTime("looking up the task definition and the network took too long; what was found is kept")
 
     def without(self, make: Callable[[], Any]) -> Any:
-        """What `make` gives; its time does not count. A small function takes seconds to load a client, and calls nobody."""
+        """The result of `make`, whose time does not count: a small function takes seconds to load a client, without a call."""
         begin = self._monotonic()
         made = make()
         self._latest += self._monotonic() - begin
@@ -59,7 +59,7 @@ class _TimeLeft:
 
 
 class Preparation:
-    """Prepares requests. What has to be asked of AWS for it is asked once and remembered."""
+    """Prepares requests. Reads from AWS that they need are made once and remembered."""
 
     def __init__(self, clients: Clients, call_timeout: float, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._clients = clients
@@ -69,7 +69,7 @@ class Preparation:
         self._subnets: Once[tuple[Place, str | None], tuple[str, ...]] = Once()
 
     def prepare(self, job: Job) -> Prepared:
-        """Raises `ConfigurationError`, `OutOfTime` and `CallFailed`. Nothing has been started then."""
+        """Prepare a request. Raises `ConfigurationError`, `OutOfTime` and `CallFailed`; nothing was started then."""
         place = self._clients.located(place_of(job.configuration))
         ecs = self._clients.client("ecs", place)
         check = self._check()
@@ -86,13 +86,13 @@ class Preparation:
         return Prepared(ecs=ecs, place=place, container=container, remembered=remembered, request=request)
 
     def forget(self, prepared: Prepared) -> None:
-        """The definition is gone: look for it again next time."""
+        """Forget a definition that is gone, so the next request looks it up again."""
         self._definitions.forget(prepared.place, prepared.remembered)
 
     def _definition(
         self, ecs: AwsService, place: Place, configuration: Mapping[str, Any], check: Check
     ) -> tuple[str, str, Blueprint]:
-        """The task definition that RunTask names, the key under which it is remembered, and the blueprint."""
+        """The task definition for RunTask, the key under which it is remembered, and the blueprint."""
         if existing := given_definition(configuration):
             check_existing(configuration)
             return (
@@ -118,26 +118,26 @@ class Preparation:
 
 
 Check = Callable[[], None]
-"""Called before each call. Raises `OutOfTime` when there is no time left."""
+"""A function that is called before each call. It raises `OutOfTime` if no time is left."""
 
 
 class TaskDefinitions:
-    """What is known of definitions, by place."""
+    """The known definitions, by place."""
 
     def __init__(self) -> None:
         self._arns: Once[tuple[Place, str], str] = Once()
         self._facts: Once[tuple[Place, str], Facts] = Once()
 
     def registered(self, ecs: AwsService, place: Place, definition: Mapping[str, Any], check: Check) -> str:
-        """The ARN of the active revision with the content of `definition`. Raises what the client raises."""
+        """The ARN of the active revision with the content of `definition`. Raises the client's exceptions."""
         return self._arns.get((place, definition["family"]), lambda: _find_or_register(ecs, definition, check))
 
     def facts(self, ecs: AwsService, place: Place, identifier: str, check: Check) -> Facts:
-        """What ECS says of an existing definition. Raises `ConfigurationError` when it cannot be run."""
+        """The facts of an existing definition, read from ECS. Raises `ConfigurationError` if it cannot be run."""
         return self._facts.get((place, identifier), lambda: _describe_given(ecs, identifier, check))
 
     def forget(self, place: Place, identifier: str) -> None:
-        """Look again next time: ECS says that it is gone."""
+        """Forget a definition that is gone in ECS."""
         self._arns.forget((place, identifier))
         self._facts.forget((place, identifier))
 
@@ -152,7 +152,7 @@ def _find_or_register(ecs: AwsService, definition: Mapping[str, Any], check: Che
 
 
 def _active_revision(ecs: AwsService, family: str) -> str | None:
-    """The newest active revision of a family; None when it has none, which ECS says with a ClientException."""
+    """The newest active revision of a family; None if it has none, which ECS reports as a ClientException."""
     try:
         described = definition_in(ecs.ask("describe_task_definition", taskDefinition=family), family)
     except AwsFailure as error:
@@ -189,9 +189,9 @@ MAX_SUBNETS = 16
 
 
 def subnets_of_vpc(ec2: AwsService, vpc_id: str | None, check: Callable[[], None] = lambda: None) -> tuple[str, ...]:
-    """Ask EC2 for the subnets of a VPC, or of the default one, in a stable order. `check` is called before each call.
+    """The subnets of a VPC, by default the default VPC, in a stable order, read from EC2. `check` is called before each call.
 
-    Raises `ConfigurationError` when there are none, and whatever the client raises.
+    Raises `ConfigurationError` if there are none, and the client's exceptions.
     """
     check()
     vpc_id = vpc_id or _default_vpc(ec2)

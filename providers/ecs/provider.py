@@ -1,4 +1,4 @@
-"""The provider: what `providers.base.Provider` asks for, by calls to ECS."""
+"""The provider: implements `providers.base.Provider` with calls to ECS."""
 
 from __future__ import annotations
 
@@ -51,12 +51,12 @@ LAUNCHES_PER_SECOND = 20.0
 """Fargate's default for an account and region. https://docs.aws.amazon.com/AmazonECS/latest/developerguide/throttling.html"""
 LAUNCH_BURST = 100
 LOOKUP_LAG = 60.0
-"""ECS is eventually consistent, "up to minutes": the page of RunTask advises to wait and ask again, for five minutes at most.
+"""ECS is eventually consistent, "up to minutes": the documentation of RunTask advises to wait and retry for up to five minutes.
 https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_RunTask.html"""
 CALL_BURST = 20
 DESCRIBED_AT_ONCE = 100
 UNFORESEEN = (AttributeError, LookupError, TypeError, ValueError)
-"""What reading a configuration of a shape that nobody foresaw raises."""
+"""The exceptions that an unforeseen shape of a configuration causes."""
 STOP_REASON = "Cancelled by push-dispatcher"
 
 
@@ -65,9 +65,10 @@ class EcsProvider:
 
     `credentials` maps the names that a template's `aws_credentials` may take to entries such as
     `{"role_arn": ..., "external_id": ..., "region": ...}` or `{"profile": ...}`; without a name the host's own identity is
-    used, found as the AWS command line finds it. `launches_per_second` is for accounts with raised quotas. `lookup_lag` is how
-    long a new task may stay hidden, in seconds: a shorter one frees slots sooner and starts twice what shows up later, so lower
-    it only against an emulator. `lean=False` makes RunTask and DescribeTasks through the SDK's client, like all other calls.
+    used, as by the AWS command line. `launches_per_second` is for accounts with raised quotas. `lookup_lag` is how long a new
+    task may stay hidden, in seconds: a shorter one frees slots sooner, but a task that shows up later may be started twice, so
+    lower it only against an emulator. `lean=False` sends RunTask and DescribeTasks through the SDK's client, like all other
+    calls.
     """
 
     def __init__(
@@ -103,15 +104,15 @@ class EcsProvider:
 
     @property
     def limits(self) -> ProviderLimits:
-        """AWS's published defaults, but for what the constructor was given."""
+        """AWS's published defaults, except for the constructor's arguments."""
         return self._limits
 
     def needs(self, configuration: Mapping[str, Any]) -> Needs:
-        """The credentials, region and capacity that a task uses, and its cpu, memory, gpu and eni: see `needs_of`."""
+        """The credentials, region and capacity of a task, and its cpu, memory, gpu and eni: see `needs_of`."""
         return needs_of(configuration)
 
     def submit(self, job: Job) -> Outcome:
-        """One RunTask call under `clientToken` and `startedBy` = `job.name`."""
+        """Make one RunTask call with `clientToken` and `startedBy` = `job.name`."""
         try:
             prepared = self._preparation.prepare(job)
         except ConfigurationError as error:
@@ -125,7 +126,7 @@ class EcsProvider:
         return self._run(job, prepared)
 
     def find(self, job: Job) -> Submission | None:
-        """By `startedBy`, which is the job's name: see `lookup`."""
+        """Find the task by `startedBy`, which is the job's name: see `lookup`."""
         try:
             place = self._clients.located(place_of(job.configuration))
             ecs = self._clients.client("ecs", place)
@@ -136,7 +137,9 @@ class EcsProvider:
         return submission_of(job.name, arn, place, container) if arn else None
 
     def observe(self, submissions: Sequence[Submission]) -> Mapping[str, Observation]:
-        """DescribeTasks by 100, for each identity, region and cluster; nothing is asked after the time of one call."""
+        """DescribeTasks for up to 100 tasks, per identity, region and cluster. No call is begun after the time of one
+        operation.
+        """
         seen: dict[str, Observation] = {}
         latest = time.monotonic() + self._limits.call_timeout
         for place, batch in _batches(submissions):
@@ -164,7 +167,7 @@ class EcsProvider:
         return ()
 
     def strays(self, configuration: Mapping[str, Any], known_names: frozenset[str]) -> tuple[str, ...]:
-        """By ListTasks and DescribeTasks over the cluster: `startedBy` holds a job's name."""
+        """Reads the cluster's tasks with ListTasks and DescribeTasks: `startedBy` holds a job's name."""
         try:
             place = self._clients.located(place_of(configuration))
             ecs = self._clients.client("ecs", place)
@@ -204,7 +207,7 @@ class EcsProvider:
             if failure.fault.code == "ClusterNotFoundException":  # a cluster with live tasks cannot be deleted
                 return {submission.name: missing() for submission in batch}
             return unreadable(batch, _failed("observe", failure))
-        except (ProviderError, LookupError) as error:  # one unreadable batch concerns its own jobs and no other
+        except (ProviderError, LookupError) as error:  # an unreadable batch concerns only its own jobs
             return unreadable(batch, _failed("observe", error))
 
 
@@ -236,7 +239,7 @@ def _failed(action: str, error: Exception) -> CallFailed:
 
 
 def _stop(ecs: AwsService, place: Place, task: str) -> None:
-    """A task that stops already has lost its tags, so a role that may stop tagged tasks alone is denied a repeat."""
+    """Stop a task. A stopping task has already lost its tags, so a role that may stop only tagged tasks is denied a repeat."""
     try:
         check_stopped(ecs.ask("stop_task", **place.where, task=task, reason=STOP_REASON), task)
     except AwsFailure as failure:
@@ -250,7 +253,7 @@ def _is_stopping(ecs: AwsService, place: Place, task: str) -> bool:
 
 
 def _says_gone(failure: AwsFailure) -> bool:
-    """True when there is no such task, or no such cluster any more."""
+    """True if the task or its cluster no longer exists."""
     fault = failure.fault
     return fault.code == "ClusterNotFoundException" or (
         fault.code in {"InvalidParameterException", "ClientException"} and "task was not found" in fault.message.lower()

@@ -21,7 +21,7 @@ from providers.remarks import Notes
 from providers.values import command, compact, mapping, objects
 
 MAX_OVERRIDES = 8192
-"""Characters of `overrides` as JSON."""
+"""The most characters of `overrides` as JSON."""
 
 
 def run_task_request(
@@ -49,7 +49,7 @@ def requested(
     network: Mapping[str, Any] | None,
     notes: Notes,
 ) -> dict[str, Any]:
-    """The same, with faults noted in `notes` instead of raised. Raises only for a request of no usable shape."""
+    """Like `run_task_request`, but faults are noted in `notes`. Raises only for a request of an unusable shape."""
     template = mapping(job.configuration.get("task_run_request"), "task_run_request")
     _check_count(template)
     overrides = _shared_overrides(job.configuration, template)
@@ -73,13 +73,13 @@ def requested(
 
 @lru_cache(maxsize=256)
 def _fitted_shared(shared: str) -> tuple[Mapping[str, Any], Notes]:
-    """What the requests of a deployment share, fitted once for all of them, and what is noted about it."""
+    """The shared part of a deployment's requests, fitted once for all of them, and the notes about it."""
     notes = Notes()
     return fitted("RunTask", pruned(json.loads(shared)), "task_run_request", notes, frozenset()), notes
 
 
 def _merged(shared: tuple[Mapping[str, Any], Notes], own: Mapping[str, Any], notes: Notes) -> dict[str, Any]:
-    """The whole request, of what is shared and what is the run's own."""
+    """The whole request, from the shared part and the run's own part."""
     common, remarks = shared
     notes.faults += remarks.faults
     notes.warnings += remarks.warnings
@@ -91,7 +91,7 @@ _BUILT = frozenset(
     {"cluster", "tags", "networkConfiguration", "launchType", "capacityProviderStrategy", "taskDefinition", "count"}
     | {"clientToken", "startedBy", "overrides"}
 )
-"""The parameters that are not taken as they are given."""
+"""The parameters that are not copied unchanged."""
 
 
 def _check_count(template: Mapping[str, Any]) -> None:
@@ -115,7 +115,7 @@ def _containers(job: Job, template: Mapping[str, Any], container: str, facts: Fa
 
 
 def _container_overrides(job: Job, overrides: Any, container: str, facts: Facts) -> list[dict[str, Any]]:
-    """The main container's first, so that whoever sees only the task knows which one does the work."""
+    """The container overrides, the main container's first, so that the task alone shows which container is the main one."""
     path, words = "task_run_request.overrides.containerOverrides", command(job.configuration.get("command"), "command")
     tidy = [tidy_container(item, f"{path}[{index}]") for index, item in enumerate(objects(overrides, path)) if item]
     main = next((item for item in tidy if item.get("name", container) == container), {})
@@ -130,7 +130,7 @@ def _container_overrides(job: Job, overrides: Any, container: str, facts: Facts)
 
 
 def _plainly(override: dict[str, Any], secrets: frozenset[str]) -> dict[str, Any]:
-    """Without the variables that the container has as secrets: a secret wins, and ECS takes a name once only."""
+    """The override without variables that the container has as secrets: a secret wins, and ECS accepts a name only once."""
     return without_plain(override, secrets) if secrets else override
 
 
@@ -140,7 +140,9 @@ def _environment(job: Job, main: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _leave_sizes_of_many(main: dict[str, Any], overrides: Mapping[str, Any], facts: Facts) -> None:
-    """Several containers share the task: one that is given all of it, as templates for one do, keeps its own sizes."""
+    """Drop an override that gives one of several containers the whole task's sizes, as templates for one container do; the
+    container keeps its own sizes.
+    """
     if len(facts.containers) < 2:
         return
     for key, read, of_definition in (("cpu", cpu_units, facts.cpu), ("memory", mebibytes, facts.memory)):
@@ -175,9 +177,8 @@ _RESERVED = re.compile(r"^aws:", re.IGNORECASE)
 
 
 def tags_of(job_labels: Mapping[str, str], configuration: Mapping[str, Any], tags: Any) -> list[dict[str, str]]:
-    """The tags of a task. The dispatcher's labels win over the configuration's, and those over tags of the request.
-
-    Of more than 50 the first in that order stay.
+    """The tags of a task. The dispatcher's labels take precedence over the configuration's, and those over the request's tags.
+    If there are more than 50, the first 50 in that order stay.
     """
     chosen: dict[str, str] = {}
     labels = pairs(configuration.get("labels"), "labels")
@@ -195,11 +196,13 @@ def _add(chosen: dict[str, str], source: Mapping[str, str]) -> None:
 
 @lru_cache(maxsize=4096)
 def clean(label: str) -> str:
-    """`label` with a hyphen in place of everything a tag may not hold, also in the reserved prefix `aws:`."""
+    """`label` with hyphens in place of the characters that a tag may not have and of the colon in the reserved prefix
+    `aws:`.
+    """
     return _RESERVED.sub("aws-", _FORBIDDEN.sub("-", label))
 
 
 @lru_cache(maxsize=1024)
 def clean_key(label: str) -> str:
-    """The same for a key, which has a length of its own and no spaces around it."""
+    """A cleaned key, which has its own maximal length and no surrounding spaces."""
     return clean(label.strip()).strip()[:MAX_KEY]

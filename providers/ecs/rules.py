@@ -1,4 +1,4 @@
-"""What is read of a job configuration, what cannot take effect, and what ECS refuses in a task definition; pure.
+"""The keys of a job configuration that are read, those without effect, and ECS's refusals of a task definition; pure.
 
 https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task_definition_parameters.html
 """
@@ -22,20 +22,20 @@ READ = frozenset(
     | {"task_definition", "task_definition_arn", "task_run_request", "task_start_timeout_seconds"}
     | {"prefect_api_key_secret_arn", "prefect_api_auth_string_secret_arn"}
 )
-"""Keys of a job configuration that have an effect; `task_start_timeout_seconds` has it in the dispatcher."""
+"""Keys of a job configuration that have an effect; `task_start_timeout_seconds` has its effect in the dispatcher."""
 NO_EFFECT: Mapping[str, tuple[Sequence[Any], str]] = {
     "name": ((), "a task of ECS has no name of its own; give a label for one that its page shows"),
     "task_watch_poll_interval": ((5, 0), "nobody polls for one task: each tick looks at all of them"),
     "auto_deregister_task_definition": ((False,), "a definition is found again by its content, and kept for the next run"),
     "match_latest_revision_in_family": ((False,), "a definition is found by its content, whatever the newest in a family is"),
 }
-"""Keys that Prefect's worker reads and that mean nothing here: the values that ask for nothing, and the reason."""
+"""Keys that Prefect's worker reads but that have no effect here: their neutral values, and the reason."""
 _STILL_READ = frozenset({"containerDefinitions", "executionRoleArn"})
-"""Of a task definition that is left aside for an existing one."""
+"""Keys of a task definition that is ignored because an existing one is named."""
 
 
 def note_keys(configuration: Mapping[str, Any], notes: Notes) -> None:
-    """Note the keys that are not read, and those that have no effect."""
+    """Note the keys that are not read and those that have no effect."""
     for key, value in configuration.items():
         if key in NO_EFFECT:
             _note_without_effect(key, value, notes)
@@ -48,7 +48,7 @@ def note_keys(configuration: Mapping[str, Any], notes: Notes) -> None:
 
 
 def note_network(configuration: Mapping[str, Any], notes: Notes) -> None:
-    """Note the variables of a network that others take the place of."""
+    """Note the network variables that others override."""
     contents = networks(configuration)
     first, content = contents[0] if contents else ("", {})
     for path, _ in contents[1:]:
@@ -63,7 +63,7 @@ def note_network(configuration: Mapping[str, Any], notes: Notes) -> None:
 
 
 def note_beside_existing(configuration: Mapping[str, Any], notes: Notes) -> None:
-    """Note what would shape a task definition, where an existing one is named: ECS runs that one as it is."""
+    """Note settings for a task definition if an existing one is named: ECS runs that one unchanged."""
     why = "an existing task definition is run as it is (task_definition_arn)"
     for key in ("secrets", "prefect_api_key_secret_arn", "prefect_api_auth_string_secret_arn", "configure_cloudwatch_logs"):
         if configuration.get(key):
@@ -102,7 +102,7 @@ Container = Mapping[str, Any]
 
 
 def note_definition(definition: Mapping[str, Any], main: Container, launch: Launch, notes: Notes) -> None:
-    """Note what ECS would refuse of a complete definition for this kind of launch."""
+    """Note what ECS would refuse in a complete definition for this kind of launch."""
     containers: Sequence[Container] = definition["containerDefinitions"]
     _note_names(containers, notes)
     _note_life(containers, main, notes)
@@ -111,14 +111,14 @@ def note_definition(definition: Mapping[str, Any], main: Container, launch: Laun
 
 
 def note_task_size(cpu: Any, memory: Any, launch: Launch, notes: Notes) -> None:
-    """Note a size that Fargate has no tasks of."""
+    """Note a size that Fargate does not offer."""
     problem = fargate_problem(cpu, memory) if launch.fargate else None
     if problem:
         notes.fault(*problem)
 
 
 def note_override_sizes(overrides: Sequence[Container], cpu: Any, memory: Any, path: str, notes: Notes) -> None:
-    """Note a container that is given more than its task has."""
+    """Note a container that gets more than its task has."""
     for index, override in enumerate(overrides):
         _note_beyond(override.get("cpu"), cpu, cpu_units, f"{path}[{index}].cpu", notes)
         _note_beyond(override.get("memory"), memory, mebibytes, f"{path}[{index}].memory", notes)
@@ -148,7 +148,7 @@ def _note_life(containers: Sequence[Container], main: Container, notes: Notes) -
 
 
 def _note_roles(definition: Mapping[str, Any], containers: Sequence[Container], launch: Launch, notes: Notes) -> None:
-    """What ECS itself does for a container, it does with the execution role."""
+    """Note a missing execution role: ECS needs it for everything that it does for a container itself."""
     if definition.get("executionRoleArn"):
         return
     for container in containers:

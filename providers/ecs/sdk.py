@@ -1,7 +1,7 @@
-"""The one seam through which AWS is called. Importing this module loads botocore.
+"""The only module that calls AWS through the SDK. Importing it loads botocore.
 
-Every call ends whole within its time, every answer is read with suspicion, and every error of the SDK leaves as an `AwsFailure`
-or as `Garbled`: nothing above this module knows the SDK's classes.
+Every call as a whole ends within its time, every answer is checked, and every error of the SDK becomes an `AwsFailure` or
+`Garbled`: modules above this one do not know the SDK's classes.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ DEFAULT_SESSION_NAME = "push-dispatcher"
 
 
 def configured(connect_timeout: float, read_timeout: float, connections: int) -> Config:
-    """No retries: the tick decides, in one place."""
+    """The SDK's configuration, without retries: the tick alone decides about them."""
     return Config(
         retries={"total_max_attempts": 1},
         connect_timeout=connect_timeout,
@@ -35,7 +35,7 @@ def configured(connect_timeout: float, read_timeout: float, connections: int) ->
 
 
 def open_session(entry: Mapping[str, Any], endpoint_url: str | None, region: str | None, config: Config) -> Session:
-    """The session of an entry of the credentials. No call is made before credentials are first wanted."""
+    """The session of an entry of the credentials. It makes no call until credentials are first needed."""
     session = new_session(entry.get("profile"))
     if "role_arn" not in entry:
         return session
@@ -46,13 +46,13 @@ def open_session(entry: Mapping[str, Any], endpoint_url: str | None, region: str
 
 
 def has_fresh_credentials(session: Session) -> bool:
-    """True when credentials are at hand that need no refresh; nobody is asked."""
-    credentials = vars(session).get("_credentials")  # `get_credentials` may ask a service, which takes its time
+    """True if there are credentials that need no refresh. It makes no call."""
+    credentials = vars(session).get("_credentials")  # `get_credentials` may call a service, which takes time
     return credentials is not None and not (isinstance(credentials, RefreshableCredentials) and credentials.refresh_needed())
 
 
 def fresh_credentials(session: Session) -> Any:
-    """The session's credentials, refreshed where due. Raises `NoCredentialsError`, and what a refresh raises."""
+    """The session's credentials, refreshed if due. Raises `NoCredentialsError` and the exceptions of a refresh."""
     credentials = session.get_credentials()
     if credentials is None:
         raise NoCredentialsError
@@ -60,7 +60,7 @@ def fresh_credentials(session: Session) -> Any:
 
 
 class _AssumedRole(CredentialProvider):
-    """Assumes a role when credentials are first wanted, and again before they expire."""
+    """Assumes a role when credentials are first needed, and again before they expire."""
 
     METHOD = CANONICAL_NAME = "push-dispatcher-assumed-role"
 
@@ -94,7 +94,7 @@ def _parameters(entry: Mapping[str, Any]) -> dict[str, Any]:
 Result = TypeVar("Result")
 
 _ODD = (ArithmeticError, AssertionError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
-"""What the SDK raises, beside its own errors, over an answer of a shape that it does not expect."""
+"""The exceptions, beside its own errors, that the SDK raises for an answer of an unexpected shape."""
 
 
 class SdkService:
@@ -105,29 +105,29 @@ class SdkService:
 
     @property
     def region(self) -> str:
-        """Where its calls go to."""
+        """The region of its calls."""
         return str(self._client.meta.region_name)
 
     def hurried(self, seconds: float) -> SdkService:
-        """The same with no more time than this for a call."""
+        """The same service with at most this many seconds per call."""
         return SdkService(self._client, min(seconds, self._seconds))
 
     def ask(self, operation: str, **parameters: Any) -> Mapping[str, Any]:
-        """Call an operation, by its name in Python.
+        """Call an operation by its Python name.
 
-        Raises `AwsFailure`, `NoAnswerInTime` after this service's seconds, and `Garbled` for what is no answer.
+        Raises `AwsFailure`, `NoAnswerInTime` after this service's seconds, and `Garbled` for an unusable answer.
         """
         answer: Mapping[str, Any] = bounded(self._seconds, operation, lambda: getattr(self._client, operation)(**parameters))
         return answer
 
 
 def bounded(seconds: float, operation: str, call: Callable[[], Result]) -> Result:
-    """What `call` gives within `seconds`. Raises `AwsFailure`, `NoAnswerInTime` and `Garbled`."""
+    """The result of `call` within `seconds`. Raises `AwsFailure`, `NoAnswerInTime` and `Garbled`."""
     return translated(operation, lambda: within(seconds, call))
 
 
 def translated(operation: str, call: Callable[[], Result]) -> Result:
-    """What `call` gives. Raises `AwsFailure` for an error of AWS, the SDK or the system, and `Garbled` for an odd answer."""
+    """The result of `call`. Raises `AwsFailure` for an error of AWS, the SDK or the system, and `Garbled` for an odd answer."""
     try:
         return call()
     except AWS_FAILURES as error:

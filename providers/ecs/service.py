@@ -1,4 +1,4 @@
-"""What the provider needs of AWS: a service that answers, or raises one of three errors. It knows nothing of the SDK."""
+"""The protocol of an AWS service: it answers or raises one of three errors. It does not depend on the SDK."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ class AwsService(Protocol):
 
     @property
     def region(self) -> str:
-        """Where its calls go to."""
+        """The region of its calls."""
         ...
 
     def hurried(self, seconds: float) -> Self:
-        """The same with no more time than this for a call."""
+        """The same service with at most this many seconds per call."""
         ...
 
     def ask(self, operation: str, **parameters: Any) -> Mapping[str, Any]:
-        """Call an operation by its name in Python.
+        """Call an operation by its Python name.
 
-        Raises `AwsFailure`, `NoAnswerInTime` after this service's seconds, and `Garbled` for what is no answer.
+        Raises `AwsFailure`, `NoAnswerInTime` after this service's seconds, and `Garbled` for an unusable answer.
         """
         ...

@@ -1,8 +1,8 @@
-"""Values in the types of the ECS API, as its service model has them: every conversion is derived from the model.
+"""Converts values to the types of the ECS API. Every conversion is derived from the API's service model.
 
-Templates are JSON that people wrote and placeholders filled: a number stands where the API takes text (`gpu: 1`), text where
-it takes a number (`containerPort: "8080"`). What has one meaning is converted; anything else is a fault that names its field.
-The model comes with botocore, which is not imported; without it nothing is converted and nothing is refused.
+Templates are JSON that people wrote and placeholders filled, so some values are numbers where the API takes text (`gpu: 1`) or
+text where it takes numbers (`containerPort: "8080"`). A value with one clear meaning is converted; any other is a fault that
+names its field. The model is a file of botocore, which is not imported; without it nothing is converted or refused.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from providers.remarks import Notes, nearest
 from providers.values import EMPTY, compact, kind, mapping, objects, text
 
 _VALUES, _LABELS = frozenset({"value", "valueFrom"}), frozenset({"type", "name"})
-"""A list's item that only says what it would set sets nothing: a placeholder had no value, and the item goes away."""
+"""A list item that contains only these keys sets nothing, because a placeholder had no value. It is removed."""
 _ENDS_OF_TRUTH: Mapping[str, bool] = {"true": True, "false": False}
 
 
 def fitted(operation: str, parameters: Mapping[str, Any], path: str, notes: Notes, without: frozenset[str]) -> dict[str, Any]:
-    """The parameters of an operation in the types of its model; `without` are those that are not yet there.
+    """The parameters of an operation in the types of its model; `without` are the parameters that will be added later.
 
     Faults go to `notes`, with `path` before their names.
     """
@@ -35,13 +35,13 @@ def fitted(operation: str, parameters: Mapping[str, Any], path: str, notes: Note
 
 @cache
 def input_shape(operation: str) -> Shape | None:
-    """The input of an operation in the service model; None where botocore is not installed."""
+    """The input of an operation in the service model; None if botocore is not installed."""
     model = sdk_model("ecs")
     return Shape(model["shapes"], model["operations"][operation]["input"]["shape"]) if model else None
 
 
 class Shape:
-    """One shape of the model, in the words of `botocore.model`."""
+    """One shape of the model, with the names of `botocore.model`."""
 
     def __init__(self, shapes: Mapping[str, Any], name: str) -> None:
         self.name, self._shapes, self._shape = name, shapes, shapes[name]
@@ -52,17 +52,17 @@ class Shape:
 
     @cached_property
     def members(self) -> Mapping[str, Shape]:
-        """Of a structure, by name."""
+        """The members of a structure, by name."""
         return {name: Shape(self._shapes, member["shape"]) for name, member in self._shape.get("members", {}).items()}
 
     @cached_property
     def member(self) -> Shape:
-        """What a list holds."""
+        """The shape of a list's items."""
         return Shape(self._shapes, self._shape["member"]["shape"])
 
     @cached_property
     def value(self) -> Shape:
-        """What a map holds."""
+        """The shape of a map's values."""
         return Shape(self._shapes, self._shape["value"]["shape"])
 
 
@@ -98,7 +98,7 @@ def _list(value: Any, shape: Any, path: str, notes: Notes) -> Any:
 
 
 def _as_it_is(value: Any, shape: Shape, without: frozenset[str] = frozenset()) -> bool:
-    """True for a value in which there is nothing to convert, to remark or to leave out: most values by far."""
+    """True for a value that needs no conversion, remark or removal, as most values."""
     kind_of = type(value)
     if shape.type_name == "structure":
         return kind_of is dict and _has_members_as_they_are(value, shape, without)
@@ -123,15 +123,15 @@ def _are_as_they_are(items: Sequence[Any], shape: Shape) -> bool:
 
 
 class _Texts:
-    """A structure of texts alone (a variable, a tag), of which a run has dozens."""
+    """A structure of texts only (a variable, a tag). A run has dozens of them."""
 
     def __init__(self, shape: Shape) -> None:
         self._members = shape.members.keys()
         self._filled = tuple(name for name, member in shape.members.items() if member.least)
 
     def fit(self, items: Iterable[Any]) -> bool:
-        """True for items in which there is nothing to convert and nothing to refuse."""
-        for item in items:  # written out: generators would take three times as long
+        """True for items that need no conversion or refusal."""
+        for item in items:  # loops, because generators would take three times as long
             if type(item) is not dict or item.keys() != self._members:
                 return False
             for item_text in item.values():
@@ -145,7 +145,7 @@ class _Texts:
 
 @cache
 def _texts(shape: Shape) -> _Texts | None:
-    """What tells whether such structures are texts alone; None for any other shape."""
+    """The check whether such structures contain only texts; None for any other shape."""
     if shape.type_name != "structure" or any(member.type_name != "string" or member.enum for member in shape.members.values()):
         return None
     return _Texts(shape)
@@ -236,11 +236,11 @@ _FITS: Mapping[str, Callable[[Any, Any, str, Notes], Any]] = {
 
 
 VERBATIM = frozenset({"environment", "dockerLabels", "labels", "options", "secrets", "tags"})
-"""Under these keys an empty text is a value of its own."""
+"""Under these keys an empty text is a meaningful value."""
 
 
 def pairs(content: Any, path: str, *, key: str = "name", value: str = "value") -> dict[str, str]:
-    """Names and texts out of an object, or out of a list of objects `{key: ..., value: ...}`; a null removes its name."""
+    """Names and texts from an object or from a list of objects `{key: ..., value: ...}`; a null removes its name."""
     if isinstance(content, list | tuple):
         unset = "" if value == "value" else None
         items: Iterable[tuple[Any, Any]] = ((item.get(key), item.get(value, unset)) for item in objects(content, path))
@@ -250,12 +250,12 @@ def pairs(content: Any, path: str, *, key: str = "name", value: str = "value") -
 
 
 def listed(named: Mapping[str, str], *, key: str = "name", value: str = "value") -> list[dict[str, str]]:
-    """`[{key: ..., value: ...}]`, in the order of the names so that a repeat is byte-identical."""
+    """`[{key: ..., value: ...}]`, sorted by name so that a repeat is byte-identical."""
     return [{key: name, value: named[name]} for name in sorted(named)]
 
 
 def pruned(value: Any) -> Any:
-    """A deep copy without nulls, empty objects, empty lists and empty texts, which the API refuses as values."""
+    """A deep copy without nulls and empty objects, lists and texts, which the API refuses as values."""
     kind_of = type(value)
     if kind_of is str:
         return value

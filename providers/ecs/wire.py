@@ -1,4 +1,4 @@
-"""How a connection can fail, by the names that the SDK gives: what the provider concludes follows from these names."""
+"""The SDK's names for connection failures. The provider's conclusions follow from these names."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _NAMES: tuple[tuple[type[Exception], str], ...] = (
     (wire.ReadTimeoutError, "ReadTimeoutError"),
     (wire.HTTPError, "ConnectionClosedError"),
 )
-"""In the order in which `botocore.httpsession.URLLib3Session.send` checks them."""
+"""The failures in the order in which `botocore.httpsession.URLLib3Session.send` checks them."""
 
 
 def name_of_failure(error: Exception) -> str:
