@@ -1,1 +1,1 @@
-"""The HTTP API and the page, over `dispatcher.client`. Nothing of it is imported by a tick."""
+"""The HTTP API and the page, over `dispatcher.client`. A tick imports nothing of it."""

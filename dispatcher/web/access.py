@@ -1,8 +1,8 @@
-"""Who asks, and what that person may do.
+"""Who sends a request, and what that person may do.
 
-Two ways to know who asks:
+There are two ways to identify the sender:
 
-    Sessions       `dispatcher ui`: whoever brings the token of the first address gets a cookie; the token is used up by that
+    Sessions       `dispatcher ui`: the first request with the token of the first address gets a cookie; the token works once
     ProxyHeader    behind an identity-aware proxy: it sets a header with the name, and proves itself with a shared secret
 """
 
@@ -22,7 +22,7 @@ SECRET_HEADER = "x-dispatcher-proxy-secret"  # noqa: S105 - the name of the head
 """The header in which a proxy sends `DISPATCHER_UI_PROXY_SECRET`."""
 
 READING_POSTS = re.compile(r"/api/v1/(plan|preview-job|pools/[^/]+/simulate)")
-"""The only POSTs that change nothing, so that whoever may read may send them."""
+"""The only POSTs that change nothing: everybody who may read may send them."""
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
@@ -53,13 +53,13 @@ class Identify(Protocol):
     """Says who sends a request."""
 
     def actor(self, headers: Headers) -> str | None:
-        """The name of who asks; None for somebody unknown."""
+        """The sender's name; None for an unknown sender."""
         ...
 
 
 @dataclass
 class Sessions:
-    """A token that works once, and the sessions that it has opened. They end with the process."""
+    """A token that works once, and the session that it opens. Sessions end with the process."""
 
     name: str
     """The name under which changes are made."""
@@ -69,13 +69,13 @@ class Sessions:
     _sessions: set[str] = field(default_factory=set)
 
     def actor(self, headers: Headers) -> str | None:
-        """The owner, for a request with the cookie of a session."""
+        """The owner's name, for a request with the cookie of a session."""
         session = headers.cookie(self.cookie)
         is_known = session is not None and any(compare_digest(session.encode(), other.encode()) for other in self._sessions)
         return self.name if is_known else None
 
     def sign_in(self, token: str) -> str | None:
-        """A new session for the token; None for a wrong token, or one that was used before."""
+        """A new session for the token; None for a wrong token or a used one."""
         if self.token is None or not compare_digest(token.encode(), self.token.encode()):
             return None
         self.token, session = None, token_urlsafe(32)
@@ -85,7 +85,7 @@ class Sessions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProxyHeader:
-    """The name that a proxy has written into a header. It counts only beside the proxy's secret."""
+    """The name that a proxy has written into a header. It counts only together with the proxy's secret."""
 
     header: str
     secret: str
@@ -106,8 +106,8 @@ class Access:
     hosts: frozenset[str]
     """The values of the header Host that are served: `127.0.0.1:4210`, `pools.example.com`."""
     editors: Sequence[str] | None = None
-    """Who may change things: names, `*@example.com` for everybody there, `ROLE/*` for every session of a role, or `*`, which as
-    None is whoever may read.
+    """Who may change things: names, `*@example.com` for everybody there, `ROLE/*` for every session of a role, or `*`, which
+    like None means everybody who may read.
     """
     read_only: bool = False
 
@@ -128,14 +128,14 @@ def _matches(actor: str, editor: str) -> bool:
 
 
 def loopback(port: int, *, name: str, read_only: bool = False) -> tuple[Access, Sessions]:
-    """The rules of `dispatcher ui`: this machine alone, and whoever brings the token."""
+    """The rules of `dispatcher ui`: only this machine, and only with the token."""
     sessions = Sessions(name=name, cookie=f"dispatcher_{port}")
     hosts = frozenset(f"{host}:{port}" for host in ("127.0.0.1", "localhost", "[::1]"))
     return Access(identify=sessions, hosts=hosts, read_only=read_only), sessions
 
 
 def behind_proxy(settings: Settings, *, read_only: bool = False) -> Access:
-    """The rules behind a proxy. Raises `SettingsError` where the settings name none."""
+    """The rules behind a proxy. Raises `SettingsError` if the settings name no proxy."""
     if settings.ui_auth is None or settings.ui_proxy_secret is None:
         raise SettingsError(
             "DISPATCHER_UI_AUTH: must be header:NAME to serve the page; `dispatcher ui` serves it on this machine"
@@ -150,12 +150,12 @@ def behind_proxy(settings: Settings, *, read_only: bool = False) -> Access:
 
 
 def is_change(method: str, path: str) -> bool:
-    """Whether a request may change something. The method decides, so that no route can forget it."""
+    """Whether a request may change something. The method decides, so that no route can forget the check."""
     return method not in SAFE_METHODS and not (method == "POST" and READING_POSTS.fullmatch(path) is not None)
 
 
 def origin_fault(method: str, headers: Headers, scheme: str) -> str | None:
-    """Why a request comes from another page, or may; None if it does not. Headers that only browsers send decide."""
+    """Why a request comes, or may come, from a foreign page; None if it does not. Headers that only browsers send decide."""
     site, origin = headers.every("sec-fetch-site"), headers.every("origin")
     if method in SAFE_METHODS:
         is_visit = headers.only("sec-fetch-mode") == "navigate" and headers.only("sec-fetch-dest") == "document"

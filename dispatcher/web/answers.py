@@ -24,7 +24,7 @@ from dispatcher.errors import (
 MEDIA_TYPE = "application/problem+json"
 KIND = "urn:push-dispatcher:problem:"
 RETRY_SECONDS = 5
-"""How long a caller may wait after an answer of 503."""
+"""How long a caller should wait after an answer of 503."""
 
 _STATUS: Mapping[type[DispatcherError], tuple[HTTPStatus, str]] = {
     VersionChanged: (HTTPStatus.PRECONDITION_FAILED, "version-changed"),
@@ -37,7 +37,7 @@ _STATUS: Mapping[type[DispatcherError], tuple[HTTPStatus, str]] = {
     StoreUnavailable: (HTTPStatus.SERVICE_UNAVAILABLE, "store-unavailable"),
     DispatcherError: (HTTPStatus.INTERNAL_SERVER_ERROR, "not-possible"),
 }
-"""By error. For a class that is not named here, its first named base counts."""
+"""The status by error. A class that is not named here has the status of its first named base."""
 
 
 class Refused(Exception):

@@ -1,4 +1,4 @@
-"""The HTTP API without the pages, as an ASGI application: what a function serves."""
+"""The HTTP API without the pages, as an ASGI application: a function serves this."""
 
 from __future__ import annotations
 
@@ -14,6 +14,6 @@ from dispatcher.web.guard import Guard
 
 
 def create_api_app(clients: ClientLender, access: Access) -> ASGIApp:
-    """`/api/v1` behind the guard. It is imported faster than the whole application, and needs no templates."""
+    """`/api/v1` behind the guard. It imports faster than the whole application, and needs no templates."""
     app = Starlette(routes=[Mount("/api/v1", app=make_api(clients))], exception_handlers={HTTPException: no_route})
     return Guard(app, access)

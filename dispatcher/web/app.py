@@ -38,7 +38,7 @@ def create_app(
     wiring: Wiring | None = None,
     clients: ClientLender | None = None,
 ) -> ASGIApp:
-    """The application over the store that the settings name: by default, those of the environment.
+    """The application over the store that the settings name; the default settings are the environment's.
 
     Without `access`, the settings say who may use it. Raises `SettingsError` or `StoreError`.
     """
@@ -54,7 +54,7 @@ def create_app(
     pages = Pages(clients=clients, tick_interval=timedelta(seconds=settings.tick_interval_seconds))
 
     def problem(request: Request, error: Exception) -> Response:
-        """The answer for an error, and for an address that no route has."""
+        """The answer for an error, and for an address without a route."""
         if isinstance(error, HTTPException) and request.url.path.startswith("/api/"):
             return no_route(request, error)
         return pages.problem(request, error)

@@ -1,4 +1,4 @@
-"""Clients for requests that are served side by side. A store serves one thread at a time, so each request borrows a client."""
+"""Clients for concurrent requests. A store serves one thread at a time, so each request borrows a client."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from dispatcher.wiring import Wiring, open_store
 from providers.base import Provider
 
 KEPT = 8
-"""Clients, each with a connection of its own, that are kept while nobody needs them."""
+"""How many unused clients, each with its own connection, are kept."""
 
 
 @dataclass
@@ -25,12 +25,12 @@ class ClientLender:
 
     make: Callable[[], Dispatcher]
     providers: Callable[[str], Provider]
-    """The provider of a pool type: only logs are read from it."""
+    """Returns the provider of a pool type; it is used only to read logs."""
     _idle: deque[Dispatcher] = field(default_factory=deque)
 
     @contextmanager
     def lent(self, scope: Scope | None = None, via: str = "page") -> Iterator[Dispatcher]:
-        """A client for one request: its changes are those of whoever the guard has found to send it."""
+        """A client for one request. Its changes are made in the name of the sender that the guard has identified."""
         client = self._take()
         actor = (scope or {}).get("state", {}).get("actor")
         try:

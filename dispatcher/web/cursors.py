@@ -20,7 +20,7 @@ def runs_of(client: Dispatcher, where: RunFilter, cursor: str, limit: int) -> Pa
 
 
 def searched(client: Dispatcher, where: RunFilter, reason: str, cursor: str, limit: int) -> ByReason:
-    """A page of the runs whose recorded reason has these words, likewise."""
+    """A page of the runs whose recorded reason contains these words, likewise."""
     with refused():
         return page_by_reason(client.store, where, reason, cursor, limit)
 

@@ -1,6 +1,6 @@
-"""What every request passes first, whatever it asks for: host, origin, identity, rights. In this order.
+"""The checks that every request passes first, in this order: host, origin, identity, rights.
 
-The guard is one piece of ASGI in front of all routes, so that no route can forget a check. Its answers, and those of all
+The guard is one ASGI layer in front of all routes, so that no route can forget a check. All answers, from the guard and the
 routes, carry the headers that keep a browser from running or showing anything that is not ours.
 """
 
@@ -20,7 +20,7 @@ from dispatcher.web.answers import Refused, of_refusal
 
 API = "/api/"
 OPEN = "/api/v1/health"
-"""Whoever reaches the server may ask whether it is there; the answer says nothing else."""
+"""Everybody who reaches the server may ask whether it is up; the answer says nothing else."""
 SIGN_IN = "/sign-in"
 
 PAGE_POLICY = (
@@ -42,17 +42,18 @@ SIGNED_IN = """<!doctype html>
 <meta http-equiv="refresh" content="0;url=/">
 <p>You are signed in. <a href="/">Continue</a></p></html>
 """
-"""Not a redirect: the cookie is for requests from our own pages, and the one that a redirect makes comes from elsewhere."""
+"""It is not a redirect, because browsers send the cookie only with requests from our own pages, and a redirected request comes
+from another site."""
 
 
 class Guard:
-    """Lets a request through, with the name of who asks in its scope as `actor`, or refuses it."""
+    """Passes a request on, with the sender's name in its scope as `actor`, or refuses it."""
 
     def __init__(self, app: ASGIApp, access: Access) -> None:
         self._app, self._access = app, access
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """See the module."""
+        """Check a request and pass it on: see the module."""
         if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
         elif scope["type"] == "http":
@@ -73,7 +74,7 @@ class Guard:
         await self._app(scope, receive, send)
 
     def _check_place(self, scope: Scope, headers: Headers) -> None:
-        """The request is for this server, and comes from its own pages or from no page."""
+        """Check that the request is for this server, and comes from its own pages or from no page."""
         if headers.only("host") not in self._access.hosts:
             words = "this server does not serve that host; use the address that it was started with"
             raise Refused(HTTPStatus.MISDIRECTED_REQUEST, "host", words)
@@ -81,7 +82,7 @@ class Guard:
             raise Refused(HTTPStatus.FORBIDDEN, "origin", f"refused: {fault}")
 
     def _check_person(self, scope: Scope, headers: Headers) -> None:
-        """The person is known, and may do this."""
+        """Check that the person is known and may do this."""
         actor = self._access.identify.actor(headers)
         if actor is None:
             words = "not signed in; open the address that `dispatcher ui` has printed, or sign in at the proxy"

@@ -1,4 +1,4 @@
-"""Simulations for the page and the API: one at a time, of a bounded number of runs, so that they never occupy the server."""
+"""Simulations for the page and the API: one at a time, with a bounded number of runs, so that they never block the server."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dispatcher.client import Dispatcher, PoolPlan, Simulation
 from dispatcher.web.answers import Refused
 
 MOST_REPLAYED = 20_000
-"""The most runs of one simulation. It takes seconds, and is made only for who asks."""
+"""The most runs of one simulation. A simulation takes seconds, and runs only on request."""
 PATIENCE = 10.0
 """Seconds for which one simulation waits for another."""
 

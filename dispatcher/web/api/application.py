@@ -28,7 +28,7 @@ def make_api(clients: ClientLender) -> FastAPI:
     api = FastAPI(
         title="push-dispatcher",
         version=__version__,
-        docs_url=None,  # its pages would load scripts from elsewhere
+        docs_url=None,  # its pages would load scripts from other sites
         redoc_url=None,
         openapi_url="/openapi.json",
         redirect_slashes=False,
@@ -54,7 +54,7 @@ def health() -> JsonAnswer:
 
 
 def _document(api: FastAPI) -> None:
-    """Add our schemas to the document, and leave out the framework's own of wrong parameters."""
+    """Add our schemas to the document, and remove the framework's own schemas for wrong parameters."""
     made = api.openapi
 
     def openapi() -> dict[str, Any]:
@@ -84,7 +84,7 @@ def _refused(_request: Request, error: Exception) -> Response:
 
 
 def _wrong_parameters(_request: Request, error: Exception) -> Response:
-    """Parameters of the path, the query or the headers."""
+    """The answer for wrong parameters in the path, the query or the headers."""
     assert isinstance(error, RequestValidationError)  # noqa: S101 - likewise
     faults = [Fault(".".join(map(str, fault["loc"][1:])), fault["msg"]) for fault in error.errors()]
     detail = "; ".join(map(str, faults))
@@ -92,7 +92,7 @@ def _wrong_parameters(_request: Request, error: Exception) -> Response:
 
 
 def no_route(_request: Request, error: Exception) -> Response:
-    """The problem of an address that is not there, or that does not take the method."""
+    """The problem for an address that does not exist, or that does not accept the method."""
     assert isinstance(error, HTTPException)  # noqa: S101 - likewise
     status = HTTPStatus(error.status_code)
     return problem(
@@ -101,7 +101,7 @@ def no_route(_request: Request, error: Exception) -> Response:
 
 
 def _unexpected(request: Request, error: Exception) -> Response:
-    """A mistake of ours: the answer has an id, the log has the rest."""
+    """A bug of ours: the answer has an id, and the log has the details under that id."""
     identity = uuid4().hex[:12]
     log_event("web.failed", id=identity, method=request.method, path=request.url.path, error=repr(error))
     return problem(HTTPStatus.INTERNAL_SERVER_ERROR, "unexpected", f"something went wrong here; the log names it {identity}")

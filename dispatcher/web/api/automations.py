@@ -1,4 +1,4 @@
-"""Automations, and what they did."""
+"""Automations, and their firings."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ from dispatcher.web.api.requests import (
 )
 
 SETTABLE = frozenset(field.name for field in configured(Automation))
-"""Whatever a configuration file may say of them."""
+"""The fields that a configuration file may set."""
 SHOWN = 20
-"""The last firings that are shown with an automation."""
+"""How many of the last firings are shown with an automation."""
 
 router = APIRouter()
 

@@ -1,4 +1,4 @@
-"""Work on all runs that match a filter: the caller asks for one step after the other."""
+"""Work on all runs that match a filter: the caller requests one step after the other."""
 
 from __future__ import annotations
 

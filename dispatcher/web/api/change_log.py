@@ -28,7 +28,7 @@ def entry_filter(
     since: Annotated[str, Query(max_length=40, description="Changed at this time or later.", json_schema_extra=TIME)] = "",
     until: Annotated[str, Query(max_length=40, description="Changed before this time.", json_schema_extra=TIME)] = "",
 ) -> LogFilter:
-    """The filter in a query: of pool, deployment, automation and run only one. Raises `InvalidInput`."""
+    """The filter in a query; it may name only one pool, deployment, automation or run. Raises `InvalidInput`."""
     names = {"pool": pool, "deployment": deployment, "automation": automation, "run": run}
     return log_filter(names, actor=actor, since=time_in(since, "since"), until=time_in(until, "until"))
 

@@ -59,7 +59,7 @@ def preview_job(client: Client, body: Body) -> JsonAnswer:
 
 
 def _planned(client: Dispatcher, body: dict[str, Any], allowed: frozenset[str]) -> tuple[Plan, str | None]:
-    """The plan that a body asks for, and the hash that it expects."""
+    """The plan that a body requests, and the hash that it expects."""
     _refuse_unknown(body, allowed)
     switches, expect = {name: body.get(name, False) for name in ("prune", "take_over")}, body.get("expect")
     faults = [Fault("configuration", "is missing; give it a value")] if "configuration" not in body else []

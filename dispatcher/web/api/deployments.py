@@ -31,7 +31,7 @@ from dispatcher.web.api.requests import (
 
 SETTABLE = frozenset(field.name for field in configured(Deployment)) - {"owner"}
 SETTABLE_OF_SCHEDULES = frozenset(field.name for field in configured(Schedule))
-"""Whatever a configuration file may say of them."""
+"""The fields that a configuration file may set."""
 
 router = APIRouter()
 

@@ -1,4 +1,4 @@
-"""What the OpenAPI document says of bodies and answers. The answers are the shapes of `--json`; a test compares them.
+"""The schemas of bodies and answers in the OpenAPI document. The answers are the shapes of `--json`; a test compares them.
 
 The bodies that name pools, queues, deployments and schedules have the fields of a configuration file, with the file's schema.
 """
@@ -203,7 +203,7 @@ ANSWERS: Mapping[str, Mapping[str, Schema]] = {
     "Fault": {"path": TEXT, "message": TEXT},
     "Problem": {"type": TEXT, "title": TEXT, "status": WHOLE, "detail": TEXT, "faults": _list("Fault")},
 }
-"""By name: the keys of an answer, all of which are always there."""
+"""By name: the keys of an answer. All of them are always present."""
 
 LISTS: Mapping[str, Schema] = {
     "Pools": _list("Pool"),
@@ -219,7 +219,7 @@ LISTS: Mapping[str, Schema] = {
 
 
 def documented(kind: Kind, name: str | None = None, *more: HTTPStatus) -> dict[int | str, dict[str, Any]]:
-    """The answers of an operation: the good one, and the problems."""
+    """The answers of an operation: success, and the problems."""
     status, problems = kind
     good: dict[str, Any] = {"description": status.phrase}
     if name is not None:
@@ -242,12 +242,12 @@ def schemas() -> dict[str, Schema]:
 
 
 def _bodies() -> dict[str, Schema]:
-    """The schemas of the bodies: those of a configuration file, and a few around them."""
+    """The schemas of the bodies: the ones of a configuration file, and a few around them."""
     file = _moved(configuration_schema())
     parts: dict[str, Schema] = file.pop("$defs")
     name: Schema = {"type": "string", "minLength": 1, "maxLength": 200}
     pool = {**parts["WorkPool"]["properties"], "job_variables": OBJECT}
-    del pool["queues"], pool["owner"]  # a file's owner is given to what it holds
+    del pool["queues"], pool["owner"]  # a file's owner applies to all nouns in it
     deployment = {key: schema for key, schema in parts["Deployment"]["properties"].items() if key != "owner"}
     automation = {key: schema for key, schema in parts["Automation"]["properties"].items() if key != "owner"}
     schedule = parts["Schedule"]["properties"]

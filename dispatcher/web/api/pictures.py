@@ -1,4 +1,4 @@
-"""What people look at: every pool in short, one pool with who holds its slots and why the next runs wait, and its past."""
+"""Views for people: all pools in short; one pool with the holders of its slots and why the next runs wait; and its past."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from dispatcher.web.api.requests import Client, JsonAnswer, PoolName, answer
 
 MOST_HOURS = 24 * 366
 MOST_RUNS = 20_000
-"""The most ended runs that are read for the slots of the past: those that ended last."""
+"""The most ended runs that are read for the slots of the past. The last ones to end are read."""
 
 router = APIRouter()
 

@@ -1,4 +1,4 @@
-"""What the routes of the API share: the borrowed client, the body, names, versions, and the answer."""
+"""Code that the routes of the API share: the borrowed client, the body, names, versions, and the answer."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from dispatcher.web.bodies import json_body
 from dispatcher.web.clients import ClientLender
 
 NAME_PATTERN = r"^[^/%&<>\x00-\x1f\x7f-\x9f]+$"
-"""What a name may look like; `dispatcher.models.is_name` has the whole rule."""
+"""The pattern of a name; `dispatcher.models.is_name` has the whole rule."""
 
 PoolName = Annotated[str, Path(max_length=200, pattern=NAME_PATTERN, examples=["nightly"])]
 QueueName = Annotated[str, Path(max_length=200, pattern=NAME_PATTERN, examples=["default"])]
@@ -39,7 +39,7 @@ TIME = {"format": "date-time"}
 
 
 class JsonAnswer(JSONResponse):
-    """JSON in ASCII: any text can be written so, also one that is no valid Unicode."""
+    """JSON in ASCII: it can hold any text, even one that is not valid Unicode."""
 
     def render(self, content: Any) -> bytes:
         """The bytes."""
@@ -47,7 +47,7 @@ class JsonAnswer(JSONResponse):
 
 
 def borrowed(request: Request) -> Iterator[Dispatcher]:
-    """A client for the time of one request."""
+    """A client for the duration of one request."""
     clients: ClientLender = request.app.state.clients
     with clients.lent(request.scope, via="api") as client:
         yield client
@@ -62,7 +62,7 @@ async def an_object(request: Request) -> dict[str, Any]:
 
 
 def time_in(text: str, field: str) -> datetime | None:
-    """A time in a query or a body; None for an empty text. Raises `InvalidInput` for another that is no time."""
+    """A time in a query or a body; None for an empty text. Raises `InvalidInput` for any other text that is no time."""
     try:
         return utc(datetime.fromisoformat(text), field) if text else None
     except ValueError:
@@ -110,7 +110,7 @@ def tag(noun: WorkPool | Deployment | Automation) -> dict[str, str]:
 
 
 def fields_of(kind: NounKind, body: Mapping[str, Any], allowed: frozenset[str]) -> dict[str, Any]:
-    """The fields of a body, read. Raises `InvalidInput` with every fault, also for a field that cannot be set here."""
+    """The parsed fields of a body. Raises `InvalidInput` with every fault, also for a field that cannot be set here."""
     foreign = [
         Fault(name, f"is no field here; the fields are {', '.join(sorted(allowed))}") for name in body if name not in allowed
     ]

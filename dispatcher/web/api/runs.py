@@ -37,7 +37,7 @@ from dispatcher.web.cursors import runs_of, searched
 
 MAX_TAIL = 10_000
 NO_LOGS = (HTTPStatus.CONFLICT, HTTPStatus.BAD_GATEWAY)
-"""The answers of a run without a job, and of a provider that does not answer."""
+"""The answers for a run without a job, and for a provider that does not respond."""
 REASON = (
     "Words of the recorded reason: why a run ended, was refused or waits to be retried. No index has them: a page shows what"
     f" matches among the next {SEARCHED} runs, and may be empty and still have a `next`."
@@ -57,7 +57,7 @@ def run_filter(
     since: Annotated[str, Query(max_length=40, description="Created at this time or later.", json_schema_extra=TIME)] = "",
     until: Annotated[str, Query(max_length=40, description="Created before this time.", json_schema_extra=TIME)] = "",
 ) -> RunFilter:
-    """The filter in a query. Raises `InvalidInput` for a time that is none."""
+    """The filter in a query. Raises `InvalidInput` for a wrong time."""
     return RunFilter(
         pool=pool or None,
         queue=queue or None,
@@ -206,7 +206,7 @@ def _keyed(request: RunRequest, key: str, number: int, body: Any) -> RunRequest:
 
 
 def _check_same(requests: Sequence[RunRequest], runs: Sequence[Run]) -> None:
-    """Raise `InvalidInput` where the run of a key differs from what is asked for now."""
+    """Raise `InvalidInput` if the run of a key differs from the present request."""
     for number, (request, run) in enumerate(zip(requests, runs, strict=True)):
         if request.idempotency_key is None:
             continue

@@ -1,4 +1,4 @@
-"""What past runs of a pool would have waited under other limits."""
+"""How long past runs of a pool would have waited under other limits."""
 
 from __future__ import annotations
 

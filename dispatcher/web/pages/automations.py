@@ -1,4 +1,4 @@
-"""Automations: what each waits for and does, and what it did last, and why."""
+"""Automations: what each one waits for and does, and what it did last, and why."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ LAST = 20
 
 
 def automations(visit: Visit) -> Response:
-    """Every automation, with the last time that it acted, as far as the newest firings say."""
+    """Every automation, with the last time that it acted if that is among the newest firings."""
     last: dict[str, Firing] = {}
     for firing in visit.client.firings(limit=MAX_FIRINGS):
         last.setdefault(firing.automation, firing)

@@ -1,6 +1,6 @@
-"""Work on all runs that match a filter: the count before, and the progress while one step follows another.
+"""Work on all runs that match a filter: the count at first, then the progress step by step.
 
-The page asks for each step: by script, or by a click where scripts are off. Leaving the page ends the work between two steps.
+The page requests each step: by script, or by a click if scripts are off. Leaving the page ends the work between two steps.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from dispatcher.web.pages.visit import Visit
 
 EXAMPLES = 3
 NAMED = 10
-"""The most refused runs of a step that are named."""
+"""The most refused runs that a step names."""
 TEXTS = ("pool", "queue", "deployment", "tag", "name")
 VERBS: Mapping[BulkAction, tuple[str, str]] = {
     BulkAction.CANCEL: (
@@ -41,7 +41,7 @@ VERBS: Mapping[BulkAction, tuple[str, str]] = {
 
 
 def confirm(visit: Visit) -> Response:
-    """How many runs match the address, before anything is done. Raises `InvalidInput`."""
+    """The number of runs that match the address, before anything is done. Raises `InvalidInput`."""
     if visit.query("priority"):
         words = "work on many runs keeps the priority of each; change that of one on its page"
         raise InvalidInput("runs", [Fault("priority", words)])
@@ -56,7 +56,7 @@ def confirm(visit: Visit) -> Response:
 
 
 def step(visit: Visit) -> Response:
-    """One step, and how far the work has come with it."""
+    """Do one step, and show the progress."""
     work = _work(visit)
     with refused():
         made = visit.client.bulk_step(work, visit.sent("cursor"))

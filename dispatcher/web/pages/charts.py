@@ -1,4 +1,4 @@
-"""Slots over time as a drawing: steps of queues on top of each other, with the limit as a line. The template writes the SVG."""
+"""Slots over time as a chart: stacked steps, one per queue, with the limit as a line. The template writes the SVG."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from datetime import datetime, timedelta
 
 WIDTH, HEIGHT = 960, 240
 LEFT, FLOOR = 36, HEIGHT - 24
-"""Where the drawing begins on the left, and ends below: the rest is for the numbers."""
+"""The left and the lower edge of the drawing. The space outside is for the numbers."""
 KINDS = 6
-"""How many queues have a colour of their own; those that held fewest slots share the last one."""
+"""How many colours there are. If there are more queues, the ones that held fewest slots share the last colour."""
 OTHERS = "others"
 ROWS = 12
-"""The rows of the table with the same numbers."""
+"""The number of rows of the table with the same numbers."""
 LABELS = 6
 
 
@@ -34,13 +34,13 @@ class Chart:
 
     areas: tuple[Area, ...]
     times: tuple[tuple[float, datetime], ...]
-    """Labels of the time: how far to the right, and when."""
+    """The labels of the time axis: x position and time."""
     slots: tuple[tuple[float, int], ...]
-    """Labels of the slots: how far down, and how many."""
+    """The labels of the slots axis: y position and number."""
     limit: float | None
-    """How far down the line of the limit is; None without a limit, or where it is above the drawing."""
+    """The y position of the limit's line; None without a limit, or if the line is above the drawing."""
     rows: tuple[tuple[datetime, tuple[float, ...]], ...]
-    """When a part of the time begins, and the slots of each area in it."""
+    """For each part of the time: when it begins, and the slots of each area in it."""
     left: int = LEFT
     width: int = WIDTH
     height: int = HEIGHT
@@ -49,7 +49,7 @@ class Chart:
 def chart(
     queues: Mapping[str, Sequence[float]], begin: datetime, end: datetime, *, limit: int | None, top: float = 0.0
 ) -> Chart:
-    """Draw the slots of each queue, the first one lowest. `top` is the least that the highest number may be."""
+    """Draw the slots of each queue, the first one lowest. The scale reaches at least up to `top`."""
     lanes = _few(queues)
     parts, top = max(map(len, lanes.values()), default=1), max(top, highest(queues, limit))
     scale, base, areas = (FLOOR - 8) / top, [0.0] * parts, list[Area]()
@@ -67,14 +67,14 @@ def chart(
 
 
 def highest(queues: Mapping[str, Sequence[float]], limit: int | None) -> float:
-    """The highest number of a drawing: the most slots of all queues together, and the limit unless it is far above them."""
+    """The top of the scale: the most slots of all queues together, or the limit unless it is far above them."""
     most = max((sum(slots) for slots in zip(*queues.values(), strict=True)), default=0.0)
     most = max(1.0, most)
     return max(most, float(limit)) if limit is not None and limit <= 4 * most else most
 
 
 def _few(queues: Mapping[str, Sequence[float]]) -> Mapping[str, Sequence[float]]:
-    """At most `KINDS` lanes: those that held fewest slots are added up."""
+    """At most `KINDS` areas: the queues that held fewest slots are added up."""
     if len(queues) <= KINDS:
         return queues
     by_size = sorted(queues, key=lambda name: sum(queues[name]), reverse=True)
@@ -84,7 +84,7 @@ def _few(queues: Mapping[str, Sequence[float]]) -> Mapping[str, Sequence[float]]
 
 
 def _path(base: Sequence[float], upper: Sequence[float], scale: float) -> str:
-    """The outline of one lane: along the top from left to right, and back along its base."""
+    """The outline of one area: along the top from left to right, and back along its base."""
     width = (WIDTH - LEFT) / len(upper)
     heights = [(part, _down(slots, scale)) for part, slots in enumerate(upper)]
     back = [(part, _down(slots, scale)) for part, slots in reversed(list(enumerate(base)))]

@@ -1,4 +1,4 @@
-"""Delete a work pool or a deployment: what holds it, and what goes with it, is shown before."""
+"""Delete a work pool or a deployment. The page first shows what prevents it, and what is deleted with it."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ COUNTED = 1000
 
 
 def leaving_pool(visit: Visit) -> Response:
-    """What becomes of the pool's queues, deployments and runs, before it is deleted."""
+    """Show what would happen to the pool's queues, deployments and runs."""
     return _pool_page(visit)
 
 
 def delete_pool(visit: Visit) -> Response:
-    """Delete the pool; where a run holds it, show that. Raises `VersionChanged` if the pool has changed since."""
+    """Delete the pool; if a run prevents it, show that. Raises `VersionChanged` if the pool has changed since."""
     try:
         visit.client.only_at(pool=visit.version).delete_work_pool(visit.path("pool"))
     except VersionChanged:
@@ -36,12 +36,12 @@ def delete_pool(visit: Visit) -> Response:
 
 
 def leaving_deployment(visit: Visit) -> Response:
-    """What becomes of the deployment's schedules and runs, before it is deleted."""
+    """Show what would happen to the deployment's schedules and runs."""
     return _deployment_page(visit)
 
 
 def delete_deployment(visit: Visit) -> Response:
-    """Delete the deployment, unless more runs would crash than its page said. Raises `VersionChanged` likewise."""
+    """Delete the deployment, unless more runs would crash than the page said. Raises `VersionChanged` likewise."""
     client, name = visit.client.only_at(deployment=visit.version), visit.path("deployment")
     if str(client.stranded_runs(name)) != (visit.sent("stranded") or "0"):
         return _deployment_page(visit, "Other runs wait for it by now than when this page was shown.")

@@ -27,7 +27,7 @@ EDITED = (
     *("description", "pool", "queue", "concurrency_limit", "on_collision", "max_waiting", "expires_after", "priority"),
     *("weight", "tags", "job_variables", "parameters", "retry", "hooks", "parameter_openapi_schema"),
 )
-"""The fields of a deployment that have a place in its form; its schedules have forms of their own, and its pause a button."""
+"""The fields in a deployment's form. Its schedules have their own forms, and its pause has a button."""
 
 Values = Mapping[str, Any]
 
@@ -39,7 +39,7 @@ class _Subject:
     deployment: Deployment
     secrets: frozenset[str]
     slug: str | None = None
-    """Of the schedule that is edited; empty for a new one, None for the deployment itself."""
+    """The slug of the edited schedule; empty for a new one, None for the deployment itself."""
 
     @property
     def schedule(self) -> Schedule | None:
@@ -48,7 +48,7 @@ class _Subject:
 
     @property
     def variables(self) -> EditedVariables:
-        """The form, and the values that are stored."""
+        """The form, and the stored values."""
         if self.slug is None:
             stored = {name: value for name, value in sparse(self.deployment).items() if name in EDITED}
             return EditedVariables(form=_form("Deployment", EDITED), secrets=self.secrets, stored=stored)
@@ -62,7 +62,7 @@ def edit(visit: Visit) -> Response:
 
 
 def save(visit: Visit) -> Response:
-    """Show what the form of a deployment would change, or its faults, or change it."""
+    """Save the form of a deployment, or show what it would change, or its faults."""
     return _saved(visit, _deployment(visit), _changed_fields)
 
 
@@ -72,7 +72,7 @@ def edit_schedule(visit: Visit) -> Response:
 
 
 def save_schedule(visit: Visit) -> Response:
-    """Show what the form of a schedule would change, or its faults, or change it."""
+    """Save the form of a schedule, or show what it would change, or its faults."""
     return _saved(visit, _schedule(visit, visit.sent("slug")), partial(_with_schedule, visit))
 
 
@@ -106,14 +106,14 @@ def _saved(visit: Visit, subject: _Subject, changed: Callable[[_Subject, Values]
 
 
 def _changed_fields(subject: _Subject, entry: Values) -> dict[str, Any]:
-    """The fields of the deployment that the form makes different: what is left empty has its default."""
+    """The fields of the deployment that the form changes. Empty fields have their defaults."""
     read = _read(DEPLOYMENT, entry)
     values = {field.name: read.get(field.name, default_of(field)) for field in fields(Deployment) if field.name in EDITED}
     return {name: value for name, value in values.items() if value != getattr(subject.deployment, name)}
 
 
 def _with_schedule(visit: Visit, subject: _Subject, entry: Values) -> dict[str, Any]:
-    """The schedules with this one: changed, added, or without it. Raises `InvalidInput` or `AlreadyExists`."""
+    """The schedules after the change: with this one changed, added or removed. Raises `InvalidInput` or `AlreadyExists`."""
     others = [rule for rule in subject.deployment.schedules if rule.slug != subject.slug]
     if visit.sent("remove") == "yes":
         return {"schedules": others}
@@ -135,7 +135,7 @@ def _read(kind: NounKind, entry: Values) -> dict[str, Any]:
 
 
 def _form(noun: str, names: Sequence[str] = ()) -> Form:
-    """The form of a noun of configuration files. Nothing is required that has a value already."""
+    """The form of a noun of configuration files. A field that has a value already is not required."""
     definitions = configuration_schema()["$defs"]
     schema = definitions[noun]
     declared = {name: schema["properties"][name] for name in names or schema["properties"]}

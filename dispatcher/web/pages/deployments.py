@@ -1,4 +1,4 @@
-"""Deployments: where they run, when next, and what became of the last runs."""
+"""Deployments: where they run, when next, and how the last runs ended."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from dispatcher.web.pages.visit import Visit, gone_to, selected
 from dispatcher.web.pages.words import url
 
 LISTED = 20
-"""Deployments on one page."""
+"""The number of deployments on one page."""
 MAX_SELECTED = 200
-"""The most deployments that are ticked for one request."""
+"""The most deployments that may be ticked for one request."""
 LAST = 20
 FAILED = frozenset({RunState.FAILED, RunState.CRASHED})
 LOOKED_BACK = 200
-"""The newest runs of a deployment among which its page looks for those that failed or came late."""
+"""How many of the newest runs of a deployment its page searches for failed and late ones."""
 
 
 def deployments(visit: Visit) -> Response:
-    """Some deployments, by name, from the one on that the address names: the runs of each are a read of their own."""
+    """One page of deployments, by name, from the one that the address names. The runs of each are a separate read."""
     listed = [record for record in visit.client.deployments() if record.name >= visit.query("from")]
     rows = [(record, _next(visit, record), _last(visit, record)) for record in listed[:LISTED]]
     following = listed[LISTED].name if len(listed) > LISTED else None
@@ -36,7 +36,7 @@ def deployments(visit: Visit) -> Response:
 
 
 def act(visit: Visit) -> Response:
-    """Pause or resume the deployments that were ticked, one after the other; each that cannot be is listed with why."""
+    """Pause or resume the ticked deployments, one after the other. Refused ones are listed with the reason."""
     client, action = visit.client, visit.sent("action")
     steps = {"pause": client.pause_deployment, "resume": client.resume_deployment}
     if action not in steps:
@@ -85,7 +85,7 @@ def _here(visit: Visit) -> str:
 
 
 def _takes(shape: Mapping[str, Any]) -> Iterator[tuple[str, str, str | None]]:
-    """Every parameter, what it takes, and the value that the deployment gives it."""
+    """Every parameter, the values that it accepts, and the deployment's value."""
     declared, values = dict(parameters_in_words(shape["parameter_openapi_schema"])), shape["parameters"]
     for name in {**declared, **values}:
         yield name, declared.get(name, "anything"), as_json(values[name]) if name in values else None
@@ -97,5 +97,5 @@ def _next(visit: Visit, record: Deployment) -> object:
 
 
 def _last(visit: Visit, record: Deployment) -> object:
-    """The newest runs, oldest first, as they are read from left to right."""
+    """The newest runs, oldest first, because people read from left to right."""
     return list(reversed(visit.client.store.runs(RunFilter(deployment=record.name), limit=LAST)))

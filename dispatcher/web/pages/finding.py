@@ -1,4 +1,4 @@
-"""Finds a run, a pool or a deployment by what somebody types; and the page of help."""
+"""Finds a run, a pool or a deployment by its id or name; and the page of help."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ KEYS = (
 
 
 def find(visit: Visit) -> Response:
-    """The page of what has this id or name; otherwise the runs whose name begins so."""
+    """The page of the noun with this id or name; otherwise the runs whose names begin with the text."""
     words = visit.query("q").strip()[:200]
     try:
         return gone_to("runs", str(visit.client.run(words).id))
@@ -41,5 +41,5 @@ def find(visit: Visit) -> Response:
 
 
 def help_page(visit: Visit) -> Response:
-    """Signs and keys."""
+    """The page of help: signs and keys."""
     return visit.render("help.html", signs=GLYPHS, keys=KEYS)

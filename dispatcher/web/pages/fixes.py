@@ -1,4 +1,4 @@
-"""What a person can do on the pages about the reason why a run is where it is."""
+"""What a person can do on the pages about the reason why a run is in its state."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ WAITS_FOR_THE_QUEUE = frozenset({Reason.QUEUE_LIMIT_ZERO, Reason.QUEUE_FULL, Rea
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fix:
-    """A button beside an explanation. Whatever it does, the reader comes back to the run."""
+    """A button beside an explanation. Afterwards the reader always comes back to the run."""
 
     label: str
     address: str
     is_sent: bool = False
-    """Whether it acts at once (a form that is sent), and does not lead to another page."""
+    """Whether it acts at once (by sending a form) instead of leading to another page."""
     is_plan: bool = False
-    """Whether it leads to a plan, which is shown over the page."""
+    """Whether it leads to a plan, shown over the page."""
     asks: str = ""
-    """The field of the plan that is asked for beside the button."""
+    """The field of the plan that the reader fills in beside the button."""
     value: str = ""
-    """What the field is now."""
+    """The present value of the field."""
     fields: tuple[tuple[str, str], ...] = ()
-    """The other fields of the form that asks."""
+    """The other fields of that form."""
 
 
 def fixes(run: Run, explanation: Explanation, pool: WorkPool | None) -> Sequence[Fix]:
-    """The fixes that an explanation names, where the pages have the same verb. None in a mirrored pool: its source decides."""
+    """The fixes that an explanation names, if the pages can do them. A mirrored pool has none, because its source decides."""
     if pool is None or pool.mirror is not None:
         return ()
     return (
@@ -78,7 +78,7 @@ def _page_of(run: Run) -> str:
 
 
 def _planned(label: str, run: Run, pool: WorkPool, **change: str | list[str]) -> Fix:
-    """A change of the pool without anything to type."""
+    """A change of the pool that needs no input."""
     address = url("pools", pool.name, "plan", version=pool.version, **change, back=_page_of(run))
     return Fix(label=label, address=address, is_plan=True)
 

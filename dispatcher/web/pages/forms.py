@@ -1,7 +1,7 @@
 """A form for the values that a JSON Schema describes: the fields to draw, and the values that were filled in.
 
-What is left empty is left out. A value that its field cannot show (an empty text, an object in a field for text) is shown as
-JSON, so that whatever is stored comes back as it was. The names of inputs say how each is read:
+Empty fields are left out. A value that its field cannot show (an empty text, an object in a field for text) is shown as JSON,
+so that every stored value comes back unchanged. The names of inputs say how each is read:
 
     v:PATH    in the way of its kind            n:PATH    a tick: null
     j:PATH    as JSON                           m:PATH    an object: the fields that the schema does not declare
@@ -32,7 +32,7 @@ from dispatcher.web.pages.schema_fields import (
 )
 
 MAX_DEPTH = 3
-"""Objects within objects that are drawn as fields; deeper ones are JSON."""
+"""How deep objects within objects are drawn as fields; deeper ones are JSON."""
 
 Sent = Mapping[str, Sequence[str]]
 Steps = tuple[str, ...]
@@ -48,7 +48,7 @@ class Field:
     """One field, ready to be drawn."""
 
     key: str
-    """The path, encoded; the name of the input is this after `v:` and its siblings."""
+    """The encoded path; the name of the input is this after `v:` or one of the other prefixes."""
     path: str
     """The path as faults name it."""
     label: str
@@ -57,15 +57,15 @@ class Field:
     hint: str = ""
     default: str = ""
     text: str = ""
-    """What stands in it; of a choice: the JSON of the value."""
+    """The text in it; for a choice, the JSON of the value."""
     required: bool = False
     takes_null: bool = False
     is_null: bool = False
     choices: tuple[tuple[str, str], ...] = ()
-    """By JSON text: what is shown."""
+    """The choices: the JSON text of each value, and its label."""
     fields: tuple[Field, ...] = ()
     more: str | None = None
-    """Of a group: the fields that the schema does not declare, as JSON."""
+    """In a group: the fields that the schema does not declare, as JSON."""
     faults: tuple[str, ...] = ()
 
     @property
@@ -75,12 +75,12 @@ class Field:
 
     @property
     def faulty(self) -> tuple[Field, ...]:
-        """The innermost fields that something is wrong with."""
+        """The innermost fields with faults."""
         return tuple(field for inner in self.fields for field in inner.faulty) or (self,) * bool(self.faults)
 
     @property
     def is_open(self) -> bool:
-        """Whether a group begins open: something is in it, or wrong with it."""
+        """Whether a group is open at first: it has a value or a fault."""
         return self.is_set or self.required or any(inner.faults or inner.is_open for inner in self.fields)
 
 
@@ -90,18 +90,20 @@ class Form:
 
     schema: Schema
     defaults: Mapping[str, Any] = field(default_factory=dict)
-    """Values that hold where nothing is filled in, beside the schema's own defaults."""
+    """Values that apply to empty fields, in addition to the schema's own defaults."""
     root: str = VARIABLES
-    """Where the values stand: the faults of any other root name it, and so do its inputs."""
+    """The path of the values. The faults and inputs of any root but the default name it."""
     keeps_null: bool = False
-    """Whether null is a value where there is no default either."""
+    """Whether null is a value even without a default."""
 
     def draw(self, values: Mapping[str, Any], faults: Iterable[Fault] = ()) -> Field:
         """The form with these values, as a group."""
         return self._draw((), self.schema, values, _Faults(faults, self.root), default=self.defaults)
 
     def read(self, sent: Sent) -> dict[str, Any]:
-        """The values that were filled in. Numbers are typed words: whoever checks the values decides. Raises `InvalidInput`."""
+        """The values that were filled in. Numbers are kept as typed; the check of the values decides their type. Raises
+        `InvalidInput`.
+        """
         try:
             values = self._read((), self.schema, sent)
         except InvalidInput as problem:
@@ -151,7 +153,7 @@ class Form:
         return tuple(sorted(fields, key=lambda inner: not inner.required))
 
     def _shown(self, kind: FieldKind, about: Described, value: Any) -> str | None:
-        """What stands in the field; None for a value that it cannot show."""
+        """The text in the field; None for a value that it cannot show."""
         match kind:
             case FieldKind.TEXT:
                 return value if isinstance(value, str) and value and "\r" not in value else None
@@ -194,12 +196,12 @@ class Form:
         return values or _ABSENT
 
     def _key(self, steps: Steps) -> str:
-        """The path as the names of inputs have it. No step begins with the `@` of a root: it would be quoted."""
+        """The path as it appears in names of inputs. No step begins with the `@` of a root, because that would be quoted."""
         path = "/".join(quote(step, safe="") for step in steps)
         return path if self.root == VARIABLES else f"@{self.root}/{path}"
 
     def _null_differs(self, about: Described, default: Any) -> bool:
-        """Whether null is something else than an empty field."""
+        """Whether null differs from an empty field."""
         return about.takes_null and default is not None and (self.keeps_null or default is not _ABSENT)
 
     def _below_root(self, fault: Fault) -> Fault:
@@ -207,7 +209,7 @@ class Form:
 
 
 def as_sent(form: Field, sent: Sent) -> Field:
-    """The same form with what was typed into it, also where that cannot be read."""
+    """The same form with the typed texts, even those that cannot be read."""
     fields = tuple(as_sent(inner, sent) for inner in form.fields)
     kind = FieldKind.JSON if f"j:{form.key}" in sent else FieldKind.WORDS if _is_typed(form, sent) else form.kind
     text = _only(sent, f"j:{form.key}") or _only(sent, f"v:{form.key}")
@@ -216,12 +218,12 @@ def as_sent(form: Field, sent: Sent) -> Field:
 
 
 def _is_typed(form: Field, sent: Sent) -> bool:
-    """Whether words were typed into a field that does not take them, so that only JSON could show them."""
+    """Whether text was typed into a field that does not accept text, so that only JSON could show it."""
     return form.kind is FieldKind.JSON and f"v:{form.key}" in sent
 
 
 class _Faults:
-    """The faults of a form, each at the deepest field that it is about."""
+    """The faults of a form, each at the deepest field that it concerns."""
 
     def __init__(self, faults: Iterable[Fault], root: str) -> None:
         self._faults, self._root = list(faults), root
@@ -238,7 +240,7 @@ def _is_within(path: str, whole: str) -> bool:
 
 
 def _label(title: Any, steps: Steps) -> str:
-    """The title, if it is one for people: that of a definition may be the name of a class."""
+    """The title, if it is meant for people: a definition's title may be the name of a class."""
     if isinstance(title, str) and title and not _CLASS.fullmatch(title):
         return title
     name = steps[-1] if steps else ""
@@ -262,7 +264,7 @@ def _in_words(value: Any) -> str:
 
 
 def _more(about: Described, value: Any) -> str | None:
-    """The fields that are not declared; None where the schema allows none and none is there."""
+    """The undeclared fields; None if the schema allows none and there are none."""
     extra = {name: inner for name, inner in value.items() if name not in about.fields} if isinstance(value, Mapping) else {}
     if extra:
         return json.dumps(extra, indent=2, ensure_ascii=False)
@@ -293,7 +295,7 @@ def _same(value: Any, other: Any) -> bool:
 
 
 def _shown_words(value: Any, types: frozenset[str]) -> str | None:
-    """Text, a number, or a list of texts as JSON, where reading it back gives the same."""
+    """Text, a number, or a list of texts as JSON, if reading it back gives the same value."""
     if _is_number(value) and types & NUMBERS:
         return as_json(value)
     if isinstance(value, str):

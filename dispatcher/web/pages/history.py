@@ -1,4 +1,4 @@
-"""What a pool did in the last days, and what other limits would have made of it."""
+"""What a pool did in the last days, and what it would have done under other limits."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ HOURS = (1, 6, 24, 72, 168)
 """How far a reader can look back."""
 DAY = 24
 MOST_RUNS = 5_000
-"""The most ended runs in one drawing of slots: those that ended last."""
+"""The most ended runs in one chart of slots. The last ones to end are shown."""
 
 
 def slots(visit: Visit) -> Response:
@@ -36,7 +36,7 @@ def slots(visit: Visit) -> Response:
 
 
 def what_if(visit: Visit) -> Response:
-    """The waits of past runs under the limits of the address, beside those under the present ones."""
+    """The waits of past runs under the limits in the address, and under the present limits."""
     pool, query = visit.client.work_pool(visit.path("pool")), visit.request.query_params
     hours, fields = _hours(visit), {name: query.getlist(name) for name in query if name != "hours"}
     made, faults = None, tuple[Fault, ...]()
@@ -60,8 +60,8 @@ def _compared(visit: Visit, plan: PoolPlan, hours: int) -> dict[str, Any]:
 
 
 def _charts(simulation: Simulation, plan: PoolPlan, begin: datetime, end: datetime) -> Sequence[tuple[str, Chart]]:
-    """The slots under both sets of limits, drawn to the same scale. Under lower limits jobs end later: at most the same time
-    again is drawn.
+    """The slots under both sets of limits, to the same scale. Under lower limits jobs end later: at most twice the time is
+    drawn.
     """
     ends = [outcome.ended_at or end for outcome in (simulation.before, simulation.after)]
     until = min(max(end, *ends), end + (end - begin))

@@ -1,9 +1,9 @@
 """Live pages by server-sent events: one bounded read a second, whatever is open, shared by all tabs.
 
-An open page subscribes to its topic: a pool, a run, or the overview. While anybody listens, one task reads the topics in
-turn, one a second, and sends a page only when it differs from the last one. While nobody listens, nothing is read. While the
-store does not answer, the pages stay as they are and are told why (the event `stale`). If the task fails, it closes every
-stream, and the browsers open them again: a page is never silently out of date.
+An open page subscribes to its topic: a pool, a run, or the overview. While anybody listens, one task reads the topics in turn,
+one a second, and sends a page only if it differs from the last one. While nobody listens, nothing is read. While the store does
+not answer, the pages keep their content and get the reason (the event `stale`). If the task fails, it closes every stream, and
+the browsers open them again: a page is never silently out of date.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class _Listener:
     queue: asyncio.Queue[str | None] = field(default_factory=lambda: asyncio.Queue(maxsize=1))
 
     def send(self, message: str | None) -> None:
-        """Let it wait in the place of an older one; None ends the stream."""
+        """Queue a message; it replaces an older one that waits. None ends the stream."""
         if self.queue.full():
             self.queue.get_nowait()
         self.queue.put_nowait(message)
@@ -54,7 +54,7 @@ class LivePages:
 
     pages: Pages
     reads: int = 0
-    """How many reads there were: tests count them."""
+    """The number of reads so far, for tests."""
     every: float = EVERY
     _listeners: set[_Listener] = field(default_factory=set)
     _sent: dict[tuple[Topic, bool], str] = field(default_factory=dict)
@@ -82,7 +82,7 @@ class LivePages:
             self._listeners.discard(listener)
 
     async def _read(self) -> None:
-        """One topic a second, as long as anybody listens; at the end, also by a fault, no stream stays open."""
+        """Read one topic a second while anybody listens. At the end, even after a fault, all streams are closed."""
         try:
             await self._read_in_turn()
         finally:
@@ -122,7 +122,7 @@ def _topic(query: Mapping[str, str]) -> Topic:
 
 
 def _shown(topic: Topic, client: Dispatcher) -> tuple[str, Mapping[str, Any]]:
-    """The template of a topic, and what it shows."""
+    """The template of a topic, and its data."""
     kind, name = topic
     if kind == "run":
         return "run_live.html", circumstances(client, client.run(name))

@@ -24,7 +24,7 @@ def new(visit: Visit) -> Response:
 
 
 def create(visit: Visit) -> Response:
-    """Create the pool, or show the faults beside what was typed."""
+    """Create the pool, or show the faults beside the typed values."""
     fields = {name: visit.sent(name) for name in FIELDS}
     try:
         visit.client.create_work_pool(

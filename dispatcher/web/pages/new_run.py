@@ -1,4 +1,4 @@
-"""A new run: forms made from the pool's template and the deployment's schema, the job that they make, and repeats of runs."""
+"""A new run: forms from the pool's template and the deployment's schema, a preview of the job, and repeats of runs."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ FIELDS = ("pool", "deployment", "queue", "priority", "name", "due", "tags", "fro
 
 @dataclass(frozen=True, kw_only=True)
 class _Draft:
-    """What a new run is made of."""
+    """The parts of a new run."""
 
     pool: WorkPool
     deployment: Deployment | None
@@ -37,7 +37,7 @@ class _Draft:
 
     @property
     def variables(self) -> EditedVariables:
-        """The variables to be filled in: at first those of the run that it repeats."""
+        """The variables to fill in; at first those of the run that it repeats."""
         template = self.pool.base_job_template
         inherited = self.deployment.job_variables if self.deployment else {}
         secrets = of_pools([self.pool], [self.deployment] if self.deployment else [], [self.source] if self.source else [])
@@ -46,7 +46,7 @@ class _Draft:
 
     @property
     def parameters(self) -> EditedVariables:
-        """The parameters to be filled in, likewise. Without a schema they are JSON."""
+        """The parameters to fill in, likewise. Without a schema they are JSON."""
         schema = (self.deployment.parameter_openapi_schema if self.deployment else {}) or {"additionalProperties": True}
         secrets = of_pools([self.pool], [self.deployment] if self.deployment else [], [self.source] if self.source else [])
         form = Form(schema, hide(secrets, merged(self.deployment, {})), root=PARAMETERS, keeps_null=True)
@@ -54,12 +54,12 @@ class _Draft:
 
 
 def new(visit: Visit) -> Response:
-    """The form of a new run of a pool or a deployment, or of a run like an earlier one."""
+    """The form of a new run of a pool or a deployment, or of a repeat of an earlier run."""
     return _form(visit, _draft(visit, {name: visit.query(name) for name in FIELDS}))
 
 
 def preview(visit: Visit) -> Response:
-    """The same form with the job that its variables make. Nothing is created."""
+    """The same form with the job that its variables would give. Nothing is created."""
     draft = _sent(visit)
     try:
         variables, parameters = _read(draft, visit.form)
@@ -74,7 +74,7 @@ def preview(visit: Visit) -> Response:
 
 
 def create(visit: Visit) -> Response:
-    """Create the run, or show the faults beside what was typed."""
+    """Create the run, or show the faults beside the typed values."""
     draft = _sent(visit)
     try:
         variables, parameters = _read(draft, visit.form)
@@ -125,7 +125,7 @@ def _draft(visit: Visit, fields: dict[str, str]) -> _Draft:
 
 
 def _due(text: str, offset: str) -> datetime | None:
-    """The time that was typed. `offset`: by how many minutes its zone is ahead of UTC; without scripts, it is UTC."""
+    """The typed time. `offset`: the minutes by which its zone is ahead of UTC; without scripts, the time is in UTC."""
     try:
         zone = timezone(timedelta(minutes=int(offset or "0")))
         return datetime.fromisoformat(text).replace(tzinfo=zone).astimezone(UTC) if text else None

@@ -1,4 +1,4 @@
-"""The base job template of a pool: its defaults as a form, all of it as JSON, and the job that it makes of variables to try."""
+"""The base job template of a pool: its defaults as a form, the whole as JSON, and the job that it gives for trial variables."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def template(visit: Visit) -> Response:
 
 
 def save_template(visit: Visit) -> Response:
-    """Show what a new template would change and the job that it makes, or its faults, or save it."""
+    """Save a new template, or show what it would change and the job that it gives, or its faults."""
     record = visit.client.work_pool(visit.path("pool"))
     typed: Template = _shown(record)
     try:
@@ -60,7 +60,7 @@ def defaults_of(template: Template) -> tuple[Form, dict[str, Any]]:
 
 
 def with_defaults(template: Template, values: Mapping[str, Any]) -> Template:
-    """The template with these defaults, and no others."""
+    """The template with only these defaults."""
     declared = template["variables"].get("properties") or {}
     properties = {
         name: _with_default(schema, values[name]) if name in values else _without_default(schema)
@@ -70,7 +70,7 @@ def with_defaults(template: Template, values: Mapping[str, Any]) -> Template:
 
 
 def _with_default(schema: Any, value: Any) -> dict[str, Any]:
-    """The schema with this default, in the place of the present one."""
+    """The schema with this default instead of the present one."""
     return {**schema, "default": value} if isinstance(schema, Mapping) else {"default": value}
 
 
@@ -92,7 +92,7 @@ def _typed(visit: Visit, record: WorkPool) -> Template:
 
 
 def _preview(visit: Visit, record: WorkPool, template: Template) -> JobPreview | Sequence[Fault]:
-    """The job that the new template makes of the variables to try; what is wrong with them."""
+    """The job that the new template gives for the trial variables, and the faults of these."""
     try:
         tried = json_object(visit.sent("try"), "try")
         made = visit.client.preview_job(pool=record.name, base_job_template=template, job_variables=tried)
@@ -125,14 +125,14 @@ def _page(
 
 
 def _drawable(typed: Template) -> Template | None:
-    """The template, if its variables can be drawn at all."""
+    """The template, if its variables can be drawn as a form."""
     variables = typed.get("variables")
     is_schema = isinstance(variables, Mapping) and isinstance(variables.get("properties", {}), Mapping)
     return typed if is_schema else None
 
 
 def _variable(path: str) -> str:
-    """The variable that a path within a template is about."""
+    """The variable to which a path in a template belongs."""
     steps = path.removeprefix("base_job_template.").split(".")
     return (
         ".".join([steps[2], *(step for step in steps[3:] if step != "default")])

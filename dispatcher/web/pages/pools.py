@@ -20,16 +20,16 @@ from dispatcher.web.pages.words import url
 UPCOMING = timedelta(hours=6)
 SHOWN = 50
 MAX_SLOTS = 200
-"""Free slots that are drawn; more are a number."""
+"""The most free slots that are drawn; more are shown as a number."""
 
 
 def overview(visit: Visit) -> Response:
-    """Every pool, those that need a look first."""
+    """Every pool. The ones that need attention come first."""
     return visit.render("overview.html", pools=attention_first(visit.client.overview()))
 
 
 def attention_first(pictures: Sequence[PoolPicture]) -> list[PoolPicture]:
-    """Pools whose runs wait and that start none come first, then by name."""
+    """Pools by name, but first the ones that have waiting runs and start none."""
     return sorted(pictures, key=lambda picture: (not (picture.due and picture.status != "READY"), picture.pool.name))
 
 
@@ -39,7 +39,7 @@ def pool(visit: Visit) -> Response:
 
 
 def upcoming(visit: Visit) -> Response:
-    """The runs of the next hours, of schedules too."""
+    """The runs of the next hours, including those that schedules will create."""
     record = visit.client.work_pool(visit.path("pool"))
     runs = visit.client.preview_work_pool(record.name, within=UPCOMING, limit=SHOWN)
     now = visit.client.clock.now()
@@ -47,7 +47,7 @@ def upcoming(visit: Visit) -> Response:
 
 
 def plan(visit: Visit) -> Response:
-    """What a change would change: the query holds it, so that whoever may read can look at it and share it."""
+    """The plan of a change. The change is in the query, so that everybody who may read can view and share it."""
     query = visit.request.query_params
     fields = {name: query.getlist(name) for name in query}
     try:
@@ -57,7 +57,7 @@ def plan(visit: Visit) -> Response:
 
 
 def change(visit: Visit) -> Response:
-    """Make a change that was shown as a plan."""
+    """Apply a change that was shown as a plan."""
     try:
         saved = visit.client.apply_pool(planned(visit, visit.form))
     except VersionChanged:
@@ -67,7 +67,7 @@ def change(visit: Visit) -> Response:
 
 
 def _planned_anew(visit: Visit, form: Mapping[str, Sequence[str]]) -> Response:
-    """The plan for the pool as it is now, and who has changed the pool since the form was made."""
+    """The plan for the pool's present state, and who has changed the pool since the form was made."""
     fields = {name: values for name, values in form.items() if name != "version"}
     made = planned(visit, fields)
     latest = next(iter(visit.client.log(pool=made.before.name, limit=1).items), None)
@@ -89,7 +89,7 @@ def add_queue(visit: Visit) -> Response:
 
 
 def planned(visit: Visit, fields: Mapping[str, Sequence[str]]) -> PoolPlan:
-    """The plan that the fields of a form ask for. Raises `VersionChanged` if somebody else changed the pool meanwhile."""
+    """The plan that a form's fields describe. Raises `VersionChanged` if somebody else changed the pool meanwhile."""
     version = fields.get("version", [""])[0]
     client = visit.client.only_at(pool=int(version) if _is_number(version) else None)
     queue = fields.get("queue", [""])[0]
@@ -107,7 +107,7 @@ def limits_in(fields: Mapping[str, Sequence[str]]) -> dict[str, dict[str, Any]]:
 
 
 def positions_in(fields: Mapping[str, Sequence[str]]) -> list[str]:
-    """The names of queues by the fields `position:QUEUE`; of two with the same number, the former comes first."""
+    """The names of queues in the order of the fields `position:QUEUE`. Between equal numbers, the previous order counts."""
     names = {name.removeprefix("position:"): texts[0].strip() for name, texts in fields.items() if name.startswith("position:")}
     wrong = [text for text in names.values() if not _is_number(text)]
     if wrong:
@@ -116,7 +116,7 @@ def positions_in(fields: Mapping[str, Sequence[str]]) -> list[str]:
 
 
 def limit_in(text: str) -> int | None:
-    """A limit as it was typed; None for an empty field. Raises `InvalidInput`."""
+    """The limit in a typed text; None for an empty field. Raises `InvalidInput`."""
     text = text.strip()
     if text and not _is_number(text):
         words = f"must be a whole number, or empty for no limit, not {text!r}"

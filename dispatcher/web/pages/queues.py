@@ -1,4 +1,4 @@
-"""Delete a work queue: what still holds it is shown before, with the ways to clear it."""
+"""Delete a work queue. The page first shows what prevents it, and how to clear that."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from dispatcher.web.pages.visit import Visit, gone_to
 
 
 def leaving(visit: Visit) -> Response:
-    """What becomes of the queue's runs, before it is deleted."""
+    """Show what would happen to the queue's runs."""
     return _page(visit)
 
 
 def delete(visit: Visit) -> Response:
-    """Delete the queue; where something holds it, show what. Raises `VersionChanged` if the pool has changed since."""
+    """Delete the queue; if something prevents it, show that. Raises `VersionChanged` if the pool has changed since."""
     try:
         visit.client.only_at(pool=visit.version).delete_work_queue(visit.path("pool"), visit.path("queue"))
     except VersionChanged:

@@ -25,7 +25,7 @@ from providers.base import ProviderError
 
 PAGE = 50
 MAX_SELECTED = 200
-"""The most runs that are ticked for one request; work on all that match a filter has no such end."""
+"""The most runs that may be ticked for one request. Work on all runs that match a filter has no such limit."""
 LOG_LINES = 200
 FILTERS = ("pool", "queue", "deployment", "tag", "name")
 TIMES = ("since", "until")
@@ -37,11 +37,13 @@ class Logs:
 
     text: str
     is_followed: bool
-    """Whether more may come, so that the page asks again."""
+    """Whether more lines may come, so that the page must ask again."""
 
 
 def runs(visit: Visit) -> Response:
-    """The newest runs that match the address. With a reason: those of the newest whose recorded reason has its words."""
+    """The newest runs that match the address. With a reason, only runs whose recorded reason contains its words, among the
+    newest.
+    """
     where, reason, cursor = filter_in(visit), visit.query("reason").strip()[:200], visit.query("cursor")
     values: dict[str, Any] = {"reason": reason, "searched": None, "searched_to": None, "here": _here(visit)}
     values |= {"now": visit.client.clock.now(), "late_after": visit.client.heartbeat}
@@ -56,7 +58,7 @@ def runs(visit: Visit) -> Response:
 
 
 def act(visit: Visit) -> Response:
-    """Cancel, retry, move or start the runs that were ticked, one after the other; each that cannot be is listed with why."""
+    """Cancel, retry, move or start the ticked runs, one after the other. Refused ones are listed with the reason."""
     action, done, refused = visit.sent("action"), list[Run](), list[Fault]()
     with visit.client.starting_ticks_once() as client:
         step = _step(client, visit, action)
@@ -70,7 +72,7 @@ def act(visit: Visit) -> Response:
 
 
 def run(visit: Visit) -> Response:
-    """One run: why it is where it is, and what happened to it."""
+    """One run: why it is in its state, and what happened to it."""
     record = visit.client.run(visit.path("run"))
     secrets = of_runs(visit.client.store, [record])
     whole = hide(secrets, shapes.whole_run(record))
@@ -79,7 +81,7 @@ def run(visit: Visit) -> Response:
 
 
 def circumstances(client: Dispatcher, record: Run) -> Mapping[str, Any]:
-    """What is live on the page of a run: why it is where it is, what can be done about it, and what has happened."""
+    """The live part of a run's page: why the run is in its state, what can be done about it, and what has happened."""
     explanation, pool = client.explain(record.id), client.store.pool(record.pool)
     entries = timeline(record)
     return {
@@ -93,7 +95,7 @@ def circumstances(client: Dispatcher, record: Run) -> Mapping[str, Any]:
 
 
 def logs(visit: Visit) -> Response:
-    """The part of a run's page with its logs: the page asks for it every few seconds, until the run has ended."""
+    """The part of a run's page with its logs. The page requests it every few seconds until the run has ended."""
     record = visit.client.run(visit.path("run"))
     return visit.render("run_logs.html", run=record, logs=_logs(visit, record, of_runs(visit.client.store, [record])))
 
@@ -125,7 +127,7 @@ def retry(visit: Visit) -> Response:
 
 
 def _step(client: Dispatcher, visit: Visit, action: str) -> Callable[[str], Run]:
-    """What is done to each run that was ticked. Raises `InvalidInput`."""
+    """The function to apply to each ticked run. Raises `InvalidInput`."""
     queue = visit.sent("to")
     if action == "move" and not queue:
         raise InvalidInput("runs", [Fault("to", "name the queue into which the selected runs are moved")])
@@ -141,7 +143,9 @@ def _step(client: Dispatcher, visit: Visit, action: str) -> Callable[[str], Run]
 
 
 def _cancelled(client: Dispatcher, reference: str) -> Run:
-    """Cancel a run. Raises `Conflict` for one that has ended otherwise: for one run that is no fault, in a list it is news."""
+    """Cancel a run. Raises `Conflict` if it has already ended in another state: that is no fault for a single run, but worth
+    saying in a list.
+    """
     record = client.cancel_run(reference)
     if record.state.is_terminal and record.state is not RunState.CANCELLED:
         raise Conflict(f"run {record.name!r} has ended already, it is {record.state}")
@@ -155,7 +159,7 @@ def _here(visit: Visit) -> str:
 
 
 def _logs(visit: Visit, record: Run, secrets: frozenset[str]) -> Logs:
-    """The last lines of the last job; why there are none, in words."""
+    """The last lines of the last job, or a sentence on why there are none."""
     job, is_live = job_of(record, None), not record.state.is_terminal
     if job is None:
         return Logs(text="There is no job yet." if is_live else "It had no job.", is_followed=is_live)
@@ -170,7 +174,7 @@ def _logs(visit: Visit, record: Run, secrets: frozenset[str]) -> Logs:
 
 
 def filter_in(visit: Visit) -> RunFilter:
-    """The filter in the address. Raises `InvalidInput` for an unknown state, and for a time that is none."""
+    """The filter in the address. Raises `InvalidInput` for an unknown state or a wrong time."""
     query = visit.request.query_params
     states = frozenset(state for state in query.getlist("state") if state)
     unknown = sorted(states - set(RunState))

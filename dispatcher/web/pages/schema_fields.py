@@ -1,4 +1,4 @@
-"""What a JSON Schema says about one value, as a form needs to know it: kind of field, bounds, whether null is allowed."""
+"""What a form needs to know from the JSON Schema of a value: kind of field, bounds, whether null is allowed."""
 
 from __future__ import annotations
 
@@ -22,27 +22,27 @@ class FieldKind(StrEnum):
 
     TEXT = "text"
     WORDS = "words"
-    """Text, or something else that is written as JSON: the schema decides."""
+    """Text, or another value written as JSON; the schema decides."""
     NUMBER = "number"
     CHOICE = "choice"
     LINES = "lines"
-    """A list, one item a line."""
+    """A list, one item per line."""
     PAIRS = "pairs"
-    """An object of texts, one NAME=value a line."""
+    """An object of texts, one NAME=value per line."""
     GROUP = "group"
     JSON = "json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Described:
-    """A schema with its references followed and null taken out."""
+    """A schema with its references followed and null removed."""
 
     schema: Schema
     takes_null: bool
 
     @property
     def types(self) -> frozenset[str]:
-        """The types that are allowed beside null; empty if the schema names none."""
+        """The allowed types except null; empty if the schema names none."""
         return frozenset(_types(self.schema))
 
     @property
@@ -59,7 +59,7 @@ class Described:
 
     @property
     def choices(self) -> Sequence[Any]:
-        """The values of which one has to be chosen; empty where the value is free."""
+        """The values to choose from; empty if the value is free."""
         if "const" in self.schema:
             return [self.schema["const"]]
         if isinstance(self.schema.get("enum"), list):
@@ -68,7 +68,7 @@ class Described:
 
 
 def described(schema: Any, root: Schema) -> Described:
-    """Follow the references of a schema within `root`, and take null out of its alternatives."""
+    """Follow the references of a schema within `root`, and remove null from its alternatives."""
     schema, takes_null = _followed(schema, root), False
     for word in _ALTERNATIVES:
         if not isinstance(schema.get(word), list):

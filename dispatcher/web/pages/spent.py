@@ -1,4 +1,4 @@
-"""Where the time of a run went, as parts of one bar."""
+"""How the time of a run was spent, as parts of one bar."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dispatcher.core.timeline import TimelineEntry
 
 WIDTH = 1000
 LEAST = 4
-"""The width of a part that would be too narrow to be seen."""
+"""The least width of a part, so that it can be seen."""
 
 KINDS: Mapping[str, str] = {
     "created": "early",
@@ -38,7 +38,7 @@ class BarPart:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spent:
-    """The bar, up to the last event that is known, and the sums of its kinds."""
+    """The bar up to the last event so far, and the sum of each kind."""
 
     parts: Sequence[BarPart]
     sums: Mapping[str, timedelta]
@@ -46,7 +46,7 @@ class Spent:
 
 
 def spent(entries: Sequence[TimelineEntry]) -> Spent:
-    """The bar of a timeline. A run to which nothing has happened yet has none."""
+    """The bar of a timeline; none if nothing has happened yet."""
     stretches = [
         (KINDS[before.event], after.wait, f"{before.event} to {after.event}")
         for before, after in pairwise(entries)

@@ -1,4 +1,4 @@
-"""The files that a page loads: a fixed list, each under an address that holds its hash. No directory is served."""
+"""The files that a page loads: a fixed list, each with its hash in its address. No directory is served."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class StaticFile:
 
     @property
     def address(self) -> str:
-        """Its path on the server. Another content has another path."""
+        """Its path on the server. The path changes with the content."""
         stem, _, suffix = self.name.rpartition(".")
         mark = "".join(character for character in self.digest if character.isalnum())[:12]
         return f"/static/{stem}.{mark}.{suffix}"

@@ -1,4 +1,4 @@
-"""The ticks of the last hour as a strip: a bar for each minute that had one. The template writes the SVG."""
+"""The ticks of the last hour as a strip: a bar for each minute with a tick. The template writes the SVG."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from dispatcher.core.ticks import MINUTES, LastHour
 
 STEP, BAR, HEIGHT, EDGE = 4, 3, 16, 3
-"""How wide a minute is and its bar, how high the strip, and the line below a gap."""
+"""The width of a minute and of its bar, the height of the strip, and of the line below a gap."""
 _MINUTE = timedelta(minutes=1)
 
 
@@ -17,11 +17,11 @@ def ticked_path(hour: LastHour) -> str:
 
 
 def gap_path(hour: LastHour) -> str:
-    """The gaps: a line along the bottom, so that colour alone tells nothing."""
+    """The gaps: a line along the bottom, so that they can be seen without colour."""
     lines = [(_right(hour, begin), _right(hour, end)) for begin, end in hour.gaps]
     return "".join(f"M{left} {HEIGHT - EDGE}H{right - 1}V{HEIGHT}H{left}z" for left, right in lines)
 
 
 def _right(hour: LastHour, minute: datetime) -> int:
-    """How far to the right a minute begins; the one that has just begun is the last."""
+    """The x position at which a minute begins; the minute that has just begun is the last."""
     return STEP * (MINUTES - hour.length + (minute - hour.since) // _MINUTE)

@@ -1,4 +1,4 @@
-"""Job variables and parameters on a page: as fields made from a schema, and as JSON beside them. One of the two is sent."""
+"""Job variables and parameters on a page: as fields from a schema, and as JSON. One of the two halves is sent."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from dispatcher.errors import Fault, InvalidInput
 from dispatcher.web.pages.forms import VARIABLES, Form, Sent, as_sent
 
 HALF, AS_JSON = "half", "json"
-"""The name of the button that sends, and its value for the half in JSON."""
+"""The name of the submit button, and its value for the half in JSON."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class EditedVariables:
-    """The variables, or the parameters, that a page edits; the root of the form says which, and names the field of the JSON."""
+    """The variables or parameters that a page edits. The root of the form says which, and names the field with the JSON."""
 
     form: Form
     secrets: frozenset[str] = frozenset()
     stored: Mapping[str, Any] = field(default_factory=dict)
-    """The present values. The page shows them without secrets, and a secret that comes back as its mark stays what it is."""
+    """The present values. The page shows them without secrets; a secret that comes back as its mark is unchanged."""
 
     @property
     def shown(self) -> Mapping[str, Any]:
@@ -32,11 +32,11 @@ class EditedVariables:
         return dict(hide(self.secrets, self.stored))
 
     def read(self, sent: Sent) -> dict[str, Any]:
-        """The values that were sent. Raises `InvalidInput` for what cannot be read, and for a mark of no secret."""
+        """The values that were sent. Raises `InvalidInput` for unreadable values, and for a mark that stands for no secret."""
         return dict(with_secrets(self._typed(sent), self.stored, self.shown))
 
     def drawn(self, sent: Sent | None = None, faults: Iterable[Fault] = ()) -> Mapping[str, Any]:
-        """What the template needs: the form and the text, with what was sent, or else what is stored."""
+        """What the template needs: the form and the JSON text, with the sent values or else the stored ones."""
         faults = list(faults)
         if sent is None:
             return {"form": self.form.draw(self.shown, faults), "json": as_text(self.shown)}
@@ -61,7 +61,7 @@ class EditedVariables:
 
 
 def with_secrets(value: Any, stored: Any, shown: Any) -> Any:
-    """What was sent, with the stored secrets where their marks came back. Raises `InvalidInput` for any other mark."""
+    """The sent value, with stored secrets in place of their marks. Raises `InvalidInput` for any other mark."""
     whole = restored(value, stored, shown)
     if marks := list(hidden_at(whole)):
         raise InvalidInput("form", [Fault(path, "holds (hidden) in place of a secret") for path in marks])
@@ -69,7 +69,7 @@ def with_secrets(value: Any, stored: Any, shown: Any) -> Any:
 
 
 def restored(value: Any, stored: Any, shown: Any) -> Any:
-    """The value with the stored text in every place where it is what was shown."""
+    """The value, with the stored text wherever the shown text came back unchanged."""
     if isinstance(value, Mapping) and isinstance(stored, Mapping) and isinstance(shown, Mapping):
         return {name: restored(inner, stored.get(name), shown.get(name)) for name, inner in value.items()}
     if isinstance(value, list) and isinstance(stored, list) and isinstance(shown, list) and len(value) == len(stored):
@@ -83,12 +83,12 @@ def is_json(sent: Sent) -> bool:
 
 
 def only(sent: Sent, name: str) -> str:
-    """A field of a form; empty without one."""
+    """A field of a form; empty if it is missing."""
     return (sent.get(name) or [""])[0]
 
 
 def json_object(text: str, path: str) -> dict[str, Any]:
-    """An object in JSON; of an empty text, an empty one. Raises `InvalidInput`."""
+    """The JSON object in a text; empty for an empty text. Raises `InvalidInput`."""
     try:
         values = json.loads(text.strip() or "{}")
     except (ValueError, RecursionError) as problem:

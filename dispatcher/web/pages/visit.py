@@ -1,4 +1,4 @@
-"""One request for a page: who asks, the borrowed client, and the answer."""
+"""One request for a page: the sender, the borrowed client, and the answer."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ THEME, THEMES = "dispatcher_theme", frozenset({"auto", "light", "dark"})
 """The cookie in which a browser keeps its theme, and its values."""
 
 OURS = re.compile(r"/(?![/\\])[!-\[\]-~]*")
-"""An address within these pages: one slash at its beginning, no backslash, and printable ASCII alone."""
+"""An address within these pages: it begins with exactly one slash, and has only printable ASCII and no backslash."""
 
 TITLES = {
     HTTPStatus.NOT_FOUND: "There is no such thing here",
@@ -36,7 +36,7 @@ TITLES = {
     HTTPStatus.UNPROCESSABLE_ENTITY: "This cannot be done as it was asked for",
     HTTPStatus.SERVICE_UNAVAILABLE: "The store does not answer",
 }
-"""What the page of an error is called, where the phrase of its status says little to a reader."""
+"""Titles for error pages, if the phrase of the status says little to a reader."""
 
 FILTERS = (
     *("instant", "exactly", "duration", "pretty", "field_value", "glyph", "outside", "linked", "timed"),
@@ -47,7 +47,7 @@ FILTERS = (
 
 @dataclass(frozen=True, kw_only=True)
 class Pages:
-    """What all pages are made with."""
+    """What all pages need."""
 
     clients: ClientLender
     files: Mapping[str, StaticFile] = field(default_factory=static_files)
@@ -55,7 +55,7 @@ class Pages:
 
     @cached_property
     def templates(self) -> Environment:
-        """The templates. Everything that is written into one is escaped, and a name without a value is an error."""
+        """The templates. All values in them are escaped, and a name without a value is an error."""
         made = Environment(
             loader=PackageLoader("dispatcher.web"),
             autoescape=True,
@@ -81,7 +81,7 @@ class Pages:
         return HTMLResponse(self.templates.get_template(template).render(**common, **values), status_code=status)
 
     def problem(self, request: Request, error: Exception) -> Response:
-        """The page of an error of the client, or of a refused request. One that may pass loads itself again."""
+        """The page for an error of the client or a refused request. If the error may be temporary, the page reloads itself."""
         if isinstance(error, DispatcherError):
             status, faults = status_of(error)[0], error.faults if isinstance(error, InvalidInput) else ()
         elif isinstance(error, Refused):
@@ -115,17 +115,17 @@ class Visit:
         return str(self.request.path_params[name])
 
     def query(self, name: str) -> str:
-        """A value of the query; empty without one."""
+        """A value of the query; empty if it is missing."""
         return self.request.query_params.get(name, "")
 
     def sent(self, name: str) -> str:
-        """A field of the form; empty without one."""
+        """A field of the form; empty if it is missing."""
         values = self.form.get(name, [])
         return values[0] if values else ""
 
     @property
     def version(self) -> int | None:
-        """The version that the form was made from; None without one."""
+        """The version from which the form was made; None if it is missing."""
         text = self.sent("version")
         return int(text) if text.isascii() and text.isdecimal() and len(text) < 12 else None
 
@@ -137,7 +137,7 @@ def words_of(error: Exception) -> str:
 
 
 def _asking_page(request: Request) -> str:
-    """The page of ours from which a request comes; the first page if none is known."""
+    """Our page from which a request comes; the first page if that is unknown."""
     scheme, _, rest = request.headers.get("referer", "").partition(f"//{request.headers.get('host', '')}/")
     address, own = f"/{rest}", OURS.fullmatch(f"/{rest}")
     is_other = address.partition("?")[0] != request.url.path
@@ -158,7 +158,7 @@ def shown(pages: Pages, page: Page) -> Callable[[Request], Response]:
 
 
 def sent(pages: Pages, page: Page) -> Callable[[Request], Awaitable[Response]]:
-    """An endpoint that takes a form."""
+    """An endpoint that accepts a form."""
 
     async def endpoint(request: Request) -> Response:
         form = await form_body(request)
@@ -173,7 +173,7 @@ def sent(pages: Pages, page: Page) -> Callable[[Request], Awaitable[Response]]:
 
 
 def selected(visit: Visit, name: str, most: int) -> list[str]:
-    """What was ticked in a list, without repeats. Raises `InvalidInput` for nothing, and for more than `most`."""
+    """The items that were ticked in a list, without repeats. Raises `InvalidInput` for none, and for more than `most`."""
     values = list(dict.fromkeys(visit.form.get(name, [])))
     if not values:
         raise InvalidInput(f"{name}s", [Fault(name, "nothing is selected: tick at least one in the list")])
@@ -183,7 +183,7 @@ def selected(visit: Visit, name: str, most: int) -> list[str]:
 
 
 def gone_to(*parts: str, **query: Any) -> Response:
-    """Lead the browser to another page after a change."""
+    """Redirect the browser to another page after a change."""
     return RedirectResponse(words.url(*parts, **query), status_code=HTTPStatus.SEE_OTHER)
 
 
@@ -193,6 +193,6 @@ def gone_back(visit: Visit, address: str) -> Response:
 
 
 def back_of(visit: Visit) -> str:
-    """The page of ours that the form, or the address, names as the one to come back to; empty without one."""
+    """Our page to which the form or the address says to return; empty if it names none."""
     back = visit.sent("back") or visit.query("back")
     return back if OURS.fullmatch(back) else ""

@@ -33,11 +33,11 @@ GLYPHS: Mapping[str, str] = {
     "NOT_READY": "▲",
     "PAUSED": "‖",
 }
-"""States and statuses, which colour alone never shows."""
+"""The signs of states and statuses, so that colour is never the only mark."""
 
 
 def url(*parts: str, **query: Any) -> str:
-    """An address of ours. Every part and value is encoded: names may hold `?`, `#` and `,`."""
+    """An address of ours. Every part and value is encoded, because names may contain `?`, `#` and `,`."""
     path = "/" + "/".join(quote(part, safe="") for part in parts)
     pairs = [(key, value) for key, values in query.items() for value in _listed(values)]
     return f"{path}?{urlencode(pairs)}" if pairs else path
@@ -50,7 +50,7 @@ def _listed(values: Any) -> list[str]:
 
 
 def outside(address: str | None) -> str | None:
-    """An address of somebody else's, if a page may link to it."""
+    """A foreign address, if a page may link to it."""
     return address if address and address.startswith("https://") and address.isprintable() and " " not in address else None
 
 
@@ -83,7 +83,7 @@ def timed(text: str) -> Markup:
 
 
 def advice(text: str) -> Markup:
-    """What can be done, as a sentence or as the command that does it."""
+    """Advice, as a sentence or as the command that does it."""
     return Markup("<code>{}</code>").format(text) if text.startswith("dispatcher ") else timed(text)
 
 
@@ -92,7 +92,7 @@ _SPECIAL = re.compile(rf"({_TIME.pattern}|`[^`]+`)")
 
 
 def when(text: str, now: datetime, field: str) -> datetime | None:
-    """A time that a reader types: in ISO 8601, or how long ago it was (`24h`, `7d`, `2h ago`). Raises `InvalidInput`."""
+    """The time in a typed text: ISO 8601, or how long ago it was (`24h`, `7d`, `2h ago`). Raises `InvalidInput`."""
     if not text:
         return None
     if not text[:4].isdecimal():
@@ -139,7 +139,7 @@ def runs_elsewhere(pool: WorkPool) -> str:
 
 
 def duration(seconds: float | timedelta | None) -> str:
-    """How long something took."""
+    """A duration in words."""
     if seconds is None:
         return NOTHING
     whole = int(seconds.total_seconds() if isinstance(seconds, timedelta) else seconds)
@@ -168,7 +168,7 @@ def glyph(word: str) -> str:
 
 
 def priority_in(text: str) -> int | None:
-    """The priority of a run as it was typed; None for an empty field. Raises `InvalidInput`."""
+    """The priority in a typed text; None for an empty field. Raises `InvalidInput`."""
     try:
         return int(text.strip()[:12]) if text.strip() else None
     except ValueError:
