@@ -1,4 +1,4 @@
-"""What all commands share: a help text with an example, `--json`, and one answer that is printed as JSON or text.
+"""The base of all commands: a help text with an example, `--json`, and one answer that is printed as JSON or text.
 
 Secrets are hidden here, once for all commands; `dispatcher.core.redaction` says which.
 """
@@ -27,12 +27,12 @@ class Output:
     text: str = ""
     """The text for people, if one line is enough."""
     view: str = ""
-    """Otherwise the function of `dispatcher.cli.output.views` that shows `data`, or `module:function` of another module
-    in `dispatcher.cli`; a name, so that rich is imported on use."""
+    """Otherwise the name of the function in `dispatcher.cli.output.views` that shows `data`, or `module:function` for another
+    module in `dispatcher.cli`. It is a name so that rich is imported only when needed."""
     secrets: frozenset[str] = frozenset()
     """Texts to hide everywhere in `data`: the values of variables that a template declares secret."""
     faults: tuple[str, ...] = ()
-    """Problems in addition to the answer: each is a line on standard error, and the exit code is 1."""
+    """Problems in addition to the answer. Each is a line on standard error, and the exit code is 1."""
     exit_code: int = 0
     """The exit code without faults."""
 
@@ -41,14 +41,14 @@ HELP = {"help_option_names": ["-h", "--help"]}
 
 
 class Careful(click.Command):
-    """What commands and groups share: `-h`, and an error for an option that is repeated by mistake."""
+    """The common part of commands and groups: `-h`, and an error for an option that is repeated by mistake."""
 
     def __init__(self, *arguments: Any, **attributes: Any) -> None:
         attributes["context_settings"] = {**HELP, **(attributes.get("context_settings") or {})}
         super().__init__(*arguments, **attributes)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """As click does, but refuse a repeated option that takes one value."""
+        """Parse as click does, but refuse a repeated option that takes one value."""
         if not ctx.resilient_parsing:
             _, _, order = self.make_parser(ctx).parse_args(args=list(args))
             for parameter, times in Counter(order).items():
@@ -65,7 +65,7 @@ def _takes_one(option: click.Option) -> bool:
 
 
 class Command(Careful):
-    """A command whose function returns an `Output`, or None when it has printed all by itself."""
+    """A command whose function returns an `Output`, or None if it has printed everything itself."""
 
     def __init__(self, *arguments: Any, example: str = "", **attributes: Any) -> None:
         super().__init__(*arguments, **attributes)
@@ -121,12 +121,12 @@ class Group(HelpfulGroup):
     command_class = Command
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """In the order in which they are defined."""
+        """The commands in the order in which they are defined."""
         del ctx
         return list(self.commands)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Each with the whole first sentence of its help."""
+        """List each command with the whole first sentence of its help."""
         del ctx
         with formatter.section("Commands"):
             formatter.write_dl([(name, _first_sentence(command)) for name, command in self.commands.items()])

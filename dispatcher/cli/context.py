@@ -1,4 +1,4 @@
-"""What one command works with: the settings, and what is made from them on first use."""
+"""What one command works with: the settings, and the objects that are made from them on first use."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Context:
         return self._wired()
 
     def wire(self, **ports: Any) -> Wiring:
-        """Make `wiring` with ports of its own, before anything else has used it. Raises as `wiring` does."""
+        """Make `wiring` with other ports, before anything has used it. Raises the same errors as `wiring`."""
         self.wiring = self._wired(**ports)
         return self.wiring
 
@@ -60,7 +60,7 @@ class Context:
 
     @cached_property
     def client(self) -> Dispatcher:
-        """The public API over the store. In the log of changes, its changes are of the user of this process."""
+        """The public API over the store. The log of changes names the user of this process for its changes."""
         from dispatcher.client.actors import of_process  # noqa: PLC0415 - help needs none
 
         actor = replace(of_process(), via="cli")
@@ -74,7 +74,7 @@ class Context:
         return without_password(self.settings.store)
 
     def start_logging(self) -> Callable[[], None]:
-        """Log events of the chosen level to standard error; the answer undoes it."""
+        """Log events of the chosen level to standard error; returns a function that undoes it."""
         import logging  # noqa: PLC0415 - help writes no log
 
         from dispatcher.events import LOGGER  # noqa: PLC0415 - likewise

@@ -11,11 +11,13 @@ from typing import Any
 from dispatcher.errors import SettingsError
 
 SECONDS = 5.0
-"""How long a server in the background may take to end; then it ends with the process."""
+"""How long a server in the background may take to stop; after that, it ends with the process."""
 
 
 def libraries() -> Any:
-    """What makes the application, and the rules of who may use it. Raises `SettingsError` if the extra is not installed."""
+    """The functions that make the application, and the rules of who may use it. Raises `SettingsError` if the extra is
+    missing.
+    """
     try:
         import uvicorn  # noqa: F401, PLC0415 - only these commands serve
 
@@ -27,7 +29,7 @@ def libraries() -> Any:
 
 
 def server_of(app: Any) -> Any:
-    """A server that says nothing of each request."""
+    """A server that does not log requests."""
     import uvicorn  # noqa: PLC0415 - only these commands serve
 
     config = uvicorn.Config(app, log_level="warning", access_log=False, server_header=False, timeout_graceful_shutdown=1)
@@ -36,7 +38,7 @@ def server_of(app: Any) -> Any:
 
 @contextmanager
 def listening(host: str, port: int, option: str) -> Iterator[socket.socket]:
-    """A socket at an address of this machine. Raises `SettingsError`, which names the option, for one that cannot be used."""
+    """A socket at an address of this machine. Raises `SettingsError` that names the option if the address cannot be used."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         listener = socket.create_server((host, port), family=family)
@@ -49,7 +51,7 @@ def listening(host: str, port: int, option: str) -> Iterator[socket.socket]:
 
 @contextmanager
 def in_background(app: Any, listener: socket.socket) -> Iterator[None]:
-    """Serve on a thread of its own, while something else has this one."""
+    """Serve on a separate thread."""
     server = server_of(app)
     thread = Thread(target=server.run, kwargs={"sockets": [listener]}, name="page", daemon=True)
     thread.start()

@@ -42,14 +42,14 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "package": ("package:package", "Build the zip of a cloud function, without Docker."),
     "version": ("version:version", "Show the versions of what is installed."),
 }
-"""Each command by name: its module in `commands` and its short help, so that listing commands imports none."""
+"""The commands by name: each with its module in `commands` and its short help, so that listing commands imports none."""
 
 
 class Root(HelpfulGroup):
-    """The commands by name. Every error becomes a line here."""
+    """The group of all commands. It turns every error into a line."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """In the order of the table."""
+        """The commands in the order of the table."""
         del ctx
         return list(COMMANDS)
 
@@ -63,7 +63,7 @@ class Root(HelpfulGroup):
         return command
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
-        """As click does, with the closest names for an unknown command."""
+        """Resolve as click does, but suggest the closest names for an unknown command."""
         if args and args[0] not in COMMANDS and not args[0].startswith("-"):
             from difflib import get_close_matches  # noqa: PLC0415 - only a typing error needs it
 
@@ -89,7 +89,7 @@ class Root(HelpfulGroup):
         return code
 
     def _run(self, *arguments: Any, **options: Any) -> None:
-        """Click gives back the code of `ctx.exit` here instead of raising it."""
+        """Run the command. Here click returns the code of `ctx.exit` instead of raising it."""
         code = super().main(*arguments, **options)
         if isinstance(code, int) and code:
             raise click.exceptions.Exit(code)

@@ -1,4 +1,4 @@
-"""`serverless.yml`, written where somebody installed the package and has no clone."""
+"""`serverless.yml`, for users who installed the package and have no clone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`dispatcher automation`: define what is done when something happens, and see what was done."""
+"""`dispatcher automation`: define rules that act when something happens, and see what they did."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from dispatcher.models import Automation
 automation_argument = click.argument("name", shell_complete=completion.automations)
 
 SHOWN = 20
-"""The last firings that `inspect` shows by default."""
+"""How many of the last firings `inspect` shows by default."""
 
 WHEN_HELP = "What it waits for, as in a configuration file: ended, late, held, not_ticked or longer."
 THEN_HELP = "What it does, likewise: pause, resume, run, retry, cancel or notify. Repeat it for more, in their order."
@@ -105,7 +105,7 @@ def delete(context: Context, /, name: str, *, yes: bool) -> Output:
 
 
 def _yaml(text: str, option: str) -> Any:
-    """One value of an option, as a configuration file holds it. Raises `InvalidInput`."""
+    """The value of an option, written as in a configuration file. Raises `InvalidInput`."""
     from dispatcher.cli.input import yaml_files  # noqa: PLC0415 - only `create` reads YAML
 
     value = yaml_files.read(text, option).value

@@ -24,7 +24,7 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 FILTERS = ("pool", "from_queue", "deployment", "states", "tag", "name", "since", "until")
 NAMED = 10
-"""The most refused runs that are named; `--json` has all of them."""
+"""The most refused runs that are printed; `--json` has all of them."""
 DONE: Mapping[BulkAction, str] = {
     BulkAction.CANCEL: "Cancelled",
     BulkAction.RETRY: "Run again",
@@ -39,7 +39,7 @@ def options(function: Function) -> Function:
 
 
 def options_of_move(function: Function) -> Function:
-    """The same for a command whose `--queue` is where the runs go."""
+    """The same for a command whose `--queue` is the target of the runs."""
     return _options(function, "--from-queue")
 
 
@@ -69,14 +69,16 @@ def _options(function: Function, *queue: str) -> Function:
 
 
 def has_filter(options: Mapping[str, Any]) -> bool:
-    """Whether the command is about many runs."""
+    """Whether the command applies to many runs."""
     return bool(options["everything"] or any(options[name] not in (None, ()) for name in FILTERS))
 
 
 def work_on_all(
     context: Context, run_id: str | None, action: BulkAction, options: Mapping[str, Any], *, queue: str | None = None
 ) -> Output:
-    """Count what matches, ask, and do it. Raises `InvalidInput` without a filter, and without consent."""
+    """Count the matching runs, ask for consent, and do the work. Raises `InvalidInput` without a filter, and without
+    consent.
+    """
     if not has_filter(options):
         words = "name a run, or say which runs: by --pool, --state, --tag and the like, or --all"
         raise InvalidInput("request", [Fault("ID", words)])
@@ -102,7 +104,7 @@ _NOTHING: Mapping[str, Any] = {"done": 0, "skipped": 0, "refused": []}
 
 
 def _work(context: Context, work: Work, count: Count) -> dict[str, Any]:
-    """Step by step, with a bar, until Ctrl-C."""
+    """Work step by step, with a progress bar, until the end or Ctrl-C."""
     totals: dict[str, Any] = {"done": 0, "skipped": 0, "refused": []}
     try:
         with progress_bar(context, f"{work.action}", count.total) as advance:
@@ -130,7 +132,7 @@ def _filter(context: Context, options: Mapping[str, Any]) -> RunFilter:
 
 
 def _numbers(count: Count) -> str:
-    """How many runs, by state where there are several."""
+    """The number of runs, by state if there are several states."""
     states = [f"{number:,} {state}" for state, number in count.by_state.items() if number]
     more = "" if count.is_exact else " or more"
     return f"{count.total:,}{more} runs" + (f" ({', '.join(states)})" if states else "")

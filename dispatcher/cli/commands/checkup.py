@@ -1,4 +1,4 @@
-"""The checks of `dispatcher doctor`: each says what is wrong and how to fix it. They change nothing and start nothing."""
+"""The checks of `dispatcher doctor`. Each says what is wrong and how to fix it. They change and start nothing."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ from providers import registry
 from providers.base import ConfigurationError, GivesAdvice, Job, ProviderError
 
 LATEST = 20
-"""The number of recent runs of a pool in which the doctor looks for a job configuration."""
+"""How many recent runs of a pool the doctor searches for a job configuration."""
 
 READERS = {"cronsim": "cronsim"}
-"""The library that reads schedules, and its distribution."""
+"""The library that parses schedules, and its distribution."""
 
 
 class Level(StrEnum):
@@ -55,7 +55,7 @@ class CheckResult:
 
 
 def checkup(context: Context) -> Iterator[CheckResult]:
-    """Run all checks in turn, without those that an earlier finding makes impossible."""
+    """Run all checks in turn, except those that an earlier problem makes impossible."""
     try:
         settings = context.settings
     except SettingsError as problem:
@@ -99,7 +99,7 @@ def _pool(context: Context, view: PoolView) -> Iterator[CheckResult]:
 
 
 def _prefect(context: Context) -> Iterator[CheckResult]:
-    """The Prefect server of the settings, where there is one."""
+    """Check the Prefect server of the settings, if there is one."""
     url = context.settings.prefect_api_url
     if url is None:
         return
@@ -119,7 +119,7 @@ def _prefect(context: Context) -> Iterator[CheckResult]:
 
 
 def _drift(lines: Sequence[Drift]) -> Iterator[CheckResult]:
-    """What was changed since it was last applied from a file: by hand, and by automations."""
+    """Report what people and automations have changed since the last `apply`."""
     paths: dict[str, list[str]] = {}
     for line in lines:
         if line.automation is None:
@@ -137,7 +137,7 @@ def _drift(lines: Sequence[Drift]) -> Iterator[CheckResult]:
 
 
 def _libraries(deployments: Sequence[Deployment]) -> Iterator[CheckResult]:
-    """The libraries of schedules have to be installed wherever ticks run; checked only where there are schedules."""
+    """Check, if there are schedules, that the library that parses them is installed: it must be, wherever ticks run."""
     schedules = [schedule for deployment in deployments for schedule in deployment.schedules]
     if not schedules:
         return
@@ -154,7 +154,7 @@ def _libraries(deployments: Sequence[Deployment]) -> Iterator[CheckResult]:
 
 
 def _hooks(settings: Settings, nouns: Sequence[WorkPool | Deployment]) -> Iterator[CheckResult]:
-    """Each named hook has to be in the settings wherever ticks run, with its secret."""
+    """Check that each named hook is in the settings with its secret: it must be, wherever ticks run."""
     named = {hook.name for noun in nouns for hook in noun.hooks}
     for name in sorted(named - settings.hooks.keys()):
         namers = [
@@ -177,7 +177,7 @@ def _hooks(settings: Settings, nouns: Sequence[WorkPool | Deployment]) -> Iterat
 
 
 def _clock(pool: WorkPool, now: datetime, skew: timedelta) -> CheckResult:
-    """A last tick in the future means that another machine's clock is ahead of this one's."""
+    """Compare clocks: a last tick in the future means that another machine's clock is ahead of this one's."""
     ahead = pool.last_tick_at - now if pool.last_tick_at else timedelta()
     if ahead > skew:
         text = f"its last tick is {ahead.total_seconds():.0f} s in the future: two clocks differ by more than {skew.seconds} s"
@@ -225,7 +225,7 @@ def _late(context: Context, view: PoolView, now: datetime) -> CheckResult:
 
 
 def _windows(pool: WorkPool, deployments: Sequence[Deployment], heartbeat: timedelta) -> CheckResult:
-    """Whether ticks have time for schedules: what they leave stays near, and is late when its time has come."""
+    """Whether ticks have time for schedules: windows that they leave will become late runs."""
     ticked = pool.last_tick_at
     near = sorted(
         (deployment.windows_at, deployment.name)
@@ -245,7 +245,7 @@ def _moment(moment: datetime | None) -> str:
 
 
 def _credentials(context: Context, pool: WorkPool, provider: Any) -> CheckResult:
-    """Ask the provider for a job that does not exist: that needs credentials, the place and the right to read."""
+    """Ask the provider for a job that does not exist. This needs credentials, the place and the right to read."""
     name = submission_name(context.wiring.dispatch.clock.new_id(), 1)
     try:
         provider.find(Job(name=name, configuration=_configuration(context, pool)))
@@ -258,7 +258,7 @@ def _credentials(context: Context, pool: WorkPool, provider: Any) -> CheckResult
 
 
 def _advice(context: Context, pool: WorkPool, provider: Any) -> Iterator[CheckResult]:
-    """Dangers that the provider finds where the pool's jobs run; most providers report none."""
+    """Risks that the provider finds in the place where the pool's jobs run; most providers report none."""
     if not isinstance(provider, GivesAdvice):
         return
     try:
@@ -269,7 +269,7 @@ def _advice(context: Context, pool: WorkPool, provider: Any) -> Iterator[CheckRe
 
 
 def _unchecked(context: Context, pool: WorkPool) -> Iterator[CheckResult]:
-    """What the provider could not check of the jobs of this pool before they are submitted."""
+    """What the provider cannot check in this pool's jobs before they are submitted."""
     try:
         unchecked = registry.check(pool.type, _configuration(context, pool)).unchecked
     except (DispatcherError, ProviderError):  # the other checks report it
@@ -280,7 +280,7 @@ def _unchecked(context: Context, pool: WorkPool) -> Iterator[CheckResult]:
 
 
 def _jobs(context: Context, pool: WorkPool) -> CheckResult:
-    """No limit counts live jobs that the store does not know."""
+    """Report live jobs that the store does not know, because no limit counts them."""
     try:
         names = strays(context.wiring.dispatch, pool)
     except (DispatcherError, ProviderError) as problem:
@@ -295,7 +295,7 @@ def _jobs(context: Context, pool: WorkPool) -> CheckResult:
 
 
 def _configuration(context: Context, pool: WorkPool) -> Mapping[str, Any]:
-    """The job configuration of a recent run, or else of the template with its defaults. Raises `RenderError`."""
+    """The job configuration of a recent run, or else the template with its defaults. Raises `RenderError`."""
     for run in context.wiring.store.runs(RunFilter(pool=pool.name), limit=LATEST):
         if run.job is not None:
             return dict(run.job.configuration)

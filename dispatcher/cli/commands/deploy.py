@@ -66,7 +66,7 @@ def deploy(
 
 
 def _first_run(deployment: Deployment) -> str:
-    """The command that runs it, with a place for each parameter that it lacks."""
+    """The command that runs it, with a placeholder for each missing parameter."""
     schema = deployment.parameter_openapi_schema
     lacking = [name for name in schema.get("required", ()) if name not in deployment.parameters]
     words = ["dispatcher", "deployment", "run", deployment.name]

@@ -214,7 +214,7 @@ def _changed(context: Context, deployment: Deployment, text: str) -> Output:
 
 
 def _parameters(context: Context, name: str, fields: dict[str, Any]) -> dict[str, Any]:
-    """What the options change in the parameters; None for what they leave."""
+    """The changes of the options to the parameters; None for what they leave unchanged."""
     replaced, schema = fields["parameters"] is not None, values.schema(fields.pop("parameter_schema"))
     parameters = parameters_taken(fields)
     if parameters and not replaced:

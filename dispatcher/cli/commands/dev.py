@@ -23,7 +23,7 @@ from dispatcher.ticking import Dispatch, tick
 from dispatcher.ticking.report import TickReport
 
 SHOWN_RUNS = 12
-"""Runs that the view shows."""
+"""The most runs that the view shows."""
 
 Show = Callable[[shapes.Shape], None]
 
@@ -77,7 +77,7 @@ def _tick(context: Context, dispatch: Dispatch, named: Sequence[str] | None) -> 
 
 
 def _look(context: Context, report: TickReport, named: Sequence[str] | None, ticks: int) -> shapes.Shape:
-    """What the view shows after a tick; `--json` prints it at the end."""
+    """The picture after a tick; `--json` prints the last one."""
     client = context.client
     names = [pool.name for pool in client.work_pools() if named is None or pool.name in named]
     return {
@@ -90,7 +90,7 @@ def _look(context: Context, report: TickReport, named: Sequence[str] | None, tic
 
 
 def _runs(context: Context, pools: Sequence[str]) -> Sequence[ListedRun]:
-    """Running runs first, then due ones, then ended ones: neither future runs nor a backlog may hide them."""
+    """Running runs first, then due ones, then ended ones, so that neither future runs nor a backlog hides them."""
     listed = [run for pool in pools for run in listing(context.client, RunFilter(pool=pool), limit=SHOWN_RUNS).runs]
     return sorted(listed, key=lambda entry: (entry.run.state.is_terminal, not entry.run.state.holds_slot))[:SHOWN_RUNS]
 

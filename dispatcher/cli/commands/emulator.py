@@ -104,7 +104,7 @@ def _stopped(name: str) -> Output:
 
 
 def _answers(about: Mapping[str, Any]) -> bool:
-    """Whether that very emulator answers: another process may have its port by now."""
+    """Whether this same emulator answers: another process may have its port by now."""
     with suppress(OSError, URLError, ValueError):
         with urlopen(f"{about['control_url']}/_emulator", timeout=5) as answer:  # noqa: S310 - the address of our own server
             identity = parse_json(answer.read().decode(), "emulator", "emulator")
@@ -113,7 +113,7 @@ def _answers(about: Mapping[str, Any]) -> bool:
 
 
 def _noted(name: str) -> dict[str, Any] | None:
-    """What the last emulator wrote about itself; None if there is no emulator, or it has not written yet."""
+    """The note that the last emulator wrote about itself; None if there is no emulator, or it has not written yet."""
     try:
         text = _file(name).read_text(encoding="utf-8")
     except FileNotFoundError:

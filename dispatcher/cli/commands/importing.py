@@ -63,7 +63,7 @@ def import_(context: Context, /, source: str, types: Sequence[str], api_url: str
 
 
 def text_of(result: Imported, source: str) -> str:
-    """The file, with what is not in it as comments at its top."""
+    """The file, with comments at its top on everything that could not be imported."""
     editor, _, rest = configuration_file.text_of(result.configuration).partition("\n")
     lines = [f"# From {source}, by `dispatcher import`."]
     lines += ["#", "# Not in this file:"] if result.left_out else []
@@ -81,7 +81,7 @@ def _lines(result: Imported, files: Sequence[str], target: str) -> list[str]:
 
 
 def _typed(types: Sequence[str], names: Sequence[str]) -> dict[str, Mapping[str, Any]]:
-    """The pools whose types the command line gives; a type for all is for those that it does not name."""
+    """The pools and their types from the command line; a type without a name applies to all other pools."""
     typed: dict[str, Mapping[str, Any]] = {}
     for word in sorted(types, key=lambda word: "=" in word):
         name, equals, pool_type = word.rpartition("=")
@@ -93,7 +93,7 @@ def _typed(types: Sequence[str], names: Sequence[str]) -> dict[str, Mapping[str,
 
 
 def _shown(context: Context, url: str, names: Sequence[str]) -> dict[str, Mapping[str, Any]]:
-    """The work pools as the server has them. Raises `SettingsError` or `SourceError`."""
+    """The work pools on the server. Raises `SettingsError` or `SourceError`."""
     from dispatcher.wiring import prefect_source  # noqa: PLC0415 - help needs no server
 
     checked = Settings.from_environment({"DISPATCHER_PREFECT_API_URL": url})

@@ -40,7 +40,7 @@ FIRST_VARIABLES: Mapping[str, Mapping[str, Any]] = {
     "prefect:managed": {"command": "echo hello"},
     "vertex-ai": {"image": "docker.io/library/busybox", "command": "echo hello", "region": "us-central1"},
 }
-"""A first deployment by type, for worker types and push types. Values that only its author knows are easy to find."""
+"""A first deployment for each type, for worker types and push types. Values that only the user knows are easy to find."""
 
 HEAD = """\
 # Work pools, their queues, and deployments, as `dispatcher apply` makes them to be.
@@ -131,7 +131,7 @@ def init(pool_type: str | None, cloud: str | None, output: Path | None, target: 
 
 
 def _infrastructure(cloud: str, directory: Path, *, force: bool) -> Output:
-    """Write a root module for a pool that is not stored yet, from an installed package as from a clone."""
+    """Write a root module for a pool that is not stored yet. It works in an installed package and in a clone."""
     from dispatcher.cli.terraform import writing  # noqa: PLC0415 - of no use to a configuration
 
     module = writing.root_module(FIRST_POOL, writing.FIRST_TYPES[cloud], is_stored=False)

@@ -36,7 +36,7 @@ def follow(context: Context, run: Run, *, attempt: int | None, tail: int, every:
         over, job = _is_over(run, attempt), job_of(run, attempt)
         if job is not None:
             if last is not None and job[0] != last[0]:
-                _print_new(context, run, last, seen, tail)  # what it wrote at its end
+                _print_new(context, run, last, seen, tail)  # the last lines of the job
             if last is None or job[0] != last[0]:
                 _announce(context, run, job[0], first=last is None)
                 seen = []

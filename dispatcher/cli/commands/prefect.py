@@ -144,7 +144,7 @@ def _parted(names: Sequence[str]) -> str:
 
 
 def ask(context: Context, settings: Settings) -> MirrorStatus:
-    """How things stand with the server of these settings. Raises `SettingsError` or `SourceError`."""
+    """The state of the server of these settings. Raises `SettingsError` or `SourceError`."""
     from dispatcher.wiring import prefect_source  # noqa: PLC0415 - help needs no server
 
     source = prefect_source(settings, context.wiring.store, context.wiring.dispatch.clock)

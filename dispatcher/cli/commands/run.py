@@ -260,7 +260,7 @@ def logs(context: Context, /, run_id: str, *, attempt: int | None, tail: int, fo
 
 
 def _say_how_to_go_on(part: ByReason | None) -> None:
-    """Say on standard error how far a search for a reason came, if the list goes on there."""
+    """Report on standard error how far a search for a reason came, if the list continues there."""
     if part is not None and part.searched_to is not None:
         following = part.searched_to + timedelta(microseconds=1)
         words = f"Searched for the reason: {part.searched} runs. To search older ones: --until {following.isoformat()}"

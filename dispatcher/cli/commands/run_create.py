@@ -100,7 +100,7 @@ def _check_alone(options: Mapping[str, Any]) -> None:
 
 
 def _of_file(context: Context, source: str, options: Mapping[str, Any]) -> Sequence[RequestEntry]:
-    """The requests of a file. A line that names neither a pool nor a deployment goes to the options' pool, or the default."""
+    """The requests of a file. A line without a pool or a deployment goes to the options' pool, or the default."""
     common, pool = {name: value for name, value in options.items() if value not in (None, {}, ())}, options["pool"]
     entries = read_requests(source, {name: value for name, value in common.items() if name != "pool"})
     if any(_is_homeless(entry) for entry in entries):
@@ -140,7 +140,7 @@ def _created(context: Context, entries: Sequence[RequestEntry]) -> Sequence[Run]
 
 
 class _Part:
-    """Requests that are created together; it knows which request is being read."""
+    """Requests that are created together. It remembers which request is being read."""
 
     def __init__(self, entries: Sequence[RequestEntry], step: Callable[[], None]) -> None:
         self._entries, self._step = entries, step

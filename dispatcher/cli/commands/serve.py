@@ -1,4 +1,4 @@
-"""`dispatcher serve`: the tick where no cloud's schedule starts it, on a machine, in a container, in a cluster."""
+"""`dispatcher serve`: tick without a cloud's schedule, on a machine, in a container, in a cluster."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 PORT, PAGE_PORT = 8765, 4210
 TICKS = 3
-"""Ticks of which one has to succeed, unless `--healthy-within` says otherwise."""
+"""One of this many ticks must succeed, unless `--healthy-within` says otherwise."""
 
 
 @click.command(cls=Command, example="dispatcher serve --every 5\ndispatcher serve --ui --host 0.0.0.0 --port 9000")
@@ -106,7 +106,9 @@ def serve(
 
 
 def _serve_page(stack: ExitStack, context: Context, host: str, port: int) -> str:
-    """Serve the page until the stack ends; where. Raises `SettingsError` where the settings do not say who may use it."""
+    """Serve the page until the stack is closed; returns its address. Raises `SettingsError` if the settings do not say who may
+    use it.
+    """
     create_app, access = libraries()
     rules = access.behind_proxy(context.settings)
     listener = stack.enter_context(listening_at(host, port, "--ui-port"))
@@ -115,7 +117,7 @@ def _serve_page(stack: ExitStack, context: Context, host: str, port: int) -> str
 
 
 def _prometheus(fresh: float) -> Prometheus | None:
-    """What /metrics shows; None where the library is not installed."""
+    """The metrics for /metrics; None if the library is not installed."""
     try:
         from dispatcher.telemetry.prometheus import Prometheus  # noqa: PLC0415 - an extra; ticks go on without it
     except ModuleNotFoundError:

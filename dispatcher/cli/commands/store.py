@@ -136,7 +136,7 @@ def _opened(url: str) -> Iterator[Store]:
 
 @contextmanager
 def _progress(verb: str, context: Context) -> Iterator[Progress]:
-    """A line that counts, in a terminal."""
+    """A counting progress line, in a terminal."""
     if context.as_json or not sys.stderr.isatty():
         yield lambda _runs: None
         return

@@ -53,7 +53,7 @@ def _dry(context: Context, named: Sequence[str] | None) -> Output:
 
 
 def _plan(context: Context, pool: WorkPool) -> tuple[Decision, PoolReport]:
-    """What a tick of one pool would do; a provider that cannot be used is a problem of that pool only."""
+    """The plan of a tick for one pool. A provider that cannot be used is a problem of that pool only."""
     try:
         return dry_run(context.wiring.dispatch, pool)
     except ProviderError as problem:

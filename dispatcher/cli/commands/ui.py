@@ -20,7 +20,7 @@ from dispatcher.cli.page_server import libraries, listening, server_of
 HOST = "127.0.0.1"
 
 OPENER = '<!doctype html><meta charset="utf-8"><title>push-dispatcher</title><meta http-equiv="refresh" content="0;url={}">'
-"""Leads a browser to the first address, so that its token stands on no command line."""
+"""Leads a browser to the first address, so that its token appears on no command line."""
 
 
 @click.command(cls=Command, example="dispatcher ui\ndispatcher ui --port 8080 --read-only --no-open")
@@ -46,7 +46,7 @@ def ui(context: Context, /, *, port: int, no_open: bool, read_only: bool) -> Non
 
 
 def _user() -> str:
-    """Who has started it: changes are made under this name."""
+    """The user who started the server: changes are made under this name."""
     try:
         return getpass.getuser()
     except (KeyError, OSError):  # a user id without a name
@@ -55,7 +55,7 @@ def _user() -> str:
 
 @contextmanager
 def _opened(address: str, *, in_browser: bool) -> Iterator[None]:
-    """Open the address in a browser, through a file that only its owner can read and that goes away at the end."""
+    """Open the address in a browser, through a file that only its owner can read and that is deleted at the end."""
     if not in_browser:
         yield
         return

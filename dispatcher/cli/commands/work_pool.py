@@ -25,7 +25,7 @@ from dispatcher.core.holds import active
 from dispatcher.models import Share, WorkPool
 
 NEGATIVE_NUMBERS = {"ignore_unknown_options": True}
-"""Lets `-1` be a value, so that the error is about the value and not about an unknown option."""
+"""Lets `-1` be a value, so that the error concerns the value and not an unknown option."""
 A_DIRECTORY = click.Path(path_type=Path, file_okay=False)
 
 

@@ -177,7 +177,7 @@ def set_share(context: Context, /, name: str, share: str, pool: str) -> Output:
 @pass_context
 def delete(context: Context, /, name: str, pool: str, *, yes: bool) -> Output:
     """Delete a queue. Refused for default, and while its runs have not ended. The others keep their priorities."""
-    if context.client.work_queue(pool, name).name != DEFAULT_QUEUE:  # which is refused in any case
+    if context.client.work_queue(pool, name).name != DEFAULT_QUEUE:  # the default queue is refused in any case
         consent(f"delete work queue {name!r} of {pool!r}", yes=yes)
     context.client.delete_work_queue(pool, name)
     return Output(data={"deleted": name, "pool": pool}, text=f"Deleted work queue {name!r} of {pool!r}.")

@@ -1,1 +1,1 @@
-"""What people type, and the files that they name, as values."""
+"""Values from the command line, and from the files that it names."""

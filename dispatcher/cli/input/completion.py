@@ -15,7 +15,7 @@ from dispatcher.cli.context import Context
 from dispatcher.errors import DispatcherError
 
 RECENT = 50
-"""The number of runs that are offered, newest first."""
+"""How many runs are offered, newest first."""
 
 Complete = Callable[[click.Context, click.Parameter, str], list[str]]
 

@@ -1,4 +1,4 @@
-"""Configuration files: read with their templates and the line of every value, written with a schema for editors."""
+"""Configuration files: read with their templates and with the line of every value, and written with a schema for editors."""
 
 from __future__ import annotations
 

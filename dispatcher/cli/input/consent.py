@@ -1,6 +1,6 @@
 """`--yes`, for commands that delete: nothing is deleted without consent.
 
-Without `--yes`, a person at a terminal is asked; anything else (a pipeline, a cron job) is refused.
+Without `--yes`, a command asks the person at the terminal. Without a terminal (a pipeline, a cron job), it refuses.
 """
 
 from __future__ import annotations

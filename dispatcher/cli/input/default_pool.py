@@ -1,4 +1,4 @@
-"""The work pool that `run create` and `deployment create` use where none is named.
+"""The work pool that `run create` and `deployment create` use if none is named.
 
 The default belongs to a person, not to the store. It is `DISPATCHER_DEFAULT_POOL` if that is set. Otherwise it is what
 `--set-as-default` has saved in `~/.dispatcher/default-pools.json`, separately for each store. Functions have no default: a
@@ -37,7 +37,7 @@ def default_pool(context: Context) -> str | None:
 
 
 def set_default(context: Context, name: str) -> str:
-    """Save a pool as the default of this store; the answer reports it, and what overrides it."""
+    """Save a pool as the default of this store; returns a report of that, and of anything that overrides it."""
     _write({**_noted(), _key(context): name})
     over = context.settings.default_pool
     return f" It is the default now{f', but DISPATCHER_DEFAULT_POOL={over} wins' if over not in (None, name) else ''}."

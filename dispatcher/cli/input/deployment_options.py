@@ -30,7 +30,7 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 MOST_RETRIES = 19
 
 NONE = "none"
-"""The value of an option that takes a setting away."""
+"""The value of an option that removes a setting."""
 
 PRIORITY_HELP = (
     f"From {FIRST_PRIORITY} to {LAST_PRIORITY}: of the due runs of a queue the lowest number starts first; 0 by default."
@@ -48,7 +48,7 @@ def variable_options(function: Function) -> Function:
 
 
 def schedule_options(function: Function) -> Function:
-    """`--cron`, `--interval` and `--rrule`, and what goes with them."""
+    """`--cron`, `--interval` and `--rrule`, and the options for their details."""
     several = "repeat it for more"
     for option in (
         click.option(
@@ -96,7 +96,7 @@ def schedule_options(function: Function) -> Function:
 
 
 def retry_options(function: Function) -> Function:
-    """`--retries`, and what goes with it."""
+    """`--retries`, and the options for its details."""
     for option in (
         click.option(
             "--retry-on", metavar="ENDS", help="Which ends are retried: FAILED, CRASHED, or both with a comma (the default)."
@@ -112,7 +112,7 @@ def retry_options(function: Function) -> Function:
 
 
 def limit_options(function: Function) -> Function:
-    """`--concurrency-limit`, and what goes with it."""
+    """`--concurrency-limit`, and the options for its details."""
     for option in (
         click.option("--weight", type=int, metavar="N", help=WEIGHT_HELP),
         click.option("--priority", type=int, metavar="N", help=PRIORITY_HELP),
@@ -140,7 +140,7 @@ def limit_options(function: Function) -> Function:
 
 
 def limits_taken(fields: dict[str, Any]) -> dict[str, Any]:
-    """Take `limit_options` out of a command's options: those that were given, as fields of a deployment.
+    """Take `limit_options` out of a command's options; returns the options that were used, as fields of a deployment.
 
     Raises `InvalidInput`.
     """
@@ -233,7 +233,7 @@ class ScheduleOptions:
         return schedules
 
     def _kinds(self) -> Iterator[tuple[str, dict[str, Any]]]:
-        """Each expression: its kind, and the fields that it gives."""
+        """The kind of each expression, and the fields that it sets."""
         days = {} if self.day_or is None else {"day_or": self.day_or}
         yield from (("cron", {"cron": expression, **days}) for expression in self.cron)
         yield from (("interval", {"interval": length_of_time(length, "interval")}) for length in self.interval)
@@ -263,7 +263,7 @@ class ScheduleOptions:
 
 
 def readings(schedules: Iterable[Schedule]) -> str:
-    """Sentences about cron expressions that other programs read differently."""
+    """A sentence for each cron expression that other programs read differently."""
     sentences = (reading(schedule.cron, day_or=schedule.day_or) for schedule in schedules if schedule.cron is not None)
     return "".join(f" {text}" for text in sentences if text)
 

@@ -13,7 +13,7 @@ RULE = "a number of seconds, or a length of time, as 15m, 1h30m or PT15M"
 
 
 class Length(click.FloatRange):
-    """The type of such an option; the command gets seconds. The least and the most are seconds too, both included."""
+    """The type of such an option; the command gets seconds. The least and the most values are seconds too, both included."""
 
     name = "length"
 

@@ -23,7 +23,7 @@ _DAY = re.compile(r"(yesterday|today|tomorrow)\s+(?:at\s+)?([0-9]{1,2}):([0-9]{2
 
 
 def time_of(context: Context, text: str | None, field: str = "at") -> datetime | None:
-    """The time of an option. Prints how words were understood. Raises `InvalidInput`."""
+    """The time of an option. If it was given in words, prints how they were understood. Raises `InvalidInput`."""
     if text is None:
         return None
     time = moment(text, context.wiring.dispatch.clock.now(), field)
@@ -33,9 +33,10 @@ def time_of(context: Context, text: str | None, field: str = "at") -> datetime |
 
 
 def moment(text: str, now: datetime, field: str = "at") -> datetime | None:
-    """A time that people say, from now on; words of a day are in this machine's time zone unless they name another.
+    """The time that a text means, relative to `now`. Days and times of day are in this machine's time zone unless the text
+    names another.
 
-    Raises `InvalidInput`. A time in ISO 8601 comes as it is: the client checks later whether it has an offset.
+    Raises `InvalidInput`. A time in ISO 8601 is returned unchanged: the client checks later whether it has an offset.
     """
     stripped = text.strip()
     if stripped == "now":
@@ -50,7 +51,7 @@ def moment(text: str, now: datetime, field: str = "at") -> datetime | None:
 
 
 def is_in_words(text: str) -> bool:
-    """Whether it has to be said how such a text was understood."""
+    """Whether the text is in words, so that its meaning must be printed."""
     stripped = text.strip()
     return not stripped[:1].isdigit() or _AGO.fullmatch(stripped) is not None
 
@@ -63,7 +64,9 @@ def _away(now: datetime, length: timedelta, text: str, field: str) -> datetime:
 
 
 def _of_day(words: re.Match[str], now: datetime, text: str, field: str) -> datetime:
-    """Raises `InvalidInput` for a time that this day does not have, or has twice, because the clocks change."""
+    """A time on a named day. Raises `InvalidInput` if the day does not have that time, or has it twice, because the clocks
+    change.
+    """
     zone = _zone(words[4], text, field)
     today = now.astimezone(zone).date()
     try:
@@ -80,12 +83,12 @@ def _of_day(words: re.Match[str], now: datetime, text: str, field: str) -> datet
 
 
 def _zone(name: str | None, text: str, field: str) -> tzinfo | None:
-    """The zone of this name; None, which Python takes for this machine's, without one."""
+    """The zone with this name; without a name, None, which Python reads as this machine's zone."""
     if name is None:
         return None
     try:
         return ZoneInfo(name)
-    except (KeyError, ValueError, OSError):  # none of this name, no name, or a folder of them
+    except (KeyError, ValueError, OSError):  # an unknown zone, no valid name, or a folder of zones
         raise _refused(field, f"{text!r}: there is no time zone {name!r}; {RULE}") from None
 
 

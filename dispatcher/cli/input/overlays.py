@@ -2,8 +2,8 @@
 
     dispatcher apply -f base.yaml --overlay production.yaml --var IMAGE_TAG=1.4.2
 
-An overlay changes the base: mappings merge, lists and plain values replace, and null removes. `${NAME}` stands for a value
-where the file declares the name at its top; any other `${...}` is text, as in a shell script.
+An overlay changes the base: mappings merge, lists and plain values replace, and null removes. `${NAME}` stands for a value if
+the file declares the name at its top; any other `${...}` is plain text, for example in a shell script.
 
     variables:
       IMAGE_TAG:            # has to be given
@@ -27,11 +27,11 @@ _REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 
 def laid_over(base: Document, overlay: Document) -> Document:
-    """The base as the overlay changes it. Each value's place is in the file that it is from."""
+    """The base, changed by the overlay. Each value's position is in the file that it comes from."""
     places, above = dict(base.places), dict(overlay.value) if isinstance(overlay.value, Mapping) else overlay.value
     declared = above.pop(VARIABLES, None) if isinstance(above, dict) else None
     value = _merged(base.value, above, "", places, overlay.places)
-    if isinstance(declared, Mapping) and isinstance(value, dict):  # a null declares a variable, and removes none
+    if isinstance(declared, Mapping) and isinstance(value, dict):  # here null declares a variable instead of removing one
         value[VARIABLES] = {**value.get(VARIABLES, {}), **declared}
         places.update((path, place) for path, place in overlay.places.items() if _is_within(path, VARIABLES))
     return Document(value, places)
@@ -55,14 +55,14 @@ def _merged(base: Any, overlay: Any, path: str, places: dict[str, FilePosition],
 
 
 def _without_nulls(value: Any) -> Any:
-    """What an overlay adds where the base has nothing: there is nothing for a null to remove."""
+    """A part that an overlay adds to a base without it: its nulls have nothing to remove."""
     if not isinstance(value, Mapping):
         return value
     return {key: _without_nulls(inner) for key, inner in value.items() if inner is not None}
 
 
 def _moved(path: str, places: dict[str, FilePosition], new: Mapping[str, FilePosition]) -> None:
-    """Let everything at and below a path be where the overlay says it."""
+    """Set the positions of everything at and below a path to those in the overlay."""
     for old in [old for old in places if _is_within(old, path)]:
         del places[old]
     places.update((inner, place) for inner, place in new.items() if _is_within(inner, path))
@@ -84,10 +84,10 @@ def given_values(assignments: Sequence[str]) -> dict[str, str]:
 
 
 def filled(document: Document, variables: Mapping[str, str]) -> Document:
-    """The configuration with `${NAME}` replaced in its values, once, and without the declarations.
+    """The configuration with each `${NAME}` in its values replaced once, and without the declarations.
 
-    A value has the type of the variable's default; one without a default is text. Raises `InvalidInput` for a variable that has
-    no value, and for a value of a variable that no file declares.
+    A value has the type of the variable's default, or is text without a default. Raises `InvalidInput` for a variable without a
+    value, and for a value of an undeclared variable.
     """
     declared = document.value.get(VARIABLES, {}) if isinstance(document.value, Mapping) else {}
     if not isinstance(declared, Mapping):
@@ -110,7 +110,7 @@ def filled(document: Document, variables: Mapping[str, str]) -> Document:
 
 
 def _value(name: str, default: Any, text: str | None) -> Any:
-    """A variable's value. Raises `ValueError`, which says what to give."""
+    """A variable's value. Raises `ValueError` that says which values are allowed."""
     if not _NAME.fullmatch(name):
         raise ValueError("must be letters, digits and underscores, a digit not first")
     if isinstance(default, Mapping | list):

@@ -26,7 +26,7 @@ class Reference(click.Argument):
     """An argument that names an existing noun; `Command` replaces an id by the name."""
 
     def resolve(self, context: Context, value: Any) -> str:
-        """The name for a name or id. Other text is returned unchanged, and the client reports it."""
+        """The name for a name or id. Any other text is returned unchanged, and the client reports it."""
         nouns = self.nouns(context)
         if any(noun.name == value for noun in nouns):
             return str(value)

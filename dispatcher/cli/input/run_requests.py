@@ -19,14 +19,14 @@ EXAMPLE = '{"pool": "nightly", "job_variables": {"command": "date"}}'
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequestEntry:
-    """A request and its position; a request made of a command's options has no position."""
+    """A request and its position; a request from a command's options has no position."""
 
     request: RunRequest
     place: str = ""
 
 
 def read_requests(source: str, options: Mapping[str, Any]) -> Sequence[RequestEntry]:
-    """The requests of a file, or of standard input for `-`. The options fill in keys that a line does not have.
+    """The requests of a file, or of standard input for `-`. Options fill in keys that a line lacks.
 
     Raises `InvalidInput` with every line that is no request, before any run is created.
     """

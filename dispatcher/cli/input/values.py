@@ -1,4 +1,4 @@
-"""What people type, and the files that they name, as values. Each error names the option, or file, line and column."""
+"""Values from the command line, and from the files that it names. Each error names the option, or file, line and column."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def pools_option(function: Function) -> Function:
 
 
 def type_option(function: Function) -> Function:
-    """`--type`, which says what provider a pool has."""
+    """`--type`, the provider type of a pool."""
     words = "The provider: process, docker, kubernetes, ecs:push, cloud-run-v2:push, ..."
     return click.option("-t", "--type", "pool_type", required=True, metavar="TYPE", help=words)(function)
 
@@ -68,12 +68,12 @@ def parse_json(text: str, name: str, field: str) -> Any:
 
 
 def job_variables(source: str | None, pairs: Iterable[str]) -> dict[str, Any]:
-    """`--job-variables` with each `--job-variable` laid over it. Raises `InvalidInput`."""
+    """`--job-variables`, overridden by each `--job-variable`. Raises `InvalidInput`."""
     return _merged(source, dict(job_variable(pair) for pair in pairs), "job_variables", "job variables")
 
 
 def parameters(source: str | None, pairs: Iterable[str]) -> dict[str, Any]:
-    """`--params` with each `--param` laid over it; the schema decides the type of a value. Raises `InvalidInput`."""
+    """`--params`, overridden by each `--param`; the schema decides the type of a value. Raises `InvalidInput`."""
     return _merged(source, dict(_parameter(pair) for pair in pairs), "parameters", "parameters")
 
 
@@ -144,6 +144,6 @@ def read_text(source: str, name: str, field: str) -> str:
         words = f"{name}, line {line}, column {column}: not UTF-8; save the file in that encoding"
     except OSError as problem:
         words = f"{name}: {problem.strerror}; name a file that can be read, or - for standard input"
-    except ValueError as problem:  # a name that no file can have
+    except ValueError as problem:  # the name is not valid for a file
         words = f"{name!r}: {problem}"
     raise InvalidInput("input", [Fault(field, words)])

@@ -65,7 +65,7 @@ class Document:
         return self.places.get(path)
 
 
-_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml reads ten times as fast, where PyYAML has it
+_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml, if PyYAML has it, reads ten times as fast
 
 
 class _Reader(_Loader):  # type: ignore[misc]
@@ -73,7 +73,7 @@ class _Reader(_Loader):  # type: ignore[misc]
 
 
 class _Writer(yaml.SafeDumper):
-    """PyYAML's text, quoted wherever YAML 1.1 or 1.2 would read another type."""
+    """PyYAML's writer. It quotes text that YAML 1.1 or 1.2 would read as another type."""
 
     def ignore_aliases(self, data: Any) -> bool:
         """Write a repeated value in full each time."""

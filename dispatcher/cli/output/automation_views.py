@@ -63,7 +63,7 @@ def _several(deeds: Sequence[Shape]) -> str:
 
 
 def _one(entry: Shape) -> str:
-    """An entry with one key, as people write it: `pause pool=nightly`."""
+    """An entry with one key in short form: `pause pool=nightly`."""
     [(name, value)] = entry.items()
     if not isinstance(value, dict):
         return name if value is True else f"{name} {value}"

@@ -72,7 +72,7 @@ def deployment(shape: Shape) -> None:
 
 
 def _limits(shape: Shape) -> Iterator[tuple[str, str]]:
-    """What bounds the deployment's runs, where something does."""
+    """The limits of the deployment's runs, if there are any."""
     if shape["concurrency_limit"] is not None:
         yield "limit", f"{shape['concurrency_limit']} live, then {shape['on_collision']}"
     if shape["max_waiting"] is not None:
@@ -112,7 +112,7 @@ def _schedules(shapes: Sequence[Shape]) -> Grid:
 
 
 def _window(moment: str) -> str:
-    """A window in its schedule's time zone, which has its own column."""
+    """A window in its schedule's time zone; the zone has its own column."""
     at = datetime.fromisoformat(moment)
     return f"{at:%Y-%m-%d %H:%M:%S}" if at.second else f"{at:%Y-%m-%d %H:%M}"
 

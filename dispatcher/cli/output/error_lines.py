@@ -47,7 +47,7 @@ def _faults(problem: InvalidInput) -> Iterator[str]:
 
 
 def _discreet(fault: Fault) -> Fault:
-    """A fault without its value, if the name of the field says that the value is secret."""
+    """A fault, without its value if the name of the field says that the value is secret."""
     secret = is_secret(fault.path.rpartition(".")[2])
     return Fault(fault.path, _GIVEN.sub(f"({HIDDEN})", fault.message)) if secret else fault
 

@@ -2,7 +2,7 @@
 
 0    done
 1    refused, or something could not be done: the lines say what and where, and nothing was changed
-2    the command line itself is wrong; of `plan`: there is something to change
+2    the command line itself is wrong; for `plan`: there is something to change
 130  Ctrl-C
 """
 

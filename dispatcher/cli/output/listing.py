@@ -23,7 +23,7 @@ MOST = 1000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListedRun:
-    """A run with the reason why it waits, which its own row does not hold."""
+    """A run with the reason why it waits, which is not part of the stored run."""
 
     run: Run
     late: bool = False
@@ -45,7 +45,7 @@ class RunListing:
 def listing(client: Dispatcher, where: RunFilter, *, limit: int, reason: str = "") -> RunListing:
     """The runs that match a filter, at most `limit` of each kind. Raises `InvalidInput` for a limit out of range.
 
-    `reason`: only those of the newest `SEARCHED` runs whose recorded reason has this text, at most `limit` in all.
+    `reason`: only runs among the newest `SEARCHED` whose recorded reason contains this text, at most `limit` in all.
     """
     client.runs(limit=limit)  # checks the limit
     if reason:
@@ -81,7 +81,7 @@ def _read(client: Dispatcher, where: RunFilter, states: frozenset[RunState], lim
 
 
 def _due_of_many(client: Dispatcher, where: RunFilter, limit: int) -> list[Run]:
-    """The first due runs of each pool, from the index that ticks read; for when more runs wait than `MOST`."""
+    """The first due runs of each pool, from the index that ticks read. Used if more runs than `MOST` wait."""
     names = [where.pool] if where.pool is not None else [pool.name for pool in client.work_pools()]
     seen = [waiting.run for name in names for waiting in client.preview_work_pool(name, within=timedelta(0), limit=limit)]
     return sorted((run for run in seen if where.queue in (None, run.queue)), key=order_in_queue)
@@ -111,7 +111,7 @@ def _with_waits(client: Dispatcher, due: Iterable[Run], now: datetime) -> list[L
 
 
 def _served_first(client: Dispatcher, pool: str, now: datetime) -> Mapping[UUID, int]:
-    """The places of the first runs of each queue that deployments share, which are listed in another order."""
+    """The positions of the first runs in each queue that deployments share: such queues have another order."""
 
     def places(snapshot: Snapshot) -> dict[UUID, int]:
         shared = [queue for queue in snapshot.pool.queues if queue.share is Share.FAIR]

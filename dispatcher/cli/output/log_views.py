@@ -9,7 +9,7 @@ from dispatcher.cli.output.views import Shape, console, say, short, text, time
 
 
 def entries(shape: Shape) -> None:
-    """A page of the log: a line for each entry, and one for each field that it changed."""
+    """A page of the log: a line for each entry, and a line for each field that it changed."""
     for entry in shape["items"]:
         console().print(text(f"{time(entry['changed_at'])}  {entry['actor']} ({entry['via']})  {words(entry)}"), soft_wrap=True)
         for field in entry["fields"] if entry["verb"] != "delete" else ():
@@ -23,7 +23,7 @@ def entries(shape: Shape) -> None:
 
 
 def words(entry: Shape) -> str:
-    """What an entry says: the verb, the noun, and how many runs it changed."""
+    """An entry in words: the verb, the noun, and how many runs it changed."""
     many = f", runs: {entry['runs']}" if entry["noun"] == "runs" or entry["runs"] > 1 else ""
     note = f" [{entry['note']}]" if entry["note"] else ""
     return f"{entry['verb']} {entry['noun']} {entry['name']}{many}{note}"

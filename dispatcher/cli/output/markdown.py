@@ -18,7 +18,7 @@ VERBS = {"create": "create", "change": "change", "delete": "**delete**"}
 
 
 def show_plan(shape: Shape) -> None:
-    """Print it."""
+    """Print a plan as Markdown."""
     click.echo(plan(shape))
 
 
@@ -79,7 +79,7 @@ def _short(value: Any) -> str:
 
 
 def _code(text: str) -> str:
-    """Text as code in a cell of a table: whatever it holds, it stays one cell and one code span."""
+    """Text as code in a cell of a table. Any text stays in one cell and one code span."""
     plain = text.replace("\n", " ").replace("\r", " ").replace("|", "\\|")
     ticks = "``" if "`" in plain else "`"
     pad = " " if "`" in plain else ""

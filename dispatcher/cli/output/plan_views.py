@@ -30,7 +30,7 @@ def plan(shape: Shape) -> None:
 
 
 def drift(lines: Sequence[Shape]) -> None:
-    """What people, and then what automations changed since the last apply."""
+    """Changes since the last `apply`: first by people, then by automations."""
     by_hand = [line for line in lines if not line["automation"]]
     if by_hand:
         say("Changed by hand since the last apply:")

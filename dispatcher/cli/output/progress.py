@@ -12,14 +12,14 @@ import click
 from dispatcher.cli.context import Context
 
 LEAST = 1_000
-"""No bar for fewer steps: they end before anybody could read it."""
+"""Fewer steps get no bar, because they end before anybody could read it."""
 
 
 class Advance(Protocol):
     """Moves a bar on."""
 
     def __call__(self, steps: int = 1) -> None:
-        """So many steps."""
+        """Move on by this number of steps."""
         ...
 
 

@@ -1,6 +1,6 @@
-"""Secret texts that their names do not give away, and `--show-secrets`, which shows them.
+"""Secret texts whose names do not show that they are secret, and `--show-secrets`, which shows them.
 
-They are the values of variables that a pool's template calls secret: `writeOnly`, or of the format `password`.
+They are the values of variables that a pool's template declares secret: `writeOnly`, or with the format `password`.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def of_deployments(context: Context, deployments: Iterable[Deployment]) -> froze
 
 
 def of_automations(context: Context, automations: Iterable[Automation]) -> frozenset[str]:
-    """The secret texts that automations set for the runs that they make."""
+    """The secret texts that automations set for the runs that they create."""
     return secrets.of_automations(context.wiring.store, automations)
 
 

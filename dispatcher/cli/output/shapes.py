@@ -1,5 +1,5 @@
-"""What `--json` prints: the field names here are stable. Times are ISO 8601 in UTC or null, durations are seconds. Secrets
-are `(hidden)`: see `dispatcher.core.redaction`.
+"""The shapes of `--json`; their field names are stable. Times are ISO 8601 in UTC or null, durations are seconds. Secrets are
+`(hidden)`: see `dispatcher.core.redaction`.
 
 work pool    name, type, id, status, paused, concurrency_limit (null: unlimited), description, created_at, last_tick_at,
              held_until and held_reason (of what holds all of it), holds, hooks, share (strict, fair), owner; `inspect` adds

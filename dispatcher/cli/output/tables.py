@@ -1,4 +1,4 @@
-"""Tables that fit the terminal: nothing in a cell is broken in the middle of a word, and no cell makes a row long.
+"""Tables that fit the terminal: cells break only between words, and no cell makes a row long.
 
 A table that is wider than the terminal is made narrower in this order: cells of prose (a reason) wrap to two lines and end in
 `…`; names are cut, but stay distinct; the least important columns are left out. Ids, states, numbers and times stay whole.
@@ -19,7 +19,7 @@ from dispatcher.cli.context import Context
 
 GAP, LINES = 2, 2
 LEAST, VERY_LEAST = (12, 24), (8, 10)
-"""The smallest width of names and prose: while a column can still be left out, and when none can."""
+"""The smallest widths of names and prose: first while a column can still be left out, then when none can."""
 SHORT_ID = 8
 
 

@@ -35,7 +35,7 @@ STATE_STYLES = {
 }
 
 PIPE_WIDTH = 200
-"""The width of a table outside a terminal: wide enough that no line breaks, so that grep works."""
+"""The width of a table outside a terminal: wide enough that lines do not break, so that grep works."""
 
 
 def console() -> Console:
@@ -203,7 +203,7 @@ def dry_run(shapes: Sequence[Shape]) -> None:
 
 
 def package(shape: Shape) -> None:
-    """A function's package: what its bytes are."""
+    """A function's package: the sizes of its parts."""
     out = table("Distribution", "Version", "Files", "Unpacked", "In the zip", right=(2, 3, 4))
     for part in shape["distributions"]:
         sizes = (kilobytes(part["unpacked_bytes"]), kilobytes(part["zipped_bytes"]))
@@ -249,8 +249,8 @@ def table(
     words: Sequence[str] = (),
     ranks: Sequence[str] = (),
 ) -> Grid:
-    """A table without frames: the columns numbered in `right` hold numbers; what becomes of others where there is no room is
-    said by their headers: `names` may be cut, `words` go over two lines, `ranks` are left out, the first of them first.
+    """A table without frames. The columns numbered in `right` hold numbers. If there is not enough room, columns with headers
+    in `names` are cut, those in `words` wrap to two lines, and those in `ranks` are left out, the first of them first.
     """
     return Grid(
         [
@@ -272,12 +272,12 @@ def pairs() -> Pairs:
 
 
 def short_id(identity: str) -> Text:
-    """The beginning of an id, which every command takes for the whole."""
+    """The beginning of an id, which every command accepts instead of the whole."""
     return text(identity if is_wide() else identity[:SHORT_ID])
 
 
 def text(value: Any) -> Text:
-    """A value as plain text of one line: no markup, nothing that moves a cursor."""
+    """A value as one line of plain text, without markup and without characters that move a cursor."""
     words = "" if value is None else str(value)
     return Text("".join(c if c.isprintable() else " " for c in words))
 
@@ -312,7 +312,7 @@ def ago(moment: str | None, now: datetime | None = None) -> str:
 
 
 def roughly(number: float) -> str | None:
-    """A duration in its largest unit; None for what is no time at all."""
+    """A duration in its largest unit; None if it is no time at all."""
     for unit, size in (("d", 86_400), ("h", 3600), ("min", 60), ("s", 1)):
         if number >= (2 * size if unit == "d" else size):
             return f"{int(number // size)} {unit}"
@@ -361,7 +361,7 @@ def say(words: str) -> None:
 
 
 def as_given(value: Any) -> str:
-    """A job variable's value as `--job-variable` takes it; the one text that cannot be typed is in quotes."""
+    """A job variable's value in the form that `--job-variable` accepts; the only text that cannot be typed is in quotes."""
     if isinstance(value, str) and value != REMOVED:
         return value
     return json.dumps(value, ensure_ascii=False)

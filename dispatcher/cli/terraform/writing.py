@@ -81,7 +81,7 @@ NOTHING_TO_MAKE: Mapping[str | None, str] = {
     "modal": "Modal makes what a job needs when it starts: there is nothing to provision. Sign in with `modal token new`, or "
     "name a token in DISPATCHER_CREDENTIALS; infra/modal.md describes how the dispatcher itself gets there.",
 }
-"""What to do instead, likewise."""
+"""Likewise, for types without a root module: what to do instead."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,7 +112,7 @@ def root_module(name: str, pool_type: str, *, with_dispatcher: bool = True, is_s
         files |= dict(_module_files(module))
     files["versions.tf"] = files[f"modules/{root.pool_module}/versions.tf"]
     steps = _steps(root, with_dispatcher=with_dispatcher)
-    # With a dispatcher on AWS comes a store of its own, in which there is no pool yet.
+    # A dispatcher on AWS brings its own store, which has no pool yet.
     verb = "update" if is_stored and not (with_dispatcher and root.makes_store) else f"create --type {pool_type}"
     last = f"dispatcher work-pool {verb} {shlex.quote(name)} --job-variables <(terraform output -json job_variables)"
     return RootModule(files=files, steps=(*steps, last), page=root.page)
@@ -132,7 +132,9 @@ def write(module: RootModule, directory: Path, *, force: bool) -> list[str]:
 
 
 def cloud_name(name: str) -> str:
-    """The pool's name as all three clouds accept it: 3 to 26 lower-case letters, digits and hyphens, a letter first."""
+    """The pool's name in a form that all three clouds accept: 3 to 26 lower-case letters, digits and hyphens, a letter
+    first.
+    """
     plain = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
     plain = plain if re.match(r"[a-z]..", plain) else f"pool-{plain}"
     return plain[:LONGEST].strip("-")

@@ -83,7 +83,7 @@ CLOUDS = (
 )
 
 OPTIONS = {"cloud-run-v2:push": {"writes_per_minute": 600}, "vertex-ai": {"submissions_per_minute": 600}}
-"""A fresh project's quota would let a run start every four seconds."""
+"""With a new project's quota, only one run could start every four seconds."""
 
 
 def runs_to_play(speed: float) -> tuple[PlannedRun, ...]:
@@ -190,7 +190,9 @@ def tour(*, speed: float, clock: Clock, say: Callable[[str], Any]) -> Shape:
 
 
 def _shape(sky: Sky, runs: Sequence[Run], seconds: float) -> Shape:
-    """`demo --all --json`: stage, seconds, runs, ends, pools (each as the plain demo's), jobs, checks, ok, next."""
+    """The shape of `demo --all --json`: stage, seconds, runs, ends, pools (each as in the plain demo), jobs, checks, ok,
+    next.
+    """
     planned = runs_to_play(1.0)
     order, failing = [run.name for run in planned], meant_to_fail(planned)
     pools: list[Shape] = []

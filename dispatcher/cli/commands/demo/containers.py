@@ -85,7 +85,7 @@ class DockerStage:
         }
 
     def expect(self, planned: Mapping[UUID, PlannedRun]) -> None:
-        """Nothing to prepare: each job's command holds its length and its end."""
+        """Do nothing: each job's command holds its length and its end."""
 
     def tick(self) -> None:
         """Tick in this process, then read the engine's events."""
@@ -127,7 +127,7 @@ class DockerStage:
         return f"{seconds}.{fraction.rstrip('Z').ljust(9, '0')[:9]}"
 
     def _imported(self) -> str | None:
-        """An image made of this machine's static busybox; None if there is none."""
+        """An image made from this machine's static busybox; None if it has none."""
         busybox = shutil.which("busybox")
         if busybox is None or b"ld-linux" in Path(busybox).read_bytes()[:4096]:
             return None

@@ -137,7 +137,7 @@ class EcsStage:
         return {"image": "busybox", "command": ["sleep", f"{planned.seconds:g}"], "cpu": 256, "memory": 512}
 
     def expect(self, planned: Mapping[UUID, PlannedRun]) -> None:
-        """Remember how long each task runs and how it ends; the emulator asks for it."""
+        """Remember how long each task runs and how it ends, for the emulator."""
         self._planned.update(planned)
 
     def tick(self) -> None:

@@ -24,7 +24,7 @@ class QueuePicture:
     succeeded: int
     failed: int
     why: str
-    """Why its next run waits; empty when none does."""
+    """Why its next run waits; empty if none waits."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -50,7 +50,7 @@ def main(name: str) -> None:
 
 
 def _answer(handler: Handler, request: dict[str, Any], answers: TextIO) -> None:
-    """A runtime reports whatever its handler raises, and goes on with the next event."""
+    """Answer one event. Like a real runtime, it reports any error of its handler and continues with the next event."""
     answer = attempted(
         lambda: {"answer": handler(request["event"], DemoContext(request["seconds"]))},
         lambda problem: {"error": f"{type(problem).__name__}: {problem}"},

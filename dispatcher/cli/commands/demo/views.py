@@ -29,7 +29,7 @@ def demo_picture(title: str, picture: Picture) -> Group:
     """One moment of the demo: the slots, the queues, the latest changes."""
     out = table("", "Queue", "Limit", "Waiting", "Running", "Ended", "The next one waits because", right=(0, 2))
     for column in out.columns[3:6]:
-        column.min_width = 12  # so that nothing jumps while the bars grow
+        column.min_width = 12  # so that columns do not move while the bars grow
     for queue in picture.queues:
         out.add_row(
             text(queue.priority),
