@@ -24,7 +24,7 @@ def test_time_fills_a_bucket_up_to_its_burst_and_no_further():
     assert drawn(pace, 3, NOW + 3600 * SECOND) == [0, 0, 0.25]
 
 
-def test_the_slowest_bucket_decides():
+def test_the_slowest_of_several_rates_decides():
     pace = Pace([Rate(burst=3, per_second=1), Rate(burst=1, per_second=10)], NOW)
     assert drawn(pace, 5) == [0, 0.1, 0.2, 1, 2]
 

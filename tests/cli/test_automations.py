@@ -55,7 +55,7 @@ def test_a_fault_is_one_line_with_its_path(cli, when, then, says):
 
 
 @pytest.mark.usefixtures("_two")
-def test_ticks_let_it_act_and_inspect_says_what_it_did(cli):
+def test_ticks_let_an_automation_act_and_inspect_shows_what_it_did(cli):
     taking = "run: {deployment: b, job_variables: {command: 'true'}, from_run: {env.OF: id}}"
     cli.ok("automation", "create", "chain", "--when", WHEN, "--then", taking)
     first = cli.ok("deployment", "run", "a")

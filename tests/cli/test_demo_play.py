@@ -143,7 +143,7 @@ def test_a_pipe_gets_a_line_a_second_and_the_last(stage, capsys):
     assert "low 0/0/12" in lines[-1]
 
 
-def test_a_play_that_does_not_end_is_given_up(stage):
+def test_a_demo_that_does_not_end_is_given_up(stage):
     stage.tick = lambda: None
     with pytest.raises(DispatcherError, match="did not end within"):
         Play(scenario=scenario(), stage=stage, clock=stage.clock, show=Lines()).run()

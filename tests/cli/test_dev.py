@@ -25,7 +25,7 @@ def a_few_runs(cli, count=5, command="echo hello"):
     cli.ok("run", "create", "--pool", "nightly", "-jv", f"command={command}", "--count", str(count))
 
 
-def test_it_ticks_until_all_is_done(cli, pool):
+def test_dev_ticks_until_all_runs_are_done(cli, pool):
     a_few_runs(cli)
     said = cli("dev", "--every", "0.1", "--until-done")
     assert (said.exit_code, said.errors) == (0, ())

@@ -26,6 +26,6 @@ def test_the_doctor_asks_the_cluster_for_each_right(kubernetes_emulator, cli):
     assert kubernetes_emulator.calls["CreateSelfSubjectAccessReview"] == 8
 
 
-def test_what_there_is_to_provision_is_said_in_words(cli):
+def test_provision_infrastructure_says_what_the_pool_type_needs(cli):
     said = cli("work-pool", "provision-infrastructure", "cluster", "--type", "kubernetes")
     assert "Role of infra/kubernetes" in said.out

@@ -150,7 +150,7 @@ def test_every_command_that_deletes_is_among_them():
 
 
 @pytest.mark.parametrize(("answer", "left"), [("n", ["nightly", "other"]), ("y", ["nightly"])])
-def test_at_a_terminal_it_asks(answer, left, furnished):
+def test_a_terminal_is_asked_for_confirmation(answer, left, furnished):
     ours, theirs = pty.openpty()
     line = [sys.executable, "-m", "dispatcher", "work-pool", "delete", "other"]
     with subprocess.Popen(

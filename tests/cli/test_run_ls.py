@@ -65,7 +65,7 @@ def test_what_is_to_come_is_shown_when_it_is_asked_for(words, expected, of_every
     assert names(of_every_kind, *words) == expected
 
 
-def test_what_is_late_is_marked_and_why_it_waits_stands_beside_it(of_every_kind):
+def test_a_late_run_is_marked_and_shows_why_it_waits(of_every_kind):
     shown = {run["name"]: (run["late"], run["waits"]) for run in of_every_kind.ok("run", "ls")}
     assert shown == {
         "running": (False, ""),

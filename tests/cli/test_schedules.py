@@ -53,7 +53,7 @@ def test_a_deployment_is_created_with_schedules_of_every_kind_and_retries(cli, n
     assert cli.ok("deployment", "ls") == [made]
 
 
-def test_what_becomes_of_the_runs_of_a_pause_goes_through_a_file(cli, etl, tmp_path):
+def test_catch_up_is_kept_by_export_and_apply(cli, etl, tmp_path):
     cli.ok("deployment", "schedule", "create", "etl", "--interval", "900", "--catch-up", "drop")
     file = tmp_path / "exported.yaml"
     cli.ok("export", "-f", str(file))
@@ -345,5 +345,5 @@ def test_a_recurrence_of_icalendar_is_a_schedule(cli, etl):
         (("--cron", "0 6 * * *", "--exclude-calendar", "nowhere.ics"), "nowhere.ics: No such file"),
     ],
 )
-def test_what_no_schedule_can_have_is_refused(cli, etl, options, words):
+def test_invalid_fields_of_a_schedule_are_refused(cli, etl, options, words):
     assert words in error(cli, "deployment", "schedule", "create", "etl", *options)

@@ -27,7 +27,7 @@ def test_the_doctor_asks_vertex_ai_for_a_job_that_never_existed(vertex_ai_emulat
     assert vertex_ai_emulator.calls.counts == {"ListCustomJobs": 2, "GetCustomJob": 1}, "the second list looks for strays"
 
 
-def test_what_there_is_to_provision_is_said_in_words(cli):
+def test_provision_infrastructure_says_what_the_pool_type_needs(cli):
     said = cli("work-pool", "provision-infrastructure", "training", "--type", "vertex-ai")
     assert "roles/aiplatform.user" in said.out
     assert "providers/vertex_ai/README.md" in said.out

@@ -72,7 +72,7 @@ def test_a_page_with_outdated_output_is_rewritten_with_the_current_output(done):
     assert all(is_as_expected(command, RULES) for command in again)
 
 
-def test_what_the_rules_do_not_name_is_compared():
+def test_parts_that_no_rule_names_are_compared():
     assert len(RULES) >= 10
     for words in (
         "2 of 2 slots are held",

@@ -54,7 +54,7 @@ def test_a_configuration_file_keeps_what_is_written(cli, a_file):
     assert [properties[name]["default"] for name in ("command", "size", "env")] == ["0123", 10, {"RELEASE": "2024.10"}]
 
 
-def test_what_is_applied_changes_nothing_when_it_is_applied_again_or_exported(cli, a_file):
+def test_an_applied_file_changes_nothing_when_applied_again_or_exported(cli, a_file):
     cli.ok("apply", "-f", a_file("dispatcher.yaml", FILE))
     assert cli("plan", "-f", a_file("dispatcher.yaml", FILE)).exit_code == 0
     exported = cli("export").out

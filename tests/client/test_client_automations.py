@@ -185,7 +185,7 @@ def test_an_automation_does_one_to_five_things(dispatcher, etl):
             dispatcher.create_automation("a", when=A_FAILED, then=[PAUSE] * count)
 
 
-def test_what_is_exported_is_applied_unchanged(dispatcher, etl):
+def test_an_exported_file_is_applied_without_a_change(dispatcher, etl):
     run = RunOf(deployment="etl", from_run={"env.RUN": "id"}, job_variables=DATE, tags=("t",), chain_limit=3)
     run = replace(run, parameters={"a": [1, None]}, parameters_from_run={"b": "parameters.b"})
     late = When(late=RunLate(by=10 * MINUTE, pool="pool"))

@@ -171,7 +171,7 @@ def test_waiting_runs_are_made_due_now(office):
         ("retry", RunFilter(states=frozenset({RunState.RUNNING})), {}, "state"),
     ],
 )
-def test_work_that_makes_no_sense_is_refused(office, action, where, arguments, path):
+def test_invalid_work_on_many_runs_is_refused_with_its_field(office, action, where, arguments, path):
     with pytest.raises(InvalidInput) as refused:
         office.client.bulk(action, where, **arguments)
     assert [fault.path for fault in refused.value.faults] == [path]

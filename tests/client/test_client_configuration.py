@@ -68,7 +68,7 @@ def laid(value, content, *path):
     return {**value, name: laid(value.get(name, {}), content, *rest) if rest else content}
 
 
-def test_what_is_applied_is_stored_and_a_second_plan_says_nothing(store: Store):
+def test_an_applied_file_is_stored_and_a_second_plan_is_empty(store: Store):
     dispatcher = Dispatcher(store)
     plan = applied(dispatcher, SMALL)
     assert [(change.action, change.name) for change in plan.changes] == [
@@ -190,7 +190,7 @@ def test_a_pause_stays_if_the_file_does_not_mention_it(dispatcher: Dispatcher):
     assert (exported["paused"], exported["queues"]["critical"]["paused"]) == (True, True)
 
 
-def test_what_is_left_out_takes_its_default(dispatcher: Dispatcher):
+def test_a_field_that_is_left_out_gets_its_default(dispatcher: Dispatcher):
     applied(dispatcher, SMALL)
     less = without(without(SMALL, "pools", "nightly", "concurrency_limit"), "deployments", "etl", "tags")
     applied(dispatcher, less)

@@ -152,7 +152,7 @@ def test_long_values_are_cut_and_many_fields_are_counted(office: Office):
     assert re.fullmatch(r"\(\d+ more\)", office.last.fields[-1]["path"])
 
 
-def test_another_actor_of_the_same_client(office: Office):
+def test_a_client_acting_for_another_person_logs_that_name(office: Office):
     office.client.acting(Actor(name="bob", via="page")).update_work_pool("nightly", paused=True)
     assert (office.last.actor, office.last.via) == ("bob", "page")
     office.client.update_work_pool("nightly", paused=False)

@@ -86,7 +86,7 @@ def test_job_variables_become_defaults_of_the_template_and_are_checked_with_it(d
     assert dispatcher.work_pools() == [changed]
 
 
-def test_an_update_of_nothing_and_to_nonsense_is_refused(dispatcher, pool):
+def test_an_update_of_a_missing_pool_or_with_an_invalid_value_is_refused(dispatcher, pool):
     with refused(dispatcher, NotFound, r"^work pool 'pol' does not exist; did you mean 'pool'\?$"):
         dispatcher.update_work_pool("pol", paused=True)
     with refused(dispatcher, InvalidInput, "concurrency_limit"):

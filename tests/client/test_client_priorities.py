@@ -84,7 +84,7 @@ def test_a_run_moves_to_the_front_once(dispatcher, pool):
     assert dispatcher.move_run(first.id, front=True).priority == -2
 
 
-def test_what_is_no_priority_is_refused_with_the_range(dispatcher, etl):
+def test_an_invalid_priority_is_refused_with_the_range(dispatcher, etl):
     run = made(dispatcher)
     for priority in (-101, 101, True, "1", 1.0):
         with refused(dispatcher, InvalidInput, "priority: must be a whole number from -100 .starts first. to 100, not"):

@@ -85,7 +85,7 @@ def test_runs_that_would_not_fit_the_other_pool_refuse_the_move(dispatcher, etl)
         dispatcher.update_deployment("etl", pool="othr")
 
 
-def test_it_is_renamed_with_its_schedules_and_its_waiting_runs(dispatcher, etl):
+def test_a_deployment_is_renamed_with_its_schedules_and_its_waiting_runs(dispatcher, etl):
     dispatcher.update_deployment("etl", schedules=[Schedule(slug="daily", cron="0 6 * * *")])
     dispatcher.create_run(deployment="etl", name="first")
     renamed = dispatcher.rename_deployment("etl", "reports")

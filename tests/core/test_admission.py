@@ -27,7 +27,7 @@ def test_no_limit_is_ever_passed(scene):
 
 
 @given(scenes())
-def test_what_is_admitted_is_in_the_one_order_which_is_total(scene):
+def test_admitted_runs_follow_one_total_order(scene):
     keys = [order(scene.pool.queue(run.queue), run) for run in admitted(scene).admitted]
     assert all(earlier < later for earlier, later in pairwise(keys))
 

@@ -42,7 +42,7 @@ STATES = frozenset({RunState.FAILED, RunState.CRASHED})
         (When(longer=QueueLonger(pool="p", queue="q", than=9)), "more than 9 runs of work queue 'q' of 'p' are due"),
     ],
 )
-def test_what_an_automation_waits_for(when, words):
+def test_a_condition_of_an_automation_is_described_in_words(when, words):
     assert condition(when) == words
 
 
@@ -61,5 +61,5 @@ def test_what_an_automation_waits_for(when, words):
         (Then(notify="ops"), "notify hook 'ops'"),
     ],
 )
-def test_what_an_automation_does(then, words):
+def test_a_deed_of_an_automation_is_described_in_words(then, words):
     assert deed(then) == words

@@ -150,7 +150,7 @@ class TestSaving:
 
 
 class TestOneEnd:
-    def test_it_acts_on_each_end_once_whenever_that_is_looked_at(self):
+    def test_an_automation_acts_on_each_end_once_whenever_it_looks(self):
         automation, run = failures(), an_end(name="etl", attempt=2)
         look = at_end(automation, run)
         assert (look.because, look.runs, look.progressed) == ("run 'etl' ended FAILED", (run,), False)
@@ -185,13 +185,13 @@ class TestOneEnd:
         assert at_end(failures(pool="pool", queue="default", deployment="etl", tag="b"), run).because
 
     @pytest.mark.parametrize(("ended_at", "acts"), [(-SECOND, False), (timedelta(0), True), (SECOND, True)])
-    def test_it_does_not_make_up_for_what_ended_before_it_was_made(self, ended_at, acts):
+    def test_an_automation_ignores_runs_that_ended_before_it_was_created(self, ended_at, acts):
         look = at_end(failures(created_at=NOW), replace(an_end(), ended_at=NOW + ended_at))
         assert (look.because is not None) is acts
 
 
 class TestManyEnds:
-    def test_it_acts_once_as_many_have_failed_in_a_row_and_counts_anew(self):
+    def test_an_automation_acts_after_enough_failures_in_a_row_and_counts_from_zero(self):
         automation, runs = failures(count=3), [an_end(ago=9 - number, name=f"r{number}") for number in range(6)]
         for number in range(3):
             look = at_end(automation, runs[number])
@@ -215,7 +215,7 @@ class TestManyEnds:
         ends = [an_end(ago=5), an_end(COMPLETED, ago=4), an_end(COMPLETED, ago=3), an_end(ago=2)]
         assert after(automation, *ends).because is None
 
-    def test_it_acts_only_on_an_end_of_its_kind(self):
+    def test_an_automation_acts_only_on_ends_that_match_it(self):
         """Two of the last have failed, but that was known before a third one was completed."""
         automation = failures(count=2, of_last=3)
         seen = [SeenEnd(ended_at=NOW - minutes * MINUTE, run=an_id(), counts=True) for minutes in (9, 8)]

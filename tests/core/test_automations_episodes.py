@@ -31,7 +31,7 @@ class TestEpisodes:
 
     LONG = an_automation(when=When(longer=QueueLonger(pool="pool", than=2)))
 
-    def test_it_acts_once_while_it_lasts_and_again_after_it_was_over(self):
+    def test_an_automation_acts_once_while_a_condition_lasts_and_again_when_it_returns(self):
         acted, automation = [], self.LONG
         for minute, count in enumerate((2, 3, 4, 3, 2, 2, 3)):
             look = at_look(automation, seen(now=NOW + minute * MINUTE, due_counts={"default": count}))
@@ -75,7 +75,7 @@ class TestEpisodes:
         assert (fourth.because, fourth.progressed) == (None, False)
 
     @pytest.mark.parametrize("change", [{"paused": True}, {"when": When(longer=QueueLonger(pool="other", than=2))}])
-    def test_one_that_is_paused_or_about_another_pool_does_not_act(self, change):
+    def test_an_automation_that_is_paused_or_about_another_pool_does_not_act(self, change):
         look = at_look(replace(self.LONG, **change), seen(due_counts={"default": 9}))
         assert (look.because, look.progressed) == (None, False)
 
@@ -100,7 +100,7 @@ class TestLate:
         look = at_look(late, seen(due=(other, second, young, first, oldest)))
         assert (look.runs, look.because) == ((oldest, first, second), "run 'old' waits for 10800 s beyond its due time")
 
-    def test_one_that_cancels_acts_on_the_runs_that_come_late_afterwards_too(self):
+    def test_an_automation_that_cancels_also_acts_on_runs_that_become_late_afterwards(self):
         """Its episode goes on; each run that is the oldest is an occasion of its own, and again after it has waited anew."""
         late = an_automation("a", Then(notify="ops"), Then(cancel=True), when=When(late=RunLate(by=HOUR)))
         first, second = a_run(due_at=NOW - 2 * HOUR), a_run(due_at=NOW - HOUR)
@@ -112,7 +112,7 @@ class TestLate:
         assert len({look.firing_id for look in looks}) == 3
         assert looks[2].firing_id == looks[3].firing_id
 
-    def test_one_that_only_notifies_acts_once(self):
+    def test_an_automation_that_only_notifies_acts_once(self):
         late = an_automation(when=When(late=RunLate(by=HOUR)))
         first, second = a_run(due_at=NOW - 2 * HOUR), a_run(due_at=NOW - HOUR)
         acted = at_look(late, seen(due=(first,)))

@@ -62,7 +62,7 @@ class TestColliding:
         [(_, runs)] = colliding(snapshot(SKIPS, live=2, due=[*others, *high, *low], queues=["high", "low"]), ["skip"])
         assert runs == [*high[:2], *low]
 
-    def test_its_runs_of_every_priority_are_read_and_no_others(self):
+    def test_colliding_runs_of_every_priority_are_read_and_no_others(self):
         plain, first = due_runs(2, lane="skip"), due_runs(1, lane=lane_for("skip", -5))
         others = [*due_runs(9, lane="replace"), *due_runs(9, lane=lane_for("replace", -5))]
         [(_, runs)] = colliding(snapshot(SKIPS, live=2, due=[*others, *plain, *first]), ["skip"])
@@ -109,7 +109,7 @@ class TestReplace:
             middle.id: (RunState.CANCELLED, f"{words} before it started"),
         }
 
-    def test_the_order_is_that_of_the_times_that_the_runs_are_for(self):
+    def test_replace_orders_runs_by_their_scheduled_time(self):
         """An attempt that follows another is due later than its run is for."""
         [live] = live_runs(5)
         again = a_run(due_at=NOW, scheduled_at=NOW - 9 * MINUTE, attempt=2, ended_attempts=1)

@@ -54,7 +54,7 @@ def an_ended_run(**fields):
 
 
 class TestRecord:
-    def test_it_says_what_was_done_and_why_and_about_which_run(self):
+    def test_the_record_says_what_was_done_why_and_about_which_run(self):
         run = an_ended_run()
         look = a_look(Then(pause=Target(pool="pool")), Then(notify="ops"), Then(notify="ops"), Then(notify="chat"), runs=(run,))
         done = the_deeds()
@@ -302,7 +302,7 @@ def test_deeds_of_a_copy_are_not_deeds_of_the_original():
 
 
 class TestNotification:
-    def test_its_body_is_the_record_in_jsons_values(self):
+    def test_the_body_of_an_automations_notification_is_its_record_as_json(self):
         run = an_id()
         firing = a_firing(
             "breaker",

@@ -184,7 +184,7 @@ def test_what_a_deployment_holds_counts_before_anything_is_given():
     assert [run.deployment for run in pool.claim().admitted] == ["new", "new", "new"]
 
 
-def test_of_equal_shares_the_run_that_waits_longest_goes_first_so_that_nobody_starves():
+def test_among_equal_shares_the_longest_waiting_run_goes_first():
     """With one slot, three deployments take turns: none of them holds anything when a slot comes free."""
     pool, order = Pool(limit=1), []
     for name in ("a", "b", "c", "a", "b", "c"):

@@ -144,7 +144,7 @@ def test_a_field_that_the_code_which_applied_did_not_have_does_not_drift():
     assert drifted(configuration, description="new") == {}
 
 
-def test_notes_are_short_and_equal_for_equal_values():
+def test_digests_of_applied_values_are_short_and_equal_for_equal_values():
     notes = noted(POOL, FILE["pools"]["pool"])
     assert {len(digest) for digest in notes.values()} == {8}
     assert notes["queues.critical.paused"] == notes["paused"] == notes["queues.default.paused"]

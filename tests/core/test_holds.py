@@ -118,7 +118,7 @@ def test_a_hold_of_a_size_keeps_back_the_runs_that_need_as_much():
     assert not concerns(a_hold(place=("east",)), Needs(place=("west",)))
 
 
-def test_of_two_holds_that_end_at_the_same_time_the_first_stays():
+def test_the_first_of_two_holds_that_end_together_stays():
     assert added((EAST,), replace(EAST, reason="again")) == (EAST,)
 
 

@@ -224,7 +224,7 @@ class TestLast:
         assert judged(run, a_window(spread, 4), deployment=spread, pool=begins) == REPLACED
 
 
-def test_of_a_pause_of_the_pool_and_one_of_the_queue_the_one_that_ended_last_decides():
+def test_the_last_of_the_pauses_of_pool_and_queue_decides():
     deployment = deployed(CatchUp.DROP)
     run = a_window(deployment, 5)
     short, long = ({"paused_at": NOW - 9 * HOUR, "resumed_at": NOW - hours * HOUR} for hours in (4, 1))

@@ -13,7 +13,7 @@ def priorities(queues):
     return {queue.name: queue.priority for queue in queues}
 
 
-def test_a_newcomer_takes_the_number_and_holders_shift_only_as_far_as_needed():
+def test_a_new_queue_takes_its_number_and_others_shift_only_as_far_as_needed():
     queues = (a_queue("a", 1), a_queue("b", 2), a_queue("far", 10))
     assert priorities(insert(queues, a_queue("new", 1))) == {"new": 1, "a": 2, "b": 3, "far": 10}
     assert priorities(insert(queues, a_queue("new", 10))) == {"a": 1, "b": 2, "new": 10, "far": 11}

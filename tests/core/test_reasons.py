@@ -215,7 +215,7 @@ def test_the_reason_of_a_held_place_says_what_is_in_the_way_and_until_when(kind,
     assert fix in explanation.fix
 
 
-def test_a_hold_of_another_place_or_a_larger_size_is_not_in_the_way():
+def test_a_hold_of_another_place_or_a_larger_size_does_not_stop_a_run():
     holds = (
         a_hold(place=("", "us-east-1"), until=NOW + timedelta(minutes=1)),
         a_hold(size={"gpu": 2}, until=NOW + timedelta(minutes=1)),
@@ -343,7 +343,7 @@ class TestDeploymentShares:
         return explain(run, Surroundings(pool=pool, counts=counts, ahead=place, holders=live, standing=standing), NOW)
 
     @pytest.mark.parametrize("limits", [{"limit": 5}, {"queue_limit": 4}, {"queue_limit": 3}])
-    def test_it_says_what_each_deployment_holds_and_names_the_runs_that_hold_its_share(self, limits):
+    def test_explain_says_what_each_deployment_holds_and_names_the_holders_of_its_share(self, limits):
         standing = Standing(ahead=2, others=2, shares={"": (0, 1), "etl": (1, 1), "other": (1, 3)})
         answer = self.why(standing, **limits)
         assert answer.reason is Reason.DEPLOYMENT_SHARE

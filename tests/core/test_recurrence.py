@@ -153,11 +153,11 @@ def test_a_count_limits_the_rule_from_whatever_time_it_is_read(text, count):
         ("COUNT=400;UNTIL=20260117T0930", 16),
     ],
 )
-def test_of_count_and_until_the_earlier_ends_a_rule(end, last):
+def test_count_or_until_ends_a_rule_whichever_comes_first(end, last):
     assert [wall.day for wall in walls(f"FREQ=DAILY;{end}")] == [*range(15, last + 1)]
 
 
-def test_as_many_windows_are_counted_as_may_be_and_no_more():
+def test_count_covers_a_bounded_number_of_windows():
     clock = f"BYHOUR={','.join(map(str, range(24)))};BYMINUTE={','.join(map(str, range(60)))}"
     begin = datetime.fromisoformat("2026-01-01T00:00:00")
     text, before = f"FREQ=DAILY;{clock};COUNT=", begin + MOST_COUNTED * timedelta(minutes=1) + DAY
@@ -170,7 +170,7 @@ def test_as_many_windows_are_counted_as_may_be_and_no_more():
         next(rule(f"{text}{MOST_COUNTED + 1}", begin).walls(begin, before))
 
 
-def test_as_many_days_are_counted_as_may_be_and_no_more():
+def test_count_covers_a_bounded_number_of_days():
     end = datetime.fromisoformat("2400-01-01T00:00:00")
     begin = end - MOST_COUNTED * DAY
     assert next(rule("FREQ=YEARLY;COUNT=3", begin).walls(begin, end - DAY)) == begin

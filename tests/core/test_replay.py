@@ -39,7 +39,7 @@ def test_priorities_and_queue_limits_hold():
     assert waits(pool, *normal, *urgent) == [0, 60, 0, 60]
 
 
-def test_what_can_never_be_admitted_says_so():
+def test_a_run_that_can_never_be_admitted_says_so():
     assert waits(a_pool(limit=0), (a_run(), 1)) == [None]
     assert waits(a_pool(), (a_run(queue="gone"), 1)) == [None]
     assert replay(a_pool(limit=0), [(a_run(), 1)], interval=MINUTE).end is None

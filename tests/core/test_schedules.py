@@ -230,7 +230,7 @@ def test_windows_of_an_hour_look_up_clock_changes_only_of_the_years_around_them(
 @pytest.mark.parametrize(
     "fields", [{"cron": "0 0 * * *"}, {"rrule": "FREQ=YEARLY"}, {"interval": DAY}, {"interval": HOUR}], ids=str
 )
-def test_windows_end_before_dates_do(fields, zone):
+def test_windows_end_before_the_last_date_of_the_calendar(fields, zone):
     end = datetime.max.replace(tzinfo=UTC)
     due = list(windows_due(Schedule(slug="s", timezone=zone, **fields), datetime(9996, 12, 30, tzinfo=UTC), end))
     assert 1 <= len(due) < 9000

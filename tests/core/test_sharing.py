@@ -60,7 +60,7 @@ def test_shares_of_all_slots_at_once_equal_shares_slot_by_slot(taking_part, slot
 
 
 @pytest.mark.parametrize(("slots", "shares"), [(1, (0, 1, 0)), (2, (0, 1, 1)), (3, (1, 1, 1)), (4, (1, 2, 1)), (5, (1, 2, 2))])
-def test_of_two_queues_whose_turn_is_the_same_the_first_goes_and_none_whose_turn_is_a_little_later(slots, shares):
+def test_equal_turns_go_to_the_first_queue_and_never_to_a_later_turn(slots, shares):
     """A third of a slot for a weight of 1 is more than a quarter, so a higher priority does not help."""
     queues = [a_queue("later", 1, weight=3), a_queue("first", 2, weight=4), a_queue("second", 3, weight=4)]
     taking_part = [Claimant(party=queue, held=0, most=UNLIMITED) for queue in queues]
@@ -187,7 +187,7 @@ def test_later_runs_of_the_only_queue_wait_for_its_earlier_runs():
         assert (len(admission.admitted), admission.barriers) == (limit, {"only": Barrier.EARLIER_RUNS})
 
 
-def test_a_claim_that_may_admit_nothing_says_that_the_slots_go_elsewhere():
+def test_a_claim_without_free_slots_says_that_they_went_to_others():
     pool = a_pool(queues=["only"], share=Share.FAIR)
     admission = admitted(Scene(pool, {}, {"only": [a_run(queue="only")]}), budget=0)
     assert (admission.admitted, admission.barriers) == ((), {"only": Barrier.FAIR_SHARE})

@@ -53,7 +53,7 @@ def test_only_as_many_are_read_as_are_asked_for():
     assert [run.id for run in served(snapshot, snapshot.pool.queue("default"), NOW, 1)] == [LATE[3].id]
 
 
-def test_a_hold_changes_no_runs_place():
+def test_a_hold_does_not_change_the_place_of_a_run():
     snapshot = snapshot_of(holds=(a_hold(NOW + HOUR),))
     assert len(served(snapshot, snapshot.pool.queue("default"), NOW)) == len(LATE)
     assert standing(snapshot, LATE[0], NOW).ahead == 1

@@ -84,7 +84,7 @@ def test_placeholders_differ_from_prefect_only_on_purpose(template, values, outc
     assert fill(template, values) == outcome
 
 
-def test_the_environment_of_the_dispatcher_is_out_of_reach(monkeypatch):
+def test_a_template_cannot_read_the_dispatchers_environment(monkeypatch):
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "s3cr3t")
     assert fill({"k": "{{ $AWS_SECRET_ACCESS_KEY }}", "t": "<{{ $AWS_SECRET_ACCESS_KEY }}>"}, {}) == {"t": "<>"}
 

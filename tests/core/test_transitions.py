@@ -95,7 +95,7 @@ def test_every_move_is_allowed_and_changes_what_moves_may_change():
     assert {move.to for _, move in every_move()} == set(RunState)
 
 
-def test_what_people_cancelled_stays_so_or_ends_cancelled():
+def test_a_run_that_people_cancelled_stays_or_ends_cancelled():
     """Whatever is answered or seen: it never goes back to its queue, and comes to no other end."""
     for run, move in every_move():
         if cancelled_by_people(run):

@@ -40,7 +40,7 @@ def test_no_more_than_so_many_windows_of_a_schedule_are_runs_before_their_time()
 
 @pytest.mark.parametrize("most", [1, 2, 5])
 @pytest.mark.parametrize("ahead", range(1, 13))
-def test_as_many_are_runs_before_their_time_whatever_was_made_before(most, ahead):
+def test_the_number_of_runs_ahead_does_not_depend_on_earlier_ticks(most, ahead):
     """At each minute: as many as there may be, or as there are within reach. A window of this moment is due, not ahead."""
     limits, made = WindowLimits(most=most, ahead=ahead * MINUTE, grace=HOUR), set[int]()
     deployment = saved(every(1))
@@ -82,7 +82,7 @@ def test_a_step_that_has_no_room_for_the_second_schedule_leaves_it_where_it_was(
     ],
     ids=["none", "last", "all"],
 )
-def test_of_the_windows_of_two_days_without_a_tick_as_many_are_made_up_for_as_the_schedule_says(fields, made_up_for):
+def test_after_two_days_without_a_tick_the_schedule_decides_how_many_windows_become_runs(fields, made_up_for):
     deployment, _ = ticked(saved(every(10, **fields)), NOW)
     deployment, runs = ticked(deployment, NOW + 2 * DAY - 14 * MINUTE)
     assert minutes(runs) == [*made_up_for, 2870, 2880, 2890, 2900, 2910, 2920][: len(made_up_for) + 6]

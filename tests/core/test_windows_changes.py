@@ -51,7 +51,7 @@ def test_a_pause_withdraws_future_runs_and_resuming_creates_them_from_then_on(ta
     assert minutes(ticked(resumed, NOW + DAY)[1])[0] == 24 * 60 + 10
 
 
-def test_a_run_goes_with_its_schedule_only_while_it_is_to_come_and_was_never_claimed():
+def test_a_run_is_deleted_with_its_schedule_only_if_it_is_not_due_and_was_never_claimed():
     coming = a_run(schedule="s", due_at=NOW + MINUTE)
     assert is_withdrawn(coming, {"s"}, NOW)
     for kept in (

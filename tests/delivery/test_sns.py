@@ -36,7 +36,7 @@ def test_a_notification_reaches_the_subscribers_of_the_topic(ecs_emulator: EcsEm
     assert attributes == {"type": "run.failed", "id": f"msg_{ID.hex}"}
 
 
-def test_a_mail_of_a_trial_is_headed_by_the_hook_that_is_tried():
+def test_the_subject_of_a_test_mail_names_the_hook():
     assert _subject(trial("ops", datetime(2026, 1, 31, tzinfo=UTC))) == "hook.test: ops"
 
 

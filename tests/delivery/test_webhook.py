@@ -56,14 +56,14 @@ def test_without_a_secret_it_is_not_signed_and_has_its_id(inbox):
 
 
 @pytest.mark.parametrize("status", [302, 404, 410, 500, 503])
-def test_anything_but_success_is_no_delivery_and_no_redirect_is_followed(inbox, status):
+def test_any_other_status_is_no_delivery_and_no_redirect_is_followed(inbox, status):
     inbox.status = status
     with pytest.raises(NotDelivered, match=f"it answered {status}"):
         deliveries(inbox.url)("ops", ID, MESSAGE)
     assert len(inbox.got) == 1
 
 
-def test_nobody_there_is_no_delivery_and_the_address_is_not_repeated(inbox):
+def test_a_refused_connection_is_no_delivery_and_its_address_is_not_repeated(inbox):
     url = inbox.url
     inbox.server_close()
     with pytest.raises(NotDelivered, match="no answer") as failure:

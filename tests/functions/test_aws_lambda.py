@@ -213,7 +213,7 @@ def test_a_time_limit_that_leaves_no_time_is_reported_and_nothing_is_started(fun
     assert function(seconds=30)["pools"][0]["submitted"] == 1
 
 
-def test_what_is_made_from_the_settings_is_kept_between_invocations(function, aws):
+def test_objects_made_from_the_settings_are_kept_between_invocations(function, aws):
     function.create(3)
     function()
     before = dict(aws.calls.counts)

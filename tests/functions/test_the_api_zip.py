@@ -84,7 +84,7 @@ def test_the_same_zip_ticks(start):
     assert start("dispatcher.functions.aws_lambda.handler").invoke(SCHEDULED)["idle"] == 1
 
 
-def test_it_holds_the_api_and_no_page_and_the_zip_of_a_tick_holds_neither(api_zip, shared):
+def test_the_api_zip_holds_the_api_without_pages_and_the_tick_zip_holds_neither(api_zip, shared):
     api, tick = names(api_zip), names(built_once(shared))
     assert set(API_LIST.read_text().split()) <= api
     assert not [

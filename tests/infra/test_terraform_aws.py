@@ -339,7 +339,7 @@ def test_the_api_answers_callers_of_its_url_with_the_rights_of_its_role_and_has_
     client.delete_work_pool("nightly")
 
 
-def test_what_is_protected_is_not_destroyed_and_nothing_else_is(deployed):
+def test_a_protected_table_stops_the_destroy_of_the_dispatcher(deployed):
     before = of_the_dispatcher(deployed)
     assert "Nothing of the dispatcher was removed" in deployed.refusal("destroy", "-auto-approve", "-input=false")
     assert of_the_dispatcher(deployed) == before

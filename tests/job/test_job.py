@@ -127,7 +127,7 @@ def test_a_function_is_called_with_the_parameters_of_the_run(job, target, parame
         (None, {}, None),
     ],
 )
-def test_what_cannot_be_called_is_said_with_its_path_and_ends_with_2(job, target, parameters, errors):
+def test_a_function_that_cannot_be_called_is_reported_with_its_path_and_exit_code_2(job, target, parameters, errors):
     code, out, said = ended(job(target, parameters))
     assert (code, out) == (2, "")
     if errors is None:

@@ -53,7 +53,7 @@ def names(package):
         return archive.namelist()
 
 
-def test_it_holds_the_handler_the_store_and_the_providers_and_not_what_no_function_uses(built):
+def test_the_zip_holds_handler_store_and_providers_and_nothing_unused(built):
     held = names(built)
     for needed in (
         "dispatcher/functions/aws_lambda.py",

@@ -121,7 +121,7 @@ def test_deployments_pools_and_schedules_become_ours(written):
     assert stock["schedules"] == {"interval": {"interval": 3600}}
 
 
-def test_what_has_no_counterpart_is_listed_on_screen_and_in_the_file(written):
+def test_fields_without_a_counterpart_are_listed_on_screen_and_in_the_file(written):
     target, out = written
     left_out = {
         "build": "build and push the image",

@@ -65,7 +65,7 @@ def test_a_change_is_taken_over_and_runs_keep_their_pool(bridge, prefect):
     assert (pool.concurrency_limit, pool.id, pool.version) == (1, before.id, before.version + 1)
 
 
-def test_ties_of_priorities_and_a_renamed_default_queue_are_borne(bridge, prefect):
+def test_equal_priorities_and_a_renamed_default_queue_are_mirrored(bridge, prefect):
     prefect.queues["p"] = [queue("b", 1), queue("a", 1)]
     assert bring(bridge) == []
     assert [(lane.name, lane.priority) for lane in bridge.store.pool("p").queues] == [("a", 1), ("b", 2), ("default", 3)]

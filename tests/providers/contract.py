@@ -136,7 +136,7 @@ class ProviderContract(LeftoversContract):
         assert isinstance(harness.another().submit(job), Accepted)
         assert harness.starts(job.name) == 1
 
-    def test_what_was_submitted_is_found_running_and_ended(self, harness):
+    def test_a_submitted_job_is_found_running_and_ended(self, harness):
         job = harness.job()
         harness.submitted(job)
         harness.settle()

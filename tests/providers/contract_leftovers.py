@@ -17,7 +17,7 @@ class LeftoversContract:
         harness.settle()
         assert harness.another().discard([submission]) == {job.name}
 
-    def test_what_lingers_is_gone_after_discard(self, harness):
+    def test_lingering_jobs_are_gone_after_discard(self, harness):
         if not harness.provider.limits.lingers:
             pytest.skip(f"{type(harness).__name__}: its limits say that nothing lingers")
         job = harness.job()

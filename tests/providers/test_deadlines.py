@@ -24,7 +24,7 @@ def test_a_call_that_goes_on_is_given_up_and_keeps_no_other_waiting():
     released.set()
 
 
-def test_giving_up_is_a_failed_call():
+def test_a_call_that_is_given_up_has_failed():
     assert issubclass(NoAnswerInTime, CallFailed)
 
 

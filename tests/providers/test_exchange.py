@@ -163,7 +163,7 @@ def test_a_connection_is_used_again_only_where_nothing_is_left_on_it(kept, part)
     assert [connection is not None for connection in pool.idle] == [kept]
 
 
-def test_the_whole_exchange_has_one_time(monkeypatch):
+def test_one_deadline_covers_the_whole_exchange(monkeypatch):
     now = iter(range(100))
     monkeypatch.setattr(exchanging.time, "monotonic", lambda: float(next(now)))
     with pytest.raises(NoAnswerInTime, match="within 10 s"):

@@ -56,7 +56,7 @@ def test_lost_reads_and_cancels_fail_and_a_cancel_may_have_worked():
         assert provider.live == live
 
 
-def test_only_submit_has_outcomes():
+def test_the_fake_provider_takes_outcomes_only_for_submit():
     with pytest.raises(ValueError, match="cancel has no outcomes"):
         FakeProvider().script("cancel", Rejected(reason="no"))
 

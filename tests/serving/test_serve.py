@@ -82,7 +82,7 @@ def ended(process):
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_it_ticks_answers_and_ends_well_on_a_signal(cli, number):
+def test_serve_ticks_answers_requests_and_ends_cleanly_on_a_signal(cli, number):
     runs(cli, 1)
     with serving(cli, "--every", "0.1") as (process, url):
         while get(f"{url}/healthz")[0] != 200:

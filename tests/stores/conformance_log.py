@@ -112,7 +112,7 @@ class Log:
         assert store.add_runs(runs, entry=an_entry("nothing")) == frozenset()
         assert logged(store) == [replace(entry, runs=120)]
 
-    def test_it_is_listed_latest_first_in_pages_that_follow_one_another(self, store: Store):
+    def test_the_log_is_listed_latest_first_in_pages(self, store: Store):
         times = [NOW, NOW + MINUTE, NOW + MINUTE, NOW - timedelta(days=40), NOW + HOUR]
         entries = [an_entry(f"pool-{number}", changed_at=time) for number, time in enumerate(times)]
         for entry in entries:

@@ -65,7 +65,7 @@ class Runs(TwoPools):
         assert store.add_runs([run, replace(run, name="second")]) == {run.id}
         assert store.get(run.id) == run
 
-    def test_adding_nothing_adds_nothing(self, store: Store):
+    def test_adding_an_empty_list_of_runs_changes_nothing(self, store: Store):
         assert store.add_runs([]) == frozenset()
 
     @pytest.mark.parametrize(("pool", "queue"), [("none", "default"), ("pool", "none"), ("other", "high")])
@@ -153,7 +153,7 @@ class Moves(TwoPools):
         assert store.move(ends) == frozenset()
         assert _stored(store, run) == replace(run, state=RunState.COMPLETED, exit_code=0)
 
-    def test_moving_nothing_moves_nothing(self, store: Store):
+    def test_moving_an_empty_list_changes_nothing(self, store: Store):
         assert store.move([]) == frozenset()
 
     def test_exactly_the_allowed_moves_are_made(self, store: Store):
@@ -250,7 +250,7 @@ class LiveAndLingering(TwoPools):
         assert [run.id for run in store.ended("pool", NOW + MICROSECOND, limit=10)] == latest_first[:2]
         assert store.ended("pool", NOW, limit=0) == store.ended("none", NOW, limit=10) == []
 
-    def test_of_ended_runs_all_times_come_that_say_when_they_held_their_slots(self, store: Store):
+    def test_ended_runs_are_read_with_all_times_at_which_they_held_slots(self, store: Store):
         attempt = Attempt(number=1, state=RunState.FAILED, claimed_at=NOW - MINUTE, ended_at=NOW)
         run = a_running_run(store, tags=("a",), job_variables={"n": 1}, past=(attempt,))
         moved(store, run, RunState.FAILED, ended_at=NOW)

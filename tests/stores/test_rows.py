@@ -23,7 +23,7 @@ STORED = {
 }
 
 
-def test_a_row_that_knows_nothing_of_day_or_is_read_and_written_as_before():
+def test_a_row_without_day_or_is_read_and_written_as_before():
     codec = DEPLOYMENT.codecs["schedules"]
     stored = codec.encode(a_deployment(schedules=(HOURLY, BOTH)).schedules)
     hourly, both = json.loads(stored)

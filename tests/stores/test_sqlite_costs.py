@@ -70,7 +70,7 @@ def test_a_page_by_any_filter_costs_the_same_before_a_long_history(store: Sqlite
     assert [run.id for run in store.runs(RunFilter(deployment="rare"), limit=50)] == [rare.id]
 
 
-def test_what_is_pruned_is_given_back_to_the_file_system(store: SqliteStore):
+def test_space_of_pruned_rows_is_given_back_to_the_file_system(store: SqliteStore):
     history(store, up_to=30_000)
     assert store._connection
     store._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")

@@ -83,7 +83,7 @@ def test_an_idle_pool_without_a_limit_reports_its_slots_and_that_nothing_waits()
     }
 
 
-def test_what_became_of_runs_is_counted_by_kind_and_ends_by_state():
+def test_outcomes_of_runs_are_counted_by_kind_and_ends_by_state():
     log = Log()
     log.stage.add(5)
     log.stage.provider.script("submit", Rejected(reason="no"), LOST_ANSWER, Throttled(reason="busy", hold=None))
@@ -136,7 +136,7 @@ def test_many_runs_and_queues_stay_within_the_formats_limits():
     assert (document["Admitted"], len(document["WaitTime"]), len(document["Queues"])) == (120, MAX_VALUES, MAX_QUEUES)
 
 
-def test_of_many_values_those_that_keep_the_distribution_are_reported():
+def test_many_values_are_reported_by_a_sample_with_the_same_distribution():
     values = [float(number) for number in range(1, 1001)]
     random.Random(1).shuffle(values)
     spread_values = spread(values)

@@ -123,7 +123,7 @@ def test_the_log_says_how_many_late_runs_an_automation_cancelled():
     assert (entry.verb, entry.noun, entry.name, entry.runs) == ("cancel", "runs", "pool pool", 3)
 
 
-def test_what_cannot_be_done_stands_in_the_record_and_the_rest_is_done():
+def test_a_deed_that_fails_stands_in_the_record_and_the_others_are_done():
     gone = Then(run=RunOf(deployment="gone"))
     house = House(an_automation("both", gone, PAUSE_POOL, states=FAILED))
     house.end(1)

@@ -122,7 +122,7 @@ def test_a_problem_before_the_claim_leaves_the_heartbeat():
 # Schedules
 
 
-def test_what_is_due_is_claimed_before_windows_are_made_whatever_they_cost(monkeypatch):
+def test_due_runs_are_claimed_before_windows_become_runs(monkeypatch):
     stage = Stage()
     for number in range(200):
         deployed(stage, f"d{number}", EVERY_MINUTE)

@@ -145,7 +145,7 @@ def test_a_hook_that_does_not_answer_is_tried_again_later_and_later_and_the_run_
     assert len({message_id for _, message_id, _ in office.post.taken}) == 1
 
 
-def test_after_about_a_day_it_is_given_up_and_said():
+def test_after_about_a_day_a_delivery_is_given_up_and_reported():
     office = Office(OPS)
     run = office.run()
     office.post.open = False

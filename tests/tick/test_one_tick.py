@@ -21,7 +21,7 @@ def name(run, attempt=1):
     return submission_name(run.id, attempt)
 
 
-def test_what_is_due_is_claimed_rendered_submitted_and_recorded():
+def test_a_due_run_is_claimed_rendered_submitted_and_recorded():
     stage = Stage()
     [run] = stage.add(job_variables={"command": "date", "env": {"A": "1"}})
     report = stage.tick_pool()

@@ -87,7 +87,7 @@ class TestWait:
 
 
 class TestSkip:
-    def test_what_is_due_while_another_is_live_ends_and_says_why(self, stage):
+    def test_a_run_that_is_due_while_another_is_live_ends_with_the_reason(self, stage):
         deployed(stage, on_collision=OnCollision.SKIP)
         first, second, third = due(stage, 3)
         stage.wait(MINUTE)
@@ -207,7 +207,7 @@ class TestMaxWaiting:
         assert stage.store.deployment("nightly").windows_left_out == 3
         assert "3 windows of it were left out" in explained(stage, self.waiting(stage)[0]).text
 
-    def test_a_place_that_is_free_again_is_taken_by_the_next_window(self, stage):
+    def test_a_free_waiting_place_goes_to_the_next_window(self, stage):
         deployed(stage, max_waiting=1, schedules=(EVERY_TEN,))
         for _ in range(4):
             stage.tick()

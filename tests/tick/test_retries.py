@@ -90,7 +90,7 @@ def test_an_end_that_the_policy_does_not_name_is_the_end():
     assert stage.states(run) == ["FAILED"]
 
 
-def test_what_the_provider_refuses_for_good_is_not_tried_again():
+def test_a_run_that_the_provider_rejects_for_good_is_not_tried_again():
     stage = Stage()
     stage.provider.script("submit", Rejected(reason="no such image"))
     [run] = stage.add(retry=THREE)

@@ -277,7 +277,7 @@ def test_a_body_with_any_change_is_accepted_or_refused(wiring, body):
 
 @pytest.mark.parametrize("opening", ["list", "object"])
 @pytest.mark.parametrize("levels", [65, 900, 3000])
-def test_what_nests_too_deep_is_refused_everywhere(levels, opening):
+def test_values_that_nest_too_deep_are_refused_everywhere(levels, opening):
     world, value = World(), deep(levels, opening)
     template = with_change(SOUND, ("variables", "properties", "b", "default"), value)
     assert accepted(world.people.create_work_pool, "p", type="process", base_job_template=template) is None

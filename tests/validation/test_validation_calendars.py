@@ -80,7 +80,7 @@ def test_folded_lines_and_times_without_a_zone_are_read():
         ("DTSTART:20260105T063000Z\nRRULE:FREQ=NEVER\nEXDATE:20260107T063000Z", "FREQ must be"),
     ],
 )
-def test_what_no_schedule_can_express_is_refused(text, words):
+def test_rules_that_no_schedule_can_express_are_refused(text, words):
     with pytest.raises(InvalidInput, match=words) as refused:
         recurrence_fields(text)
     assert refused.value.faults[0].path == "rrule"

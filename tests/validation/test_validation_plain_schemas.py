@@ -76,7 +76,7 @@ def by_the_library(schema: Any, value: Any) -> bool | None:
 
 @settings(max_examples=400, deadline=None)
 @given(ROOTS, VALUES)
-def test_whatever_is_decided_the_library_decides_so_too(schema, value):
+def test_every_verdict_agrees_with_the_library(schema, value):
     verdict = decided(schema, value, schema)
     assert verdict is None or by_the_library(schema, value) in (verdict, None)
 

@@ -92,7 +92,7 @@ def test_what_is_wrong_with_a_schedule_is_said_at_its_place_in_the_deployment():
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_what_no_deployment_can_have_as_schedules(schedules, field, words):
+def test_invalid_lists_of_schedules_are_refused(schedules, field, words):
     messages = faults(a_deployment(schedules=schedules))
     assert messages.keys() == {field}
     assert words in messages[field]
@@ -117,7 +117,7 @@ def test_what_no_deployment_can_have_as_schedules(schedules, field, words):
     ids=lambda value: "" if isinstance(value, dict) else str(value)[:40],
 )
 @pytest.mark.parametrize("owner", [a_deployment, a_run])
-def test_what_no_retry_policy_can_say(owner, fields, field, words):
+def test_invalid_retry_policies_are_refused(owner, fields, field, words):
     messages = faults(owner(retry=RetryPolicy(**fields)))
     assert messages.keys() == {f"retry.{field}"}
     assert words in messages[f"retry.{field}"]

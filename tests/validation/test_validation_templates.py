@@ -130,7 +130,7 @@ STRUCTURE = [
 
 
 @pytest.mark.parametrize(("template", "expected"), STRUCTURE)
-def test_what_cannot_be_a_template_is_reported(template, expected):
+def test_a_value_that_is_not_a_template_is_reported(template, expected):
     assert faults(template) == expected
 
 
@@ -141,7 +141,7 @@ def test_absurd_nesting_is_reported():
     assert faults(a_template({"f": deep}))[0].endswith("nests more than 64 levels deep; flatten it")
 
 
-def test_an_object_that_shows_itself_again_and_again_costs_no_more_than_its_limit():
+def test_an_exponentially_nested_template_is_refused_by_its_size():
     laughs = ["ha"]
     for _ in range(40):
         laughs = [laughs] * 10

@@ -176,7 +176,7 @@ def test_an_environment_that_no_job_can_have_is_reported(environment, expected):
     assert faults(with_image(env=environment)) == expected
 
 
-def test_dotted_environment_names_are_checked_alike():
+def test_environment_names_with_a_dot_are_checked_in_the_same_way():
     assert faults({"image": "i", "env.DISPATCHER_RUN_ID": "x"}) == ENVIRONMENTS[-1][1]
 
 
@@ -301,7 +301,7 @@ TEXTUAL = {**TEMPLATE["job_configuration"], "t": "{{ anything }}-{{ anything.x }
 
 @settings(max_examples=300, deadline=None)
 @given(LEVELS, LEVELS, st.sampled_from([TEMPLATE["job_configuration"], TEXTUAL]))
-def test_what_passes_validation_renders(deployment, run, configuration):
+def test_a_template_that_passes_validation_renders(deployment, run, configuration):
     template = {**TEMPLATE, "job_configuration": configuration}
     try:
         check_job_variables(template, {"image": "i", **run}, deployment_variables=deployment)

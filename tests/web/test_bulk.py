@@ -90,7 +90,7 @@ def test_the_list_of_runs_offers_it_with_its_filter(site, waiting):
     "query",
     [{"action": "explode"}, {"action": "move"}, {"action": "cancel", "state": "FAILED"}, {"action": "cancel", "since": "soon"}],
 )
-def test_work_that_makes_no_sense_is_refused_in_words(site, waiting, query):
+def test_invalid_work_on_many_runs_is_refused_with_a_message(site, waiting, query):
     answer = site.browser.get("/runs/bulk", params=query)
     assert answer.status_code == 422
     assert sent(site, "runs", "bulk", **query).status_code == 422

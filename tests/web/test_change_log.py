@@ -103,7 +103,7 @@ def test_the_pages_of_pool_run_and_deployment_lead_to_their_changes(site, histor
         assert f"/log?{query}" in page(site, *parts).every("a", "href")
 
 
-def test_nobody_writes_another_name_by_a_body_or_a_query(site, pool):
+def test_nobody_can_log_a_change_under_another_name(site, pool):
     answer = site.browser.patch(
         "/api/v1/pools/nightly?actor=eve", json={"paused": True, "actor": "eve"}, headers={**OWN, "If-Match": "*"}
     )

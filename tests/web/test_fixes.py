@@ -99,7 +99,7 @@ def test_a_change_of_a_queue_comes_back_to_its_lane(site, pool):
 
 
 @pytest.mark.parametrize("back", ["//evil.example", "/\\evil.example", "https://evil.example", "runs", "/a\nb", "/\x7f"])
-def test_no_form_leads_to_somebody_elses_page(site, pool, back):
+def test_no_form_redirects_to_a_foreign_page(site, pool, back):
     changed = sent(site, "pools", "nightly", "change", limit="7", back=back)
     assert changed.headers["location"] == "/pools/nightly"
     assert back not in page(site, "pools", "nightly", "plan", limit="8", back=back).every("a", "href")

@@ -82,7 +82,7 @@ def test_a_queue_that_does_not_exist_is_refused_for_each_run(site, waiting):
         ),
     ],
 )
-def test_a_selection_that_makes_no_sense_is_refused_whole(site, waiting, fields, words):
+def test_an_invalid_selection_of_runs_is_refused_whole(site, waiting, fields, words):
     answer = sent(site, "runs", **fields)
     assert (answer.status_code, words in Document(answer.text).words) == (422, True)
     assert [site.client.run(run.id) for run in waiting] == waiting
@@ -138,7 +138,7 @@ def test_a_refused_deployment_is_said_with_its_reason_and_the_others_are_done(si
         ({"action": "pause", "deployment": [f"d{number}" for number in range(201)]}, "select at most 200 at once, not 201"),
     ],
 )
-def test_a_selection_of_deployments_that_makes_no_sense_is_refused_whole(site, deployments, fields, words):
+def test_an_invalid_selection_of_deployments_is_refused_whole(site, deployments, fields, words):
     answer = sent(site, "deployments", **fields)
     assert (answer.status_code, words in Document(answer.text).words) == (422, True)
     assert paused(site) == []

@@ -135,7 +135,7 @@ WARNINGS = [
 
 
 @pytest.mark.parametrize(("configuration", "path", "words"), WARNINGS, ids=[path for _, path, _ in WARNINGS])
-def test_what_has_no_effect_is_a_warning_and_accepted(provider, configuration, path, words):
+def test_a_field_without_effect_is_accepted_with_a_warning(provider, configuration, path, words):
     checked = check(configuration)
     assert checked.faults == ()
     assert [words in warning.message for warning in checked.warnings if warning.path == path] == [True]

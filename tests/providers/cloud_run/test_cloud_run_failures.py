@@ -184,7 +184,7 @@ def test_a_service_that_is_not_enabled_says_how_to_enable_it():
         ([], {}, 60),
     ],
 )
-def test_the_wait_is_googles_or_a_window_of_the_quota(details, headers, seconds):
+def test_a_throttle_waits_as_google_says_or_for_a_window_of_the_quota(details, headers, seconds):
     body = an_error(429, "RESOURCE_EXHAUSTED", "words", *details)
     assert retry_after(over_the_wire(429, body, headers)) == seconds
 

@@ -261,7 +261,7 @@ def test_many_are_observed_by_one_list(emulator, provider):
     assert emulator.calls.counts == {"CreateJob": 150, "ListJobs": 2}
 
 
-def test_only_failed_ones_are_looked_at_closer(emulator, provider):
+def test_only_failed_executions_are_looked_at_in_detail(emulator, provider):
     submissions = submitted(provider, *(a_job(named(number)) for number in range(5)))
     emulator.finish(named(1), exit_code=1)
     emulator.finish(named(2))
@@ -312,13 +312,13 @@ def test_a_cancelled_job_is_stopped_and_a_second_cancel_changes_nothing(emulator
     assert emulator.calls["CancelExecution"] == 2
 
 
-def test_cancelling_what_is_gone_is_no_error(emulator, provider):
+def test_cancelling_a_job_that_no_longer_exists_is_no_error(emulator, provider):
     [submission] = submitted(provider, a_job())
     emulator.reset()
     provider.cancel(submission)
 
 
-def test_cancelling_what_never_started_is_no_error():
+def test_cancelling_a_job_that_never_started_is_no_error():
     with CloudRunEmulator(missing_images=frozenset({NOWHERE})) as emulator:
         provider = a_provider(emulator)
         [submission] = submitted(provider, a_job(image=NOWHERE))

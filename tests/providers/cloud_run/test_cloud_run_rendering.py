@@ -146,7 +146,7 @@ def test_a_timeout_is_sent_as_seconds(timeout, sent):
         ("", None),
     ],
 )
-def test_network_access_that_leads_nowhere_is_left_out(access, sent):
+def test_network_access_without_a_target_is_left_out(access, sent):
     assert task_of(body_with({"template": {"template": {"vpcAccess": access}}})).get("vpcAccess") == sent
 
 

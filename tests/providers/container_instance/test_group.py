@@ -246,7 +246,7 @@ class TestTags:
             "name": "nightly",
         }
 
-    def test_of_more_than_azure_takes_the_dispatchers_stay_and_two_are_left_for_its_notes(self):
+    def test_too_many_tags_keep_the_dispatchers_own_and_leave_room_for_two(self):
         job = Job(name="r1-1", configuration=a_configuration(labels={f"l{n:02}": "" for n in range(60)}), labels={"z": "1"})
         tags = request_for(job).body["tags"]
         assert len(tags) == 48

@@ -49,7 +49,7 @@ class TestDiscard:
         lost = replace(submission, handle={**submission.handle, "credentials": "forgotten"})
         assert provider.discard([lost]) == frozenset()
 
-    def test_a_group_that_is_to_stay_stays(self, aci, provider):
+    def test_a_group_that_its_template_keeps_is_never_deleted(self, aci, provider):
         submission = submitted(provider, a_job(keep_container_group=True))
         aci.finish(NAME)
         assert provider.discard([submission]) == {NAME}

@@ -168,7 +168,7 @@ def test_ssh_carries_the_engines_protocol(harness, ssh, tmp_path):
     assert len(words) < 5, "connections are used again"
 
 
-def test_the_words_of_an_ssh_that_fails_are_reported(harness, ssh):
+def test_the_error_output_of_a_failed_ssh_is_reported(harness, ssh):
     ssh.write_text("#!/bin/sh\necho 'jobs@gpu: Permission denied (publickey).' >&2\nexit 255\n")
     outcome = named(harness, {"url": "ssh://jobs@gpu.example.test"}).submit(on(harness))
     assert isinstance(outcome, Unknown | Unreachable)
@@ -213,7 +213,7 @@ def test_tcp_without_tls_has_to_be_asked_for():
 # The default, as the Docker CLI finds it
 
 
-def test_docker_host_wins(certificates):
+def test_docker_host_overrides_the_docker_context(certificates):
     assert default_host({"DOCKER_HOST": "unix:///here.sock", "DOCKER_CONTEXT": "other"}) == Host(url="unix:///here.sock")
     assert default_host({"DOCKER_HOST": "tcp://there:2375"}) == Host(url="tcp://there:2375")
     verified = default_host({"DOCKER_HOST": "tcp://there:2376", "DOCKER_TLS_VERIFY": "1", "DOCKER_CERT_PATH": "/certs"})
@@ -221,7 +221,7 @@ def test_docker_host_wins(certificates):
     assert verified == Host(url="tcp://there:2376", tls=True, verify=True, **files)
 
 
-def test_the_context_in_use_comes_next_and_the_usual_socket_last(tmp_path, monkeypatch):
+def test_without_docker_host_the_current_context_is_used_and_then_the_default_socket(tmp_path, monkeypatch):
     monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
     (tmp_path / "config.json").write_text("{}")
     assert default_host({}) == Host(url="unix:///var/run/docker.sock")

@@ -204,7 +204,7 @@ def test_a_program_that_ignores_the_signal_is_killed_with_the_first_cancel_after
 SCRIPT_THAT_STAYS = 'while :; do read code < "$1"; done'
 
 
-def test_the_mark_goes_with_the_container(harness):
+def test_the_mark_is_removed_with_its_container(harness):
     submission = harness.submitted(harness.job())
     harness.provider.cancel(submission)
     harness.settle()

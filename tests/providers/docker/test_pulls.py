@@ -192,7 +192,7 @@ def test_a_registry_that_is_out_of_order_lets_the_runs_of_its_image_wait(harness
     assert outcome.retry_after == 60
 
 
-def test_never_means_never(harness, registry):
+def test_the_pull_policy_never_never_asks_the_registry(harness, registry):
     outcome = harness.provider.submit(a_job(harness, registry, image_pull_policy="Never"))
     assert isinstance(outcome, Rejected)
     assert "No such image" in outcome.reason

@@ -253,7 +253,7 @@ def test_a_key_that_ecs_does_not_know_is_refused_before_anything_is_sent(aws, pr
     assert aws.calls.requests("RunTask") == []
 
 
-def test_a_stub_in_front_of_the_wire_answers(aws, clients):
+def test_a_botocore_stub_answers_before_anything_is_sent(aws, clients):
     lean, _ = services(clients)
     lean._patterns.get("describe_tasks", lambda: pattern_of(lean._client, "describe_tasks"))
     with answering(lean._client, [Answer(body=b'{"tasks": [], "failures": []}')]):

@@ -57,7 +57,7 @@ def test_a_kubeconfig_is_read_as_kubectl_reads_it(tmp_path):
     assert cluster.identity == Certificate("cert", "key")
 
 
-def test_of_several_files_the_first_to_name_something_wins(tmp_path):
+def test_the_first_of_several_files_that_names_something_wins(tmp_path):
     first = a_kubeconfig(tmp_path / "1", name="one")
     second = a_kubeconfig(tmp_path / "2", name="two", cluster={"server": "https://two.example.test"})
     assert cluster_in([first, second], "").server == "https://c.example.test:6443"
@@ -134,7 +134,7 @@ def test_the_service_account_of_a_pod_is_read_anew_for_each_call(tmp_path):
     assert bearer(cluster.identity) == "Bearer second"
 
 
-def test_without_an_entry_it_is_kubeconfig_then_the_pods_own_cluster_then_the_home_directory(tmp_path):
+def test_the_default_cluster_is_kubeconfig_then_the_pods_cluster_then_the_home_directory(tmp_path):
     first = a_kubeconfig(tmp_path / "first", cluster={"server": "https://first.example.test"})
     home = tmp_path / "home" / ".kube"
     home.mkdir(parents=True)

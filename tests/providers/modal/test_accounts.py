@@ -153,7 +153,7 @@ print(ModalProvider().submit(Job(name="r1", configuration={})).reason)
     assert "pip install 'push-dispatcher[modal]'" in run(script, emulator)
 
 
-def test_it_works_inside_modal_without_a_token(emulator):
+def test_the_provider_works_inside_modal_without_a_token(emulator):
     script = """
 from providers.base import Job
 from providers.modal import ModalProvider

@@ -51,7 +51,7 @@ def test_every_error_of_the_sdk_has_its_outcome(kind):
     assert isinstance(outcome_of(an_error(kind)), expected.get(kind.__name__, Unknown))
 
 
-def test_the_walk_sees_the_classes_that_are_mapped():
+def test_all_mapped_error_classes_exist_in_the_sdk():
     assert REJECTED | THROTTLED | MISCONFIGURED | {"AlreadyExistsError", "ConflictError"} <= {
         kind.__name__ for kind in every_class()
     }

@@ -17,7 +17,7 @@ def states(provider, submissions):
     return {name: seen.state for name, seen in provider.observe(submissions).items()}
 
 
-def test_of_two_jobs_of_one_name_the_older_is_kept_and_the_younger_ends(emulator, provider):
+def test_the_older_of_two_jobs_with_one_name_is_kept_and_the_younger_ends(emulator, provider):
     first, second = submitted(provider, a_job(), a_job(named(2)))
     twin = emulator.book.named(named(2))[0]
     twin.created_at += 60

@@ -90,7 +90,7 @@ def test_a_change_between_the_parts_breaks_the_chain(place: Place, part: int):
     assert place.store.check() == []
 
 
-def test_a_claim_that_comes_between_is_not_in_the_way(place: Place):
+def test_a_claim_in_the_middle_of_a_reconfiguration_does_no_harm(place: Place):
     pool, run = place.store.pool("pool"), a_stored_run(place.store)
     assert pool
     change = reconfiguration(place.store, pools=[replace(pool, concurrency_limit=5)], deployments=[a_deployment()])

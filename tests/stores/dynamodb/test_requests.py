@@ -149,7 +149,7 @@ class TestPatience:
             assert all(0.5 * full <= slept <= full for slept, full in zip(place.clock.slept, FULL_DELAYS, strict=True))
         assert places[0].clock.slept != places[1].clock.slept, "two that were refused together do not come back together"
 
-    def test_a_claim_that_others_always_come_before_gives_up(self, place: Place):
+    def test_a_claim_that_always_loses_the_race_gives_up(self, place: Place):
         a_stored_run(place.store)
 
         def before(operation: str, _parameters: Any) -> None:

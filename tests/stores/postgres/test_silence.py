@@ -79,7 +79,7 @@ def test_a_commit_whose_answer_does_not_come_may_have_been_made(
     assert stored.fence in (0, 1)
 
 
-def test_a_silent_rollback_is_not_waited_for(behind: PostgresStore, store: PostgresStore, wire: TcpProxy):
+def test_nobody_waits_for_a_rollback_without_an_answer(behind: PostgresStore, store: PostgresStore, wire: TcpProxy):
     def fail(_snapshot: Snapshot) -> Decision:
         raise LookupError("the decision failed")
 

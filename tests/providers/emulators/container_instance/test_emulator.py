@@ -211,7 +211,7 @@ def test_a_command_runs_as_a_local_process(start):
         assert container_state(client)["exitCode"] == 7
 
 
-def test_it_is_found_by_its_environment_and_reset_to_nothing(aci, client):
+def test_an_emulator_is_found_by_its_environment_and_can_be_reset(aci, client):
     put(client)
     assert aci.environment() == {"AZURE_RESOURCE_MANAGER_ENDPOINT": aci.url}
     assert [(job.name, job.state, job.live) for job in aci.jobs()] == [(NAME, "Running", True)]

@@ -59,7 +59,7 @@ class TestQuotas:
                 put(client, "r4-1")
             assert caught.value.response.headers["Retry-After"] == "3000"
 
-    def test_deletes_are_limited_alike(self, start):
+    def test_deletes_have_the_same_rate_limits(self, start):
         aci = start(quotas=Quotas(deletes=((1, 300.0),)))
         with client_of(aci) as client:
             put(client, "r1-1")

@@ -37,7 +37,7 @@ def test_a_server_error_comes_with_and_without_the_task(ecs, kind, starts):
     assert len(ecs.emulator.jobs()) == starts
 
 
-def test_a_fault_that_acts_still_refuses_a_bad_request(ecs):
+def test_a_fault_after_the_act_does_not_hide_the_refusal_of_a_bad_request(ecs):
     ecs.emulator.faults.add("RunTask", FaultKind.LOSE_ANSWER)
     assert ecs.refusal(taskDefinition="other")[0] == "ClientException"
 

@@ -42,7 +42,7 @@ def test_the_same_token_with_another_request_is_a_conflict_that_names_the_task(e
     assert len(ecs.emulator.jobs()) == 1
 
 
-def test_tokens_belong_to_a_cluster(ecs):
+def test_client_tokens_are_separate_for_each_cluster(ecs):
     ecs.boto.create_cluster(clusterName="other")
     ecs.run(clientToken="t")
     ecs.run(clientToken="t", cluster="other")
