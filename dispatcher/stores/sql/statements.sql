@@ -1,9 +1,9 @@
 -- The statements of every SQL store. Parameters are `:name`; `{pool}`, `{queue}`, `{deployment}`, `{run}` and `{small_run}` stand
--- for the columns of that noun, in the order of `dispatcher.stores.rows`. A condition on the state repeats the text of the
--- partial index that it is meant for: that is how the planner finds it.
+-- for the columns of that noun, in the order of `dispatcher.stores.rows`. A condition on the state repeats the text of its partial
+-- index, so that the planner finds that index.
 
 -- name: pools
--- Beside the columns of a pool stands whether an automation looks at it.
+-- The columns of a pool are followed by whether an automation looks at it.
 SELECT {pool}, EXISTS (
     SELECT 1 FROM automations AS a
     WHERE CASE WHEN a.elsewhere THEN a.on_pool <> p.name ELSE a.on_pool IS NULL OR a.on_pool = p.name END)
@@ -28,12 +28,12 @@ SELECT pool, {queue} FROM work_queues ORDER BY pool, priority
 SELECT pool, {queue} FROM work_queues WHERE pool = :pool ORDER BY priority
 
 -- name: keep_pool
--- The pool's queues stay as they are until the end of the transaction. Where rows are locked, this locks the pool's.
+-- Keeps the pool's queues unchanged until the end of the transaction. A database with row locks locks the pool's row.
 SELECT 1 FROM work_pools WHERE name = :pool
 
 -- name: keep_configuration
--- No pool and no deployment is changed until the end of the transaction. Where rows are locked, this locks all of them, and
--- those that may be added.
+-- Keeps all pools and deployments unchanged until the end of the transaction. A database with row locks locks all of them, and
+-- prevents additions.
 SELECT 1
 
 -- name: pool_versions
@@ -46,11 +46,11 @@ SELECT name, version FROM deployments
 SELECT 1 FROM work_queues WHERE pool = :pool AND name = :queue
 
 -- name: add_pool
--- `held_reason` is a column of older code, which may not be NULL.
+-- `held_reason` is a column of older code that may not be NULL.
 INSERT INTO work_pools ({pool}, held_reason) VALUES ({pool_values}, '') ON CONFLICT (name) DO NOTHING
 
 -- name: replace_pool
--- All but the name and what ticks write.
+-- Everything except the name and the columns that ticks write.
 UPDATE work_pools
 SET id = :id, type = :type, concurrency_limit = :concurrency_limit, paused = :paused, description = :description,
     hooks = :hooks, created_at = :created_at, version = :version, mirror = :mirror, share = :share,
@@ -59,7 +59,7 @@ SET id = :id, type = :type, concurrency_limit = :concurrency_limit, paused = :pa
 WHERE name = :name
 
 -- name: delete_pool
--- Its queues and deployments go along with it.
+-- Its queues and deployments are deleted with it.
 DELETE FROM work_pools WHERE name = :pool
 
 -- name: delete_queue
@@ -70,7 +70,7 @@ DELETE FROM work_queues WHERE pool = :pool AND name = :name
 UPDATE work_queues SET priority = -priority WHERE pool = :pool
 
 -- name: save_queue
--- Columns that only newer code knows stay as they are.
+-- Columns that only newer code knows are left alone.
 INSERT INTO work_queues (pool, {queue}) VALUES (:pool, {queue_values})
 ON CONFLICT (pool, name) DO UPDATE SET {queue_replaced}
 
@@ -115,12 +115,12 @@ WHERE name = :name
 DELETE FROM deployments WHERE name = :name
 
 -- name: withdraw
--- Runs that a schedule made for later and that no tick ever claimed.
+-- Future runs of a schedule that no tick ever claimed.
 DELETE FROM runs
 WHERE deployment = :deployment AND schedule = :schedule AND state = 'SCHEDULED' AND fence = 0 AND scheduled_at > :after
 
 -- name: scheduled
--- Deployments with windows that have come near, longest ago first.
+-- Deployments whose next window is near, the earliest first.
 SELECT {deployment} FROM deployments WHERE pool = :pool AND windows_at <= :now ORDER BY windows_at, name LIMIT :limit
 
 -- name: reach
@@ -145,15 +145,15 @@ SELECT {run} FROM runs WHERE id > :start ORDER BY id LIMIT :limit
 SELECT {run} FROM runs WHERE id IN ({ids})
 
 -- name: newest_end
--- Of the positions that `{ids}` gives, the one that comes first in a list of runs.
+-- The first, in the order of a list of runs, of the positions that `{ids}` gives.
 SELECT created_at, id FROM ({ids}) AS ends ORDER BY created_at DESC, id LIMIT 1
 
 -- name: named
--- How many runs have a name between two: counted in the index, up to `:few`.
+-- How many runs have a name between two names: counted in the index, up to `:few`.
 SELECT COUNT(*) FROM (SELECT 1 FROM runs WHERE name >= :name AND name < :name_end ORDER BY name LIMIT :few) AS named
 
 -- name: ended
--- The latest ends first: those whose job is gone, and those whose job lingers, each from an index of its own.
+-- The latest ends first. Runs whose job is gone and runs whose job lingers each have their own index.
 SELECT {ended_run} FROM runs
 WHERE pool = :pool AND NOT lingers AND state IN ('COMPLETED', 'FAILED', 'CRASHED', 'CANCELLED') AND ended_at >= :since
 ORDER BY ended_at DESC, id DESC LIMIT :limit
@@ -164,12 +164,12 @@ WHERE pool = :pool AND lingers AND state IN ('COMPLETED', 'FAILED', 'CRASHED', '
 ORDER BY ended_at DESC NULLS LAST, id DESC LIMIT :limit
 
 -- name: waiting
--- How many runs wait in each queue: due, and for later. Reads all that wait.
+-- How many runs wait in each queue: due ones and later ones. Reads all waiting runs.
 SELECT queue, SUM(CASE WHEN due_at <= :now THEN 1 ELSE 0 END), SUM(CASE WHEN due_at <= :now THEN 0 ELSE 1 END)
 FROM runs WHERE pool = :pool AND state = 'SCHEDULED' GROUP BY queue
 
 -- name: ahead
--- Of the queue itself, those before a position.
+-- The waiting runs of the queue itself (not of its lanes) before a position.
 SELECT COUNT(*) FROM runs
 WHERE pool = :pool AND queue = :queue AND state = 'SCHEDULED' AND lane IS NULL AND due_at <= :now AND (due_at, id) < (:due_at, :id)
 
@@ -178,14 +178,14 @@ SELECT COUNT(*) FROM runs
 WHERE pool = :pool AND queue = :queue AND state = 'SCHEDULED' AND lane = :lane AND due_at <= :now AND (due_at, id) < (:due_at, :id)
 
 -- name: heartbeat
--- The first statement of a claim. Where rows are locked, it locks the pool until the end of the transaction.
+-- The first statement of a claim. In a database with row locks, it locks the pool until the end of the transaction.
 UPDATE work_pools SET last_tick_at = :now,
     ticked_hours = substr(ticked_hours || :never, 1, 5 * :minute) || :hour || substr(ticked_hours || :never, 5 * :minute + 6, 295 - 5 * :minute)
 WHERE name = :pool
 
 -- name: pools_with_work
 -- For each pool the first row of each statement with which a tick begins, until one has a row. A subquery with LIMIT is looked up
--- for each pool; an EXISTS might be made a list of all that waits.
+-- for each pool; the planner might turn an EXISTS into a list of all waiting runs.
 SELECT name FROM work_pools AS p
 WHERE COALESCE(
     (SELECT 1 FROM runs
@@ -229,7 +229,7 @@ UPDATE work_pools SET last_tick_at = :now,
 WHERE name IN (SELECT value FROM json_each(:pools))
 
 -- name: abandoned
--- Claims whose lease has ended without a submission, longest over first.
+-- Claims whose lease has ended without a submission, oldest first.
 SELECT {run} FROM runs
 WHERE pool = :pool AND state IN ('PENDING', 'CANCELLING') AND submission IS NULL AND lease_until <= :now
 ORDER BY lease_until, id LIMIT :limit
@@ -239,9 +239,9 @@ ORDER BY lease_until, id LIMIT :limit
 SELECT queue, COUNT(*) FROM runs WHERE pool = :pool AND state IN ('PENDING', 'RUNNING', 'CANCELLING') GROUP BY queue
 
 -- name: lanes
--- In which queues and lanes runs are due, from lane to lane along the index, with the lane's deployment and how many runs of that hold
--- a slot. A lane is a text that is not NULL: its deployment may be gone. SQLite would look through the whole lane for a pair of columns
--- that is greater.
+-- The queues and lanes in which runs are due, from lane to lane along the index, with the lane's deployment and how many of its runs
+-- hold a slot. A lane is a text that is not NULL: its deployment may be deleted. To find a greater pair of columns, SQLite would read
+-- the whole lane.
 WITH RECURSIVE head (id) AS (
     SELECT * FROM (
         SELECT id FROM runs WHERE pool = :pool AND state = 'SCHEDULED' AND lane IS NOT NULL
@@ -266,7 +266,7 @@ FROM head JOIN runs AS here ON here.id = head.id
 WHERE here.due_at <= :now
 
 -- name: held_in_queue
--- Slots of a queue held by the runs of each deployment, and by those without one.
+-- Slots of a queue, by the deployment of the runs that hold them; runs without a deployment are one group.
 SELECT COALESCE(deployment, ''), COUNT(*) FROM runs
 WHERE pool = :pool AND queue = :queue AND state IN ('PENDING', 'RUNNING', 'CANCELLING')
 GROUP BY deployment
@@ -276,7 +276,7 @@ SELECT COUNT(*) FROM runs
 WHERE pool = :pool AND deployment = :deployment AND state IN ('PENDING', 'RUNNING', 'CANCELLING')
 
 -- name: due_in_lane
--- The head of a lane, as `due`.
+-- The head of a lane, like `due`.
 SELECT {run} FROM runs
 WHERE pool = :pool AND queue = :queue AND lane = :lane AND state = 'SCHEDULED' AND due_at <= :now
     AND (not_before IS NULL OR not_before <= :now) AND (start_by IS NULL OR start_by > :now)
@@ -290,8 +290,8 @@ WHERE pool = :pool AND queue = :queue AND lane = :lane AND state = 'SCHEDULED' A
 ORDER BY due_at, id LIMIT :limit
 
 -- name: waiting_in_lanes
--- What waits in the lanes of a deployment in all queues of a pool, counted queue by queue along the index: in the one without a
--- priority, and in those with one, whose names lie between `:first` and `:last`.
+-- How many runs wait in the lanes of a deployment in all queues of a pool, counted queue by queue along the index: in the lane without
+-- a priority, and in the lanes with one, whose names lie between `:first` and `:last`.
 SELECT
     (SELECT COUNT(*)
      FROM work_queues AS q
@@ -317,7 +317,7 @@ WHERE pool = :pool AND queue = :queue AND state = 'SCHEDULED' AND lane IS NULL A
 ORDER BY due_at, id LIMIT :limit
 
 -- name: due_after
--- The same from a place in the queue on.
+-- The same, after a position in the queue.
 SELECT {run} FROM runs
 WHERE pool = :pool AND queue = :queue AND state = 'SCHEDULED' AND lane IS NULL AND due_at <= :now
     AND (not_before IS NULL OR not_before <= :now) AND (start_by IS NULL OR start_by > :now)
@@ -325,13 +325,13 @@ WHERE pool = :pool AND queue = :queue AND state = 'SCHEDULED' AND lane IS NULL A
 ORDER BY due_at, id LIMIT :limit
 
 -- name: change_run
--- Every change of a run: `{changes}` are assignments; state, fence and the end it was to come to are those that it leaves.
+-- Every change of a run: `{changes}` are assignments; state, fence and ending are the values that the run must have before.
 UPDATE runs SET {changes}
 WHERE id = :expected_id AND pool = :expected_pool AND state = :expected_state AND fence = :expected_fence
     AND COALESCE(ending, '') = :expected_ending
 
 -- name: holds
--- Read to be changed. Where rows are locked, this locks the pool's.
+-- Read in order to change it. A database with row locks locks the pool's row.
 SELECT holds FROM work_pools WHERE name = :pool
 
 -- name: hold
@@ -378,7 +378,7 @@ SELECT count(*) FROM ({ids}) AS matching
 SELECT {log_entry} FROM change_log WHERE id IN ({ids})
 
 -- name: note
--- An entry of the log; one that is there already only counts more runs.
+-- An entry of the log; an existing entry only counts more runs.
 INSERT INTO change_log ({log_entry}) VALUES ({log_entry_values})
 ON CONFLICT (id) DO UPDATE SET runs = change_log.runs + excluded.runs
 
@@ -386,7 +386,7 @@ ON CONFLICT (id) DO UPDATE SET runs = change_log.runs + excluded.runs
 INSERT INTO change_log ({log_entry}) VALUES ({log_entry_values}) ON CONFLICT (id) DO NOTHING
 
 -- name: forget
--- Some entries that need not be kept any longer.
+-- Some entries that need no longer be kept.
 DELETE FROM change_log WHERE id IN (SELECT id FROM change_log WHERE kept_until < :now ORDER BY kept_until, id LIMIT :limit)
 
 -- name: automations
@@ -396,7 +396,7 @@ SELECT {automation} FROM automations ORDER BY name
 SELECT {automation} FROM automations WHERE name = :name
 
 -- name: automation_version
--- Read to be replaced. Where rows are locked, this locks the automation's.
+-- Read in order to replace it. A database with row locks locks the automation's row.
 SELECT version FROM automations WHERE name = :name
 
 -- name: automation_versions
@@ -424,7 +424,7 @@ WHERE name = :name AND version = :version AND revision = :revision
 SELECT {run} FROM runs WHERE pool = :pool AND automate_at <= :now ORDER BY automate_at, id LIMIT :limit
 
 -- name: take_back
--- What a run owed.
+-- Clears the mark of a run whose end automations had to look at.
 UPDATE runs SET automate_at = NULL WHERE id = :id AND automate_at = :automate_at
 
 -- name: due_count

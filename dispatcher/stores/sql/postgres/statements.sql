@@ -1,8 +1,8 @@
--- The statements that PostgreSQL needs otherwise than `sql/statements.sql` has them: those that lock a row, and those that
--- its planner could misread.
+-- The statements that differ on PostgreSQL from `sql/statements.sql`: those that lock a row, and those for which its planner
+-- could choose a bad plan.
 --
--- Transactions that write are READ COMMITTED: each statement sees what was committed before it began, and one that had to wait
--- for a row goes on with the row as it is then. So the lock comes first, and what is read after it is true until the commit:
+-- Transactions that write are READ COMMITTED: each statement sees what was committed before it began, and a statement that had to
+-- wait for a row continues with the row's new values. So the lock comes first, and what is read after it is true until the commit:
 --
 --     claim, hold, heartbeat         UPDATE of the pool's row     wait for one another, and for a change of the pool
 --     save_pool, delete_pool         FOR UPDATE                   wait for all of them, and for those that add runs
@@ -23,7 +23,7 @@ SELECT 1 FROM work_pools WHERE name = :pool FOR KEY SHARE
 SELECT holds FROM work_pools WHERE name = :pool FOR NO KEY UPDATE
 
 -- name: keep_configuration
--- Whoever writes takes the pools first, here too, so that no two wait for each other.
+-- Every transaction that writes locks the pools first, this one too, so that no two wait for each other.
 LOCK TABLE work_pools, deployments, automations IN EXCLUSIVE MODE
 
 -- name: deployment_version
@@ -33,14 +33,14 @@ SELECT version FROM deployments WHERE name = :name FOR UPDATE
 SELECT version FROM automations WHERE name = :name FOR UPDATE
 
 -- name: change_run
--- Without fresh statistics the planner would take an index of the pool, or of the state, and walk along all that waits. Nothing
--- but the id is to be searched for: what stands in an expression cannot be.
+-- Without fresh statistics the planner would take an index of the pool or the state, and walk along all waiting runs. It must search
+-- by the id alone, so all other conditions are expressions, for which no index exists.
 UPDATE runs SET {changes}
 WHERE id = :expected_id AND pool || '' = :expected_pool AND state || '' = :expected_state AND fence = :expected_fence
     AND COALESCE(ending, '') = :expected_ending
 
 -- name: change_runs
--- Many runs at once, each with the values that stand beside its id. Whatever the planner believes, it finds them by `:ids`.
+-- Many runs at once, each with the values beside its id. The planner always finds them by `:ids`.
 UPDATE runs SET {changes}
 FROM json_to_recordset(CAST(:expected AS json)) AS expected
     (expected_id text, expected_pool text, expected_state text, expected_fence bigint, expected_ending text)
@@ -51,7 +51,7 @@ RETURNING runs.id
 
 -- name: due_heads
 -- The heads of many queues: `:rooms` says in JSON, in order of priority, how long each may be, `:total` how many to read in all. Before
--- the columns of a run stands its number in its queue.
+-- the columns of a run comes its number in its queue.
 SELECT head.*
 FROM json_each_text(CAST(:rooms AS json)) AS room (queue_name, size)
 CROSS JOIN LATERAL (
@@ -86,11 +86,11 @@ WHERE name = ANY (ARRAY (
 ))
 
 -- name: runs
--- The ids are known before a run is looked for.
+-- The ids are computed before any run is read.
 SELECT {run} FROM runs WHERE id = ANY (ARRAY ({ids}))
 
 -- name: heartbeats
--- Waits for nobody: a pool whose row is locked is being claimed, which is a heartbeat, or changed.
+-- Does not wait for locks: a pool whose row is locked is being claimed (which is a heartbeat too) or changed.
 UPDATE work_pools SET last_tick_at = :now,
     ticked_hours = substr(ticked_hours || :never, 1, 5 * :minute) || :hour || substr(ticked_hours || :never, 5 * :minute + 6, 295 - 5 * :minute)
 WHERE name IN (
@@ -114,7 +114,7 @@ ORDER BY pool, id LIMIT :limit
 SELECT {log_entry} FROM change_log WHERE id = ANY (ARRAY ({ids}))
 
 -- name: forget
--- What another transaction deletes is left to it, so that no two wait for each other.
+-- Skips rows that another transaction is deleting, so that no two wait for each other.
 DELETE FROM change_log WHERE id = ANY (ARRAY (
     SELECT id FROM change_log WHERE kept_until < :now ORDER BY kept_until, id LIMIT :limit FOR UPDATE SKIP LOCKED
 ))

@@ -1,11 +1,11 @@
--- The statements that SQLite has beside those of `sql/statements.sql`: one for many runs at once. `{rows}` stands for a row of
--- parameters for each.
+-- The statements that only SQLite has, in addition to `sql/statements.sql`: they change or read many runs at once. `{rows}` stands
+-- for one row of parameters per run.
 
 -- name: free_pages
 PRAGMA freelist_count
 
 -- name: give_back
--- A free page; in a file that was made before this was asked for, none.
+-- Gives back one free page; none in a file that was created without `auto_vacuum`.
 PRAGMA incremental_vacuum(1)
 
 -- name: due_heads
@@ -30,14 +30,14 @@ LIMIT :total
 SELECT {deployment} FROM deployments WHERE name IN (SELECT value FROM json_each(:names))
 
 -- name: runs_as_expected
--- Those that `change_run` would change, as one text of ids. The join goes from what is asked for to the runs, never along them,
--- and finds them by nothing but the id: an expression has no index.
+-- The runs that `change_run` would change, as one text of ids. The join goes from the parameters to the runs, never along all runs,
+-- and finds runs by the id alone: the other conditions are expressions, which have no index.
 WITH target (expected_id, expected_pool, expected_state, expected_fence, expected_ending) AS (VALUES {rows})
 SELECT group_concat(id, ' ') FROM target CROSS JOIN runs
 WHERE id = expected_id AND +pool = expected_pool AND +state = expected_state AND fence = expected_fence
     AND COALESCE(ending, '') = expected_ending
 
 -- name: change_runs
--- `{columns}` get the values that stand beside each id. The plus sign keeps the planner from looking for each run in `target`.
+-- `{columns}` get the values beside each id. The plus sign keeps the planner from looking up each run in `target`.
 WITH target (target_id, {columns}) AS (VALUES {rows})
 UPDATE runs SET {changes} FROM target WHERE runs.id = +target.target_id
