@@ -128,7 +128,7 @@ class Snapshot:
     held: Callable[[str], Mapping[str, int]] = lambda _queue: {}
     """See `DeploymentLimits.held`."""
     run: Callable[[UUID], Run | None] = lambda _id: None
-    """One run, whole, in whatever state it is."""
+    """One whole run, in any state."""
 
     @property
     def deployment_limits(self) -> DeploymentLimits:

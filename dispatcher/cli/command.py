@@ -23,7 +23,7 @@ class Output:
     """The answer of a command."""
 
     data: Any
-    """Printed by `--json`; its shapes are those of `dispatcher.cli.output.shapes`."""
+    """Printed by `--json`; `dispatcher.cli.output.shapes` describes its shapes."""
     text: str = ""
     """The text for people, if one line is enough."""
     view: str = ""

@@ -65,7 +65,8 @@ def admit(
 
     In a pool whose `share` is fair all queues have equal rank: each slot goes to the queue whose `turn` it is
     (`dispatcher.core.sharing`), whatever its priority. The limits, the order within a queue and the budget are the same. In a
-    queue whose `share` is fair the deployments have equal rank, and the priority of a run counts among those of its deployment.
+    queue whose `share` is fair the deployments have equal rank, and a run's priority counts only among the runs of its
+    deployment.
 
     A run to which a hold of the pool applies is not eligible: it keeps its position, and the runs behind it may start. `needs`
     returns what a run needs. It is called only while a hold applies to some runs and not to others. Then runs are read in
@@ -101,7 +102,7 @@ def admit(
 
 
 def _admission(line: Line, admitted: Sequence[Run], barriers: Mapping[str, Barrier]) -> Admission:
-    """The result, with what was passed over."""
+    """The result, including the runs that were passed over."""
     ids = {run.id for run in admitted}
     astray = tuple(run for run in line.astray.values() if run.id not in ids)
     return Admission(tuple(admitted), barriers, line.passed, frozenset(line.full), astray, tuple(line.missed.values()))

@@ -41,7 +41,7 @@ def room(limit: int | None, used: int) -> int:
 
 
 def closed_by(pool: WorkPool, queue: WorkQueue, in_use: Mapping[str, int], now: datetime) -> Barrier | None:
-    """The first barrier, in the order of `Barrier`, that closes a queue whatever waits in it; None when it is open."""
+    """The first barrier, in the order of `Barrier`, that closes a queue for all of its runs; None if the queue is open."""
     held = any(holds.is_whole(hold) for hold in holds.active(pool.holds, now))
     is_so = {
         Barrier.POOL_PAUSED: pool.paused,

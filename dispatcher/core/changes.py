@@ -25,7 +25,7 @@ KEPT = frozenset(
 """Fields that stores, ticks and `apply` write; a configuration does not have them."""
 
 LEFT_ALONE = frozenset({"paused", "active"})
-"""Switches for operation. A configuration that does not mention one leaves it as it is."""
+"""Switches for operation. A configuration that does not mention a switch leaves it unchanged."""
 
 IDENTITIES = ("name", "slug")
 """The fields that identify a noun among others of its kind."""

@@ -35,7 +35,7 @@ class Drift:
     path: str
     """Dotted, as `queues.critical.concurrency_limit`; `queues.critical` for a queue that was added or deleted."""
     now: Any
-    """`ABSENT` for what was deleted."""
+    """The present value; `ABSENT` if it was deleted."""
     automation: str | None = None
     """The automation that paused or resumed it; None: it was changed by hand."""
     because: str = ""
@@ -116,7 +116,7 @@ def _drifted(values: Mapping[str, Any], applied: Mapping[str, str]) -> Iterator[
 
 
 def _fields(values: Mapping[str, Any]) -> Iterator[tuple[_Path, Any]]:
-    """The fields of a noun, and those of the nouns in it."""
+    """The fields of a noun, and the fields of the nouns in it."""
     for name, value in values.items():
         if name in _NOUNS and isinstance(value, Mapping):
             yield from (((name, inner, field), part) for inner, noun in value.items() for field, part in noun.items())

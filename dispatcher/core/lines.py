@@ -239,7 +239,7 @@ class Line:
             yield from self._runs(queue, look, lane)
 
     def _open_lanes(self, queue: str) -> Iterator[str]:
-        """The lanes of a queue without those of full deployments."""
+        """The lanes of a queue, except the lanes of full deployments."""
         for lane in self._limits.lanes(queue):
             if (deployment := limited_by(lane)) is not None and self.room_of(deployment) <= 0:
                 self._note_full(queue, deployment)
@@ -276,7 +276,7 @@ class Line:
             self.held.add(queue)
         return start
 
-    # What is taken, and what is passed over
+    # Runs that are taken, and runs that are passed over
 
     def _take(self, run: Run, number: int = 1) -> None:
         if run.deployment is not None and self._room[run.deployment] < UNLIMITED:

@@ -50,7 +50,7 @@ def due_hooks(run: Run, hooks: Iterable[Hook], now: datetime) -> tuple[Hook, ...
 
 
 def next_look(run: Run, hooks: Iterable[Hook], now: datetime) -> datetime | None:
-    """When a waiting run becomes late for the next hook; None when it is late for all hooks, or no longer waits."""
+    """When a waiting run becomes late for the next hook; None if it is late for all hooks, or no longer waits."""
     if run.state is not RunState.SCHEDULED:
         return None
     times = (run.due_at + hook.late_after for hook in hooks if hook.late_after is not None)

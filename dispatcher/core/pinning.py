@@ -76,13 +76,13 @@ def _none_due(_queue: str, _limit: int, _after: object = None, _lane: object = N
 
 
 def fault_of(pool: WorkPool, run: Run, deployment: Callable[[str], Deployment | None]) -> str:
-    """Why a claim could not render the run; empty when it could."""
+    """Why a claim could not render the run; empty if it could."""
     snapshot = Snapshot(pool=pool, in_use={}, due=_none_due, deployment=deployment)
     return "".join(words for _, words in Pinning(snapshot, None).decide([run]).crashes)
 
 
 def configuration_of(pool: WorkPool, run: Run, deployment: Callable[[str], Deployment | None]) -> Mapping[str, Any] | None:
-    """The job configuration that a claim would pin; None when it could not render one."""
+    """The job configuration that a claim would pin; None if it could not render one."""
     snapshot = Snapshot(pool=pool, in_use={}, due=_none_due, deployment=deployment)
     grants = Pinning(snapshot, None).decide([run]).grants
     return grants[0].job.configuration if grants else None

@@ -84,7 +84,7 @@ class Explanation:
     until: datetime | None = None
     """When it changes by itself, if that is known."""
     position: int | None = None
-    """How many due runs of its own queue are served before it, plus one."""
+    """Its position in its queue: the number of due runs that are served before it, plus one."""
     holders: tuple[Holder, ...] = ()
     """The runs that hold the slots it waits for."""
 
@@ -288,7 +288,7 @@ def _share(deployment: str, held: int, weight: int) -> str:
 
 
 def _hold_behind(barrier: Barrier, around: Surroundings, now: datetime) -> PoolHold | None:
-    """The hold that keeps the run back; where there are several, the one that ends last."""
+    """The hold that keeps the run back; of several, the one that ends last."""
     if barrier not in (Barrier.POOL_HELD, Barrier.PLACE_HELD):
         return None
     keeping = [hold for hold in active(around.pool.holds, now) if concerns(hold, around.needs)]

@@ -84,7 +84,7 @@ class Rule:
             yield from (wall for wall in self._named(first, past, after) if after <= wall < before)
 
     def _named(self, first: date, past: date, after: datetime) -> Iterator[datetime]:
-        """The times of a period; those of the days before `after` may be left out."""
+        """The times of a period; days before `after` may be left out."""
         if self.positions:
             return self._at_positions([*self._days(first, past)])
         return self._times(self._days(max(first, after.date()), past), after)
@@ -132,7 +132,7 @@ class Rule:
         )
 
     def _as_nth(self, day: date) -> tuple[Nth, ...]:
-        """`MO`, `2MO` and `-3MO`: in the month, or in the year where no month is named."""
+        """`MO`, `2MO` and `-3MO`: in the month, or in the year if no month is named."""
         weekday = day.weekday()
         if self.frequency == YEARLY and not self.months:
             number, length = _day_of_year(day), _days_in_year(day)

@@ -2,9 +2,9 @@
 
 Two kinds of schedule, two rules:
 
-- **Elapsed time.** An interval that is not of whole days: anchor + k * interval, whatever the clocks do. A cron expression
-  whose minute or hour field begins with `*`: every instant whose wall clock matches, so that a skipped hour has no window
-  and a repeated hour has its windows twice (an hourly job stays hourly). This is what Debian's cron does.
+- **Elapsed time.** An interval that is not of whole days: anchor + k * interval, independent of clock changes. A cron
+  expression whose minute or hour field begins with `*`: every instant whose wall clock matches, so that a skipped hour has no
+  window and a repeated hour has its windows twice (an hourly job stays hourly). This is what Debian's cron does.
 - **Time of day.** Every other cron expression, an interval of whole days, and every recurrence rule: each wall clock time
   has one window. A time that the clocks skip is due at the first instant after the gap; a time that they repeat is due at
   its first. Two times that fall on the same instant are one window.

@@ -79,7 +79,7 @@ class Surroundings:
 
 
 def served(snapshot: Snapshot, queue: WorkQueue, now: datetime, most: int = MAX_PASSED) -> Sequence[Run]:
-    """The first due runs of a queue, in the order in which they start, without those of full deployments. Holds are ignored."""
+    """The first due runs of a queue, in the order in which they start, without runs of full deployments. Holds are ignored."""
     pool = replace(snapshot.pool, holds=())
     return Line(pool, snapshot.due, now, limits=snapshot.deployment_limits).first(queue, most)
 

@@ -53,7 +53,7 @@ class LastHour:
 
     @property
     def missing(self) -> str:
-        """The latest gaps in words; empty where there is none."""
+        """The latest gaps in words; empty if there are none."""
         *others, last = [f"from {begin:%H:%M} to {end:%H:%M}" for begin, end in self.gaps[-GAPS_NAMED:]] or [""]
         more = len(self.gaps) - GAPS_NAMED
         earlier = f" UTC, and {more} more before" if more > 0 else " UTC" if self.gaps else ""

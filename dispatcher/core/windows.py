@@ -172,7 +172,7 @@ def _made(schedule: Schedule) -> tuple[Any, ...]:
 
 
 def _run_fields(deployment: Deployment) -> tuple[Any, ...]:
-    """The fields that a run copies from its deployment when it is created. A claim reads the others."""
+    """The fields that a run copies from its deployment when it is created. A claim reads the other fields."""
     fields = deployment.pool, deployment.queue, deployment.tags, deployment.retry, deployment.hooks, deployment.expires_after
     return deployment.id, *fields, deployment.lane, deployment.max_waiting is None
 

@@ -152,6 +152,6 @@ def _part(name: str, version: str, sizes: Sequence[tuple[int, int]]) -> PackageP
 
 
 def _source(place: str) -> str:
-    """The source from which a .pyc file was made."""
+    """The source of a .pyc file."""
     path = PurePosixPath(place)
     return str(path.parent.parent / f"{path.name.partition('.')[0]}.py") if path.suffix == ".pyc" else place

@@ -91,7 +91,7 @@ class MemoryState:
         return map(watch_of, self._automations.values())
 
     def _seen(self, pool: WorkPool) -> WorkPool:
-        """A pool as it is read; `automated` is computed from the automations."""
+        """A pool for a reader; `automated` is computed from the automations."""
         return replace(apart(pool), automated=any(watch.concerns(pool.name) for watch in self._watches()))
 
     def _deployment(self, name: str) -> Deployment | None:

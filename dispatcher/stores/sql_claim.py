@@ -55,7 +55,7 @@ def _read_others(transaction: Transaction, decision: Decision, read: dict[UUID, 
 
 
 def _leaving(pool: str, read: Mapping[UUID, Run], changes: Sequence[tuple[Run, Mapping[str, Any]]]) -> Sequence[RunChange]:
-    """The claim's own moves. They leave SCHEDULED, whatever state the copy of the run has."""
+    """The claim's own moves. They leave SCHEDULED, even if the copy of the run has another state."""
     return [
         (read.get(run.id, run), guard(run.id, pool, RunState.SCHEDULED, run.fence, run.ending), values)
         for run, values in changes

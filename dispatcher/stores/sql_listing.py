@@ -39,7 +39,7 @@ _TIMES: Mapping[str, str] = {
     "until": "created_at < :until",
     "after": "created_at <= :after_at AND (created_at < :after_at OR {id} > :after_id)",
 }
-"""Bounds of what is read from an index."""
+"""The bounds of the entries that are read from an index."""
 
 _UNTIL = "created_at >= :until_at AND (created_at > :until_at OR {id} <= :until_id)"
 """A further bound: the position up to which a list is searched."""

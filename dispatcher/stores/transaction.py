@@ -37,7 +37,7 @@ class Cursor(Protocol):
 
 
 class SqlConnection(Protocol):
-    """A connection whose `execute` gives a cursor, as those of sqlite3 and psycopg do."""
+    """A connection whose `execute` returns a cursor, like the connections of sqlite3 and psycopg."""
 
     def execute(self, statement: str, parameters: Any, /) -> Cursor:
         """Run one statement."""
@@ -120,7 +120,7 @@ def assignments(columns: Sequence[str], source: str) -> str:
 
 
 def stored_in(parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """Parameters as they are stored."""
+    """Parameters in their stored form."""
     return {name: stored(value) for name, value in parameters.items()}
 
 
@@ -128,7 +128,7 @@ _AS_IS = frozenset({str, int, float, type(None)})
 
 
 def stored(value: Any) -> Any:
-    """A parameter as it is stored."""
+    """A parameter in its stored form."""
     if type(value) in _AS_IS:
         return value
     if isinstance(value, UUID):

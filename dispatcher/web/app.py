@@ -1,7 +1,7 @@
 """The application that serves the page and the HTTP API, as an ASGI application.
 
 uvicorn --factory dispatcher.web.app:create_app     behind an identity-aware proxy: `DISPATCHER_UI_AUTH` and its siblings
-dispatcher ui                                       on this machine, for whoever started it
+dispatcher ui                                       on this machine, for the user who started it
 """
 
 from __future__ import annotations

@@ -54,7 +54,7 @@ class ClientLender:
 
 
 def clients_of(wiring: Wiring) -> ClientLender:
-    """Clients, each with a store of its own; they share a store in memory."""
+    """Clients, each with its own store, except that they share a store in memory."""
     is_shared = scheme_of(wiring.settings.store) == "memory"
 
     def make() -> Dispatcher:

@@ -1,4 +1,4 @@
-"""`dispatcher run create`: one run, many alike, or those of a file."""
+"""`dispatcher run create`: one run, many alike runs, or the runs of a file."""
 
 from __future__ import annotations
 

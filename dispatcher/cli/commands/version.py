@@ -1,4 +1,4 @@
-"""`dispatcher version`: what is installed."""
+"""`dispatcher version`: the installed versions."""
 
 from __future__ import annotations
 

@@ -152,7 +152,7 @@ def _text(path: Path, name: str) -> str:
 
 
 def _template(document: Document, path: str, file: Path) -> Any:
-    """The value of a template file; its positions are added to those of the configuration."""
+    """The value of a template file; its positions are added to the configuration's."""
     try:
         text = _text(file, str(file))
     except InvalidInput as problem:

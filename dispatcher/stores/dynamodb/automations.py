@@ -198,7 +198,7 @@ def _watching(automations: Sequence[Automation], turn: str | None, token: str) -
 
 
 def _saved(automation: Automation, stored: Automation | None, expected_version: int | None) -> Automation:
-    """The automation as it is saved. Raises what `Store.save_automation` raises."""
+    """The automation to save. Raises what `Store.save_automation` raises."""
     if expected_version is None and stored:
         raise refusals.automation_exists(automation.name)
     if expected_version is not None and not stored:

@@ -88,7 +88,9 @@ def waiting(pool: str, queue: str) -> str:
 
 
 def in_lane(lane: str | None, position: str = "") -> str:
-    """The sort key of a waiting run's entry. Entries of the queue itself come first, then those of its lanes, lane by lane."""
+    """The sort key of a waiting run's entry. Entries of the queue itself come first, then the entries of its lanes, lane by
+    lane.
+    """
     return position if lane is None else f"{LANE}{lane}/{position}"
 
 

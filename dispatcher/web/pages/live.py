@@ -1,4 +1,4 @@
-"""Live pages by server-sent events: one bounded read a second, whatever is open, shared by all tabs.
+"""Live pages by server-sent events: one bounded read a second, shared by all open tabs.
 
 An open page subscribes to its topic: a pool, a run, or the overview. While anybody listens, one task reads the topics in turn,
 one a second, and sends a page only if it differs from the last one. While nobody listens, nothing is read. While the store does

@@ -148,7 +148,7 @@ Page = Callable[[Visit], Response]
 
 
 def shown(pages: Pages, page: Page) -> Callable[[Request], Response]:
-    """An endpoint that reads. The framework calls it on a thread of its own."""
+    """An endpoint that reads. The framework calls it on a separate thread."""
 
     def endpoint(request: Request) -> Response:
         with pages.clients.lent(request.scope) as client:
