@@ -261,6 +261,6 @@ def test_the_doctor_finds_a_secret_that_is_not_set_and_keeps_one_that_is(cli, se
     assert "hush" not in cli("doctor", "--json").out
 
 
-def test_where_nobody_names_a_hook_the_doctor_says_nothing_of_them(cli):
+def test_the_doctor_is_silent_about_hooks_that_nobody_names(cli):
     cli.ok("work-pool", "create", "nightly", "--type", "process")
     assert findings(cli) == {}

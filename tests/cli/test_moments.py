@@ -98,7 +98,7 @@ def test_a_time_in_iso_8601_is_taken_unchanged():
         ("", NOW, "is not a time"),
     ],
 )
-def test_what_is_not_clear_is_refused_with_how_to_write_it(text, now, words):
+def test_an_ambiguous_time_is_refused_with_the_right_spelling(text, now, words):
     if not words:
         assert moment(text, now) == now + timedelta(seconds=5)
         return

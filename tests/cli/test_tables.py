@@ -187,7 +187,7 @@ def test_a_wide_character_counts_twice():
         (180_000, "2 d"),
     ],
 )
-def test_a_duration_is_said_in_its_largest_unit(number, words):
+def test_a_duration_is_shown_in_its_largest_unit(number, words):
     assert roughly(number) == words
 
 

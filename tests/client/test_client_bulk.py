@@ -97,7 +97,7 @@ def test_runs_that_arrive_after_the_moment_are_left_alone(office):
     assert office.states(states=frozenset({RunState.SCHEDULED})) == [RunState.SCHEDULED] * 2
 
 
-def test_a_run_that_a_tick_took_meanwhile_is_cancelled_all_the_same(office):
+def test_a_run_that_a_tick_claimed_meanwhile_is_still_cancelled(office):
     run, *_ = office.waiting(2)
 
     class Racing(MemoryStore):

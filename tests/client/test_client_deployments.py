@@ -62,7 +62,7 @@ def test_a_deployment_is_made_found_listed_and_deleted(dispatcher, pool):
         ({"tags": [""]}, InvalidInput, r"tags\[0\]: must be 1 to 200"),
     ],
 )
-def test_a_deployment_that_cannot_be_is_refused_with_the_field(arguments, error, says, dispatcher, pool):
+def test_an_invalid_deployment_is_refused_with_its_field(arguments, error, says, dispatcher, pool):
     dispatcher.create_deployment("etl", pool="pool")
     with refused(dispatcher, error, says):
         dispatcher.create_deployment(**{"name": "new", "pool": "pool", **arguments})

@@ -77,7 +77,7 @@ def test_runs_to_come_are_made_anew_where_a_deployment_has_other_hooks(dispatche
         (None, "hooks: must be a list, not None"),
     ],
 )
-def test_what_is_wrong_with_a_hook_is_refused_at_its_place_and_changes_nothing(dispatcher, pool, hooks, words):
+def test_a_wrong_hook_is_refused_with_its_path_and_changes_nothing(dispatcher, pool, hooks, words):
     dispatcher.create_deployment("etl", pool="pool", job_variables=DATE, hooks=[PAGER])
     with refused(dispatcher, InvalidInput, words):
         dispatcher.create_work_pool("other", type="process", hooks=hooks)

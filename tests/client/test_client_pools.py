@@ -56,7 +56,7 @@ def test_the_default_template_of_every_type_is_valid(name, dispatcher):
         ({"description": None}, InvalidInput, "description: must be text"),
     ],
 )
-def test_a_pool_that_cannot_be_is_refused_with_the_field(arguments, error, says, dispatcher, pool):
+def test_an_invalid_pool_is_refused_with_its_field(arguments, error, says, dispatcher, pool):
     with refused(dispatcher, error, says):
         dispatcher.create_work_pool(**{"name": "new", "type": "process", **arguments})
 
@@ -204,7 +204,7 @@ def test_a_priority_that_is_taken_is_refused_when_nobody_may_shift(dispatcher, p
         ({"pool": "pol"}, NotFound, "did you mean 'pool'"),
     ],
 )
-def test_a_queue_that_cannot_be_is_refused_with_the_field(arguments, error, says, dispatcher, pool):
+def test_an_invalid_queue_is_refused_with_its_field(arguments, error, says, dispatcher, pool):
     with refused(dispatcher, error, says):
         dispatcher.create_work_queue(**{"pool": "pool", "name": "new", **arguments})
 

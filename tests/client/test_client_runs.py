@@ -107,7 +107,7 @@ def test_a_time_of_any_zone_is_kept_in_utc(dispatcher, pool):
         ({"idempotency_key": 7}, InvalidInput, "idempotency_key: must be a text that is not empty"),
     ],
 )
-def test_a_run_that_cannot_be_is_refused_with_the_field(arguments, error, says, dispatcher, etl):
+def test_an_invalid_run_is_refused_with_its_field(arguments, error, says, dispatcher, etl):
     with refused(dispatcher, error, says):
         a_run(dispatcher, **arguments)
 
@@ -335,7 +335,7 @@ class TestMaxWaiting:
     def nightly(self, dispatcher, pool):
         return dispatcher.create_deployment("nightly", pool=pool.name, job_variables={"command": "date"}, max_waiting=2)
 
-    def test_runs_beyond_it_are_refused_all_or_none(self, dispatcher, nightly):
+    def test_runs_beyond_max_waiting_are_refused_all_or_none(self, dispatcher, nightly):
         first = dispatcher.create_run(deployment="nightly")
         with refused(dispatcher, Conflict, "1 of its runs are due and wait, and its max_waiting is 2: no run was created"):
             dispatcher.create_runs([RunRequest(deployment="nightly")] * 2)

@@ -71,7 +71,7 @@ def test_an_anchor_with_another_offset_and_a_whole_back_off_are_kept_in_one_form
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_what_cannot_be_is_refused_with_the_field(arguments, says, dispatcher, etl):
+def test_an_invalid_schedule_is_refused_with_its_field(arguments, says, dispatcher, etl):
     with refused(dispatcher, InvalidInput, says):
         dispatcher.create_deployment("new", pool="pool", **arguments)
     with refused(dispatcher, InvalidInput, says):
@@ -174,7 +174,7 @@ def test_resuming_an_active_deployment_changes_nothing(dispatcher, etl):
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_what_cannot_be_done_to_a_schedule_is_said(act, error, says, dispatcher, etl):
+def test_an_impossible_change_of_a_schedule_is_reported(act, error, says, dispatcher, etl):
     with refused(dispatcher, error, says):
         act(dispatcher)
 
@@ -278,7 +278,7 @@ def test_a_queue_that_a_deployment_names_is_not_deleted_under_it(dispatcher, etl
 OVER = Schedule(slug="over", rrule="FREQ=DAILY;COUNT=3")
 
 
-def test_a_schedule_without_further_windows_is_refused_when_it_is_saved_and_not_when_something_else_changes(dispatcher, etl):
+def test_a_schedule_without_further_windows_is_refused_only_when_it_is_saved_itself(dispatcher, etl):
     with refused(dispatcher, InvalidInput, r"schedules\[1\].rrule: never comes again: .*COUNT is counted from 2020-01-01"):
         dispatcher.add_schedule("etl", OVER)
     with refused(dispatcher, InvalidInput, r"schedules\[0\].rrule: never comes again"):

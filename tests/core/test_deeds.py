@@ -160,7 +160,7 @@ class TestRuns:
         done.act(a_look(Then(run=RunOf(deployment="etl", from_run=taking)), runs=(old,)))
         assert [run.job_variables for run in done.runs.values()] == [{"A": "monday", "B": 4}]
 
-    def test_where_no_run_ended_nothing_is_taken(self):
+    def test_an_automation_takes_no_values_if_no_run_ended(self):
         action = RunOf(deployment="etl", job_variables={"A": "x"}, from_run={"A": "id"})
         done = the_deeds()
         assert done.act(a_look(Then(run=action), when=LONG)).problems == ()

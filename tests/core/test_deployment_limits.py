@@ -179,7 +179,7 @@ def test_the_lane_of_a_full_deployment_is_not_read():
     assert claim.admission.barriers == {"default": Barrier.DEPLOYMENT_FULL}
 
 
-def test_a_lane_with_room_is_read_as_far_as_that_and_one_run_more_which_says_that_others_wait():
+def test_a_lane_is_read_up_to_its_room_and_one_run_more():
     runs = in_order("a", None, "a", "a", "a")
     claim = Reading(*runs, limits={"a": 3}, live={"a": 1})
     assert claim.admitted == runs[:3]

@@ -239,7 +239,7 @@ def test_a_claim_reads_a_bounded_number_of_runs_outside_lanes_and_the_next_goes_
 
 @pytest.mark.usefixtures("ten_passed")
 @pytest.mark.parametrize("share", Share)
-def test_while_missed_runs_keep_a_claim_from_reading_on_no_lower_queue_gets_the_slots(share):
+def test_no_lower_queue_gets_slots_while_missed_runs_hide_the_rest_of_a_queue(share):
     """The next claim does not meet them any more, and then it is seen how many the higher queue can use."""
     queues = [a_queue("high", 1, share=Share.STRICT), a_queue("low", 2)]
     missed = [a_run(queue="high", due_at=NOW - SECOND) for _ in range(30)]

@@ -127,7 +127,7 @@ def test_a_claim_reads_no_more_of_a_shared_queue_than_there_are_slots():
     assert alone.read == [(None, 4)]
 
 
-def test_a_full_deployment_takes_nothing_of_what_is_read_of_the_others():
+def test_a_full_deployment_does_not_reduce_how_many_runs_of_others_are_read():
     claim = Claim(Share.FAIR).add(9, "full").add(9, "other")
     claim.limits["full"], claim.live["full"] = 1, 1
     admission = claim.admission(4)

@@ -158,7 +158,7 @@ def test_an_object_cannot_stand_inside_the_text_of_a_default():
         (True, "anything"),
     ],
 )
-def test_what_a_parameter_takes_is_said_in_words(part, words):
+def test_the_type_of_a_parameter_is_described_in_words(part, words):
     schema = {"properties": {"a": part}}
     assert list(in_words(schema)) == [("a", words)]
     if "default" in words:

@@ -165,7 +165,7 @@ def test_a_job_that_has_not_started_says_since_when_why_and_until_when_it_may_ta
     assert bounded.until == NOW + timedelta(minutes=1)
 
 
-def test_a_run_that_is_being_stopped_says_as_what_it_ends():
+def test_a_run_that_is_being_stopped_names_its_coming_end_state():
     for ending, state in ((None, "CANCELLED"), (RunState.CRASHED, "CRASHED")):
         text = explain(a_live_run(state=RunState.CANCELLING, ending=ending), None, NOW).text
         assert text == f"being stopped; it ends as {state} once its job is seen to have ended"
@@ -293,7 +293,7 @@ class TestDeploymentFull:
         assert full.text == "deployment 'etl' is full: 2 of 2 runs are live"
         assert [holder.id for holder in full.holders] == [run.id for run in self.LIVE]
 
-    def test_earlier_runs_of_it_that_wait_take_the_room_that_is_left(self):
+    def test_earlier_waiting_runs_of_the_deployment_take_the_remaining_room(self):
         behind = self.why(deployment_limit=3, live=self.LIVE, ahead_in_lane=1)
         words = "deployment 'etl' has 2 of 3 runs live, and earlier runs of it go first"
         assert (behind.reason, behind.text, behind.fix) == (Reason.DEPLOYMENT_FULL, words, self.FIX)

@@ -115,7 +115,7 @@ def test_a_repeat_that_was_not_submitted_may_be_taken_over_at_once():
     assert record(a_claim(), NotSubmitted("deadline"), repeat=True).changes["lease_until"] == NOW
 
 
-def test_where_nothing_was_sent_the_reason_names_who_did_not_answer():
+def test_the_reason_names_the_service_that_did_not_answer_if_nothing_was_sent():
     unreachable, unconfirmed = Unreachable(cause="refused"), NotConfirmed("timed out")
     for repeat, before in ((False, "given back: "), (True, "")):
         reasons = [record(a_claim(), answer, repeat=repeat).changes["reason"] for answer in (unreachable, unconfirmed)]
@@ -298,7 +298,7 @@ def test_why_a_job_does_not_run_yet_is_recorded_once_and_cleared_when_it_runs():
     assert verdict(shown, Observation(state=JobState.RUNNING), NOW, LIMITS).changes["reason"] == ""
 
 
-def test_a_job_in_a_queue_of_its_platform_may_take_as_long_as_that_takes():
+def test_a_job_may_wait_in_its_platforms_queue_without_a_time_limit():
     run = a_live_run(state=RunState.PENDING, start_within=1.0, reason="queued")
     assert verdict(run, Observation(state=JobState.STARTING, reason="queued", queued=True), NOW + 3600 * SECOND, LIMITS) is None
 

@@ -232,7 +232,7 @@ def test_a_clock_has_its_first_and_its_last_number_and_none_beyond(part, first, 
         ("COUNT", "COUNT is no part of a rule; each is NAME=VALUE, as FREQ=DAILY"),
     ],
 )
-def test_a_part_that_is_wrong_is_an_error_that_names_it(part, words):
+def test_a_wrong_part_of_a_rule_is_an_error_that_names_it(part, words):
     with pytest.raises(ScheduleError) as caught:
         rule(f"FREQ=DAILY;{part}", THURSDAY)
     assert str(caught.value) == words

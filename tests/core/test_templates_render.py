@@ -88,7 +88,7 @@ def test_pool_default_gives_way_to_deployment_and_deployment_to_run(defaults, de
 
 @pytest.mark.parametrize("deployment", [{"env": {"X": "deployment"}}, {"env.X": "deployment"}])
 @pytest.mark.parametrize("run", [{"env": {"X": "run"}}, {"env.X": "run"}])
-def test_a_run_beats_its_deployment_in_every_spelling(deployment, run):
+def test_a_run_overrides_its_deployment_in_every_spelling(deployment, run):
     assert render(a_template(ENV), run, deployment_variables=deployment) == {"env": {"X": "run"}}
 
 

@@ -24,7 +24,7 @@ def each_minute(begin: datetime, minutes: int) -> tuple[datetime, ...]:
 
 
 @given(st.lists(st.integers(0, 300 * 60), max_size=90), st.integers(0, 2 * 60 * 60))
-def test_where_clocks_go_forward_it_is_the_minutes_of_the_ticks(seconds: list[int], later: int):
+def test_when_the_clock_only_goes_forward_the_minutes_are_those_of_the_ticks(seconds: list[int], later: int):
     ticks = [NOW + second * SECOND for second in sorted(seconds)]
     now = (ticks[-1] if ticks else NOW) + later * SECOND
     first = now.replace(second=0) - (MINUTES - 1) * MINUTE
@@ -98,7 +98,7 @@ def test_before_the_first_tick_that_was_noted_nothing_is_known():
     assert (hour.since, len(hour.minutes), hour.gaps) == (NOW - 10 * MINUTE, 11, ())
 
 
-def test_where_an_older_tick_is_known_the_whole_hour_is():
+def test_a_known_older_tick_makes_the_whole_hour_known():
     hour = after(NOW - HOUR, *each_minute(NOW - 10 * MINUTE, 10), until=NOW)
     assert (hour.since, hour.gaps) == (NOW - 59 * MINUTE, ((NOW - 59 * MINUTE, NOW - 10 * MINUTE),))
 

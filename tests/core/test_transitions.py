@@ -175,7 +175,7 @@ def test_an_end_keeps_no_more_of_the_words_than_a_run_holds():
     assert len(transitions.end(a_run(), RunState.CRASHED, "x" * 5000, NOW + SECOND).changes["reason"]) == 2000
 
 
-def test_a_claim_that_is_taken_over_keeps_all_but_fence_and_lease_and_remembers_the_refusal_of_the_last():
+def test_a_taken_over_claim_changes_only_fence_and_lease_and_remembers_the_last_refusal():
     claim = a_run(state=RunState.PENDING, fence=3, lease_until=NOW, claimed_at=NOW - HOUR)
     fresh = {"fence": 4, "lease_until": NOW + MINUTE, "not_before": None}
     assert transitions.taken_over(claim, NOW, MINUTE) == fresh

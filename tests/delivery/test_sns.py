@@ -40,7 +40,7 @@ def test_the_subject_of_a_test_mail_names_the_hook():
     assert _subject(trial("ops", datetime(2026, 1, 31, tzinfo=UTC))) == "hook.test: ops"
 
 
-def test_without_the_sdk_it_is_no_delivery_and_said_what_to_install(monkeypatch):
+def test_without_the_sdk_a_delivery_fails_and_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "botocore.config", None)
     monkeypatch.delitem(sys.modules, "dispatcher.delivery.sns", raising=False)
     with pytest.raises(NotDelivered, match=r"botocore.config, which is not installed; pip install 'push-dispatcher\[aws\]'"):

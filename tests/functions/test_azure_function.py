@@ -109,7 +109,7 @@ def test_a_request_that_stays_wrong_is_400_and_says_what_is_wrong(idle):
     assert idle.post("{")[0] == 400
 
 
-def test_where_the_store_is_away_the_timer_fails_and_a_request_may_be_sent_again(start):
+def test_while_the_store_is_away_the_timer_fails_and_a_request_may_be_repeated(start):
     app = start(DISPATCHER_STORE=AWAY)
     with pytest.raises(Failed, match="StoreUnavailable"):
         app.timer()

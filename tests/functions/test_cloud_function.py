@@ -271,7 +271,7 @@ def test_behind_iam_claims_are_checked_though_the_signature_was_removed(private,
     assert store.connections == before
 
 
-def test_where_certificates_cannot_be_fetched_nobody_is_let_in_and_the_schedule_may_try_again(start, store):
+def test_without_certificates_nobody_is_let_in_and_the_schedule_may_try_again(start, store):
     before = store.connections
     function = start(DISPATCHER_STORE=store.url, DISPATCHER_CERTIFICATES_URL="http://127.0.0.1:9/certs")
     assert function.post(token=token())[0] == 503

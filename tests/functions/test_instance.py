@@ -51,7 +51,7 @@ def test_invocations_that_overlap_have_stores_of_their_own_and_later_ones_use_th
     assert {id(wiring) for wiring in instance._idle} == {id(wiring) for wiring in kept}
 
 
-def test_one_after_the_other_use_one_store(url):
+def test_invocations_one_after_the_other_share_one_store(url):
     instance = Instance({"DISPATCHER_STORE": url}, clock=Clock())
     for _ in range(3):
         instance.invoke({}, since=NOW)

@@ -68,7 +68,7 @@ def test_before_a_submission_is_recorded_only_its_own_account_region_and_cluster
     assert function.states() == ["COMPLETED"]
 
 
-def test_where_our_own_account_is_not_known_an_event_waits_for_the_submission_to_be_recorded(function, aws, monkeypatch):
+def test_with_an_unknown_own_account_an_event_waits_for_the_recorded_submission(function, aws, monkeypatch):
     monkeypatch.setattr(Context, "invoked_function_arn", "")
     [run] = function.create()
     aws.faults.add("RunTask", FaultKind.LOSE_ANSWER)

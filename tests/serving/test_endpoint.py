@@ -56,7 +56,7 @@ def test_without_the_library_metrics_say_what_to_install():
 
 
 @pytest.mark.parametrize(("body", "pool"), [(None, ""), (b"{}", ""), (b'{"pool": "nightly"}', "nightly")])
-def test_a_wake_is_of_one_pool_or_of_every_pool(asked, body, pool):
+def test_a_wake_concerns_one_pool_or_every_pool(asked, body, pool):
     assert asked.ask("POST", "/wake", body) == (202, json.dumps({"pool": pool or None}).encode() + b"\n")
     assert asked.woken == [pool]
 

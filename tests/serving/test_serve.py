@@ -141,7 +141,7 @@ def in_the_middle(cli):
             os.close(descriptor)
 
 
-def test_without_the_library_of_metrics_it_ticks_all_the_same(cli):
+def test_without_the_metrics_library_serve_still_ticks(cli):
     runs(cli, 1)
     with serving(cli, before=WITHOUT) as (process, url):
         assert logged(process, "tick.pool")["claimed"] == 1

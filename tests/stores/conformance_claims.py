@@ -240,7 +240,7 @@ class Grants(TwoPools):
         assert [claimed.run.id for claimed in answer.claims] == [granted.id]
         assert store.get(running.id) == running
 
-    def test_every_claim_is_a_heartbeat_of_its_pool_alone(self, store: Store):
+    def test_every_claim_is_a_heartbeat_of_only_its_pool(self, store: Store):
         claim(store, NOW + MINUTE, decide=nothing)
         assert [pool.last_tick_at for pool in store.pools()] == [None, NOW + MINUTE]
 

@@ -171,7 +171,7 @@ class Pools:
         store.heartbeat("none", NOW)
         assert store.pools() == []
 
-    def test_a_heartbeat_is_that_of_its_pool_alone(self, store: Store):
+    def test_a_heartbeat_concerns_only_its_pool(self, store: Store):
         for name in ("pool", "other"):
             store.save_pool(a_pool(name), expected_version=None)
         store.heartbeat("pool", NOW + MINUTE)

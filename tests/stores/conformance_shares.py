@@ -23,7 +23,7 @@ class FairShares:
         queues = [a_queue("one", 1), a_queue("two", 2, weight=2), a_queue("few", 3), a_queue("default", 9)]
         store.save_pool(a_pool(limit=12, queues=queues, share=Share.FAIR), expected_version=None)
 
-    def test_a_claim_sees_each_queue_as_far_as_its_share_reaches_and_further_where_others_leave_some(self, store: Store):
+    def test_a_claim_reads_each_queue_up_to_its_share_and_further_if_others_leave_slots(self, store: Store):
         a_running_run(store, queue="one", due_at=NOW)
         waiting = {"one": 20, "two": 20, "few": 1}
         runs = [a_run(queue=queue, due_at=NOW - number * SECOND) for queue, count in waiting.items() for number in range(count)]

@@ -56,7 +56,7 @@ class TestFile:
         store.save_pool(a_pool(), expected_version=None)
         assert modes_in(path.parent) == {"store.sqlite": 0o600, "store.sqlite-wal": 0o600, "store.sqlite-shm": 0o600}
 
-    def test_a_file_that_others_could_read_is_taken_from_them(self, path: Path, store: SqliteStore):
+    def test_a_file_that_others_could_read_is_made_private(self, path: Path, store: SqliteStore):
         store.save_pool(a_pool(), expected_version=None)
         for file in path.parent.iterdir():
             file.chmod(0o644)

@@ -45,7 +45,7 @@ def problems(stage):
     return [fields for event, fields in stage.logged("telemetry.problem")]
 
 
-def test_what_a_consumer_raises_is_said_once_and_neither_a_tick_nor_another_consumer_feels_it():
+def test_an_error_of_a_consumer_is_reported_once_and_affects_no_tick_or_other_consumer():
     heard = []
     good = Consumer()
     good.on_flush = lambda: heard.append("flushed")

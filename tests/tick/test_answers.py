@@ -156,7 +156,7 @@ def test_three_answers_that_do_not_come_end_the_submissions_of_a_tick():
     assert stage.store.pool("pool").holds == (), "the next tick tries again"
 
 
-def test_a_provider_that_raises_has_given_no_answer_and_stops_no_other():
+def test_a_provider_that_raises_gave_no_answer_and_stops_no_other():
     stage = Stage()
     first, second = stage.add(2)
     submit = stage.provider.submit

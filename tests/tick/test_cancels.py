@@ -64,7 +64,7 @@ def test_a_running_job_is_asked_to_stop_and_its_slot_is_free_once_it_has(stage, 
     assert stage.provider.peak_live == 1
 
 
-def test_a_job_that_had_already_ended_by_itself_is_cancelled_all_the_same_and_says_so(stage, run):
+def test_a_cancelled_run_whose_job_had_already_ended_says_so(stage, run):
     stage.tick()
     cancel(stage, run)
     stage.provider.finish(name(run), exit_code=4)

@@ -184,7 +184,7 @@ def test_a_pool_whose_provider_cannot_be_used_is_reported_and_the_others_are_tic
     assert len(stage.logged("tick.pool")) == 3
 
 
-def test_pools_that_the_deadline_leaves_are_said():
+def test_pools_that_the_deadline_leaves_out_are_reported():
     stage = Stage(a_pool("a"), a_pool("b"), a_pool("c"))
     late = stage.tick(lasts=0 * SECOND, pools=["a", "b", "c"])
     assert (late.pools, sorted(late.skipped)) == ([], ["a", "b", "c"])

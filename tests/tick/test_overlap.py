@@ -193,7 +193,7 @@ class TestMaxWaiting:
     def waiting(self, stage):
         return stage.store.runs(RunFilter(deployment="nightly", states=frozenset({RunState.SCHEDULED})), limit=100)
 
-    def test_windows_beyond_it_do_not_become_runs_and_are_counted(self, stage):
+    def test_windows_beyond_max_waiting_do_not_become_runs_and_are_counted(self, stage):
         deployed(stage, max_waiting=2, schedules=(EVERY_TEN,))
         made, left_out = [], []
         for _ in range(7):

@@ -154,7 +154,7 @@ def test_a_pause_of_a_queue_is_as_one_of_the_pool(stage):
     assert runs_of(stage, "elsewhere")[0].reason.startswith("missed: it was due while its work queue was paused")
 
 
-def test_while_the_pool_is_full_nothing_is_judged_and_later_the_newest_of_then_starts(stage):
+def test_a_full_pool_judges_no_missed_runs_and_later_starts_the_newest(stage):
     client = client_of(stage)
     client.update_work_pool("pool", concurrency_limit=1)
     deployed(stage, CatchUp.LAST)
@@ -184,7 +184,7 @@ def test_a_pause_that_follows_at_once_continues_the_one_before(stage):
     assert [run.scheduled_at for run in started(stage)] == [NOW + HOUR + 10 * MINUTE]
 
 
-def test_where_windows_were_left_out_the_last_that_waits_starts(stage):
+def test_after_left_out_windows_the_last_waiting_run_starts(stage):
     deployed(stage, CatchUp.LAST, max_waiting=3)
     stage.tick_pool()
     client_of(stage).update_work_pool("pool", paused=True)

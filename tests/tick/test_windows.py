@@ -127,7 +127,7 @@ def test_many_deployments_are_made_runs_in_one_tick_and_what_the_deadline_leaves
     assert tick(stage.dispatch(), stage.clock.now(), pools=["pool"]).skipped == ["pool"]
 
 
-def test_a_schedule_that_cannot_be_reckoned_does_not_keep_what_waits(monkeypatch):
+def test_a_schedule_that_cannot_be_computed_does_not_stop_waiting_runs(monkeypatch):
     stage = Stage()
     deployed(stage)
     [run] = stage.add()

@@ -39,7 +39,7 @@ END:VEVENT
 """.replace("\n", "\r\n")
 
 
-def test_a_bare_rule_is_the_rule():
+def test_a_line_without_a_name_is_read_as_the_rule():
     assert recurrence_fields("FREQ=WEEKLY;BYDAY=MO") == {"rrule": "FREQ=WEEKLY;BYDAY=MO"}
 
 

@@ -56,7 +56,7 @@ def test_a_run_may_be_created_with_any_terminal_states_to_notify(states):
         ({"late_after": 600}, "late_after", "must be a length of time"),
     ],
 )
-def test_what_is_wrong_with_a_hook_is_said_at_its_field(fields, field, words):
+def test_a_fault_of_a_hook_is_shown_at_its_field(fields, field, words):
     wrong = Hook(**{"name": "ops"} | fields)
     [(path, message)] = faults(wrong).items()
     assert path == field

@@ -169,7 +169,7 @@ def test_a_schedule_that_never_comes_again_is_refused_where_it_is_new_or_changed
         assert words in fault.message
 
 
-def test_a_schedule_that_is_over_is_no_fault_of_a_change_of_something_else():
+def test_a_finished_schedule_does_not_block_another_change():
     over = Schedule(slug="s", rrule="FREQ=DAILY;COUNT=2")
     stored = a_deployment(schedules=(over,))
     check_windows_to_come(replace(stored, description="x"), stored, NOW)

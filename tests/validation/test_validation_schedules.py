@@ -42,7 +42,7 @@ def test_a_schedule_of_each_kind_passes(fields):
         ({"cron": "0 0 * * *", "slug": "a/b"}, "slug", "printable"),
     ],
 )
-def test_what_is_wrong_with_a_schedule_is_said_at_its_field(fields, field, words):
+def test_a_fault_of_a_schedule_is_shown_at_its_field(fields, field, words):
     with pytest.raises(InvalidInput) as caught:
         validate(Schedule(**{"slug": "nightly"} | fields))
     assert [fault.path for fault in caught.value.faults] == [field]
@@ -69,7 +69,7 @@ def test_a_deployment_with_schedules_and_retries_of_every_kind_passes():
     validate(a_run(retry=retry, schedule="daily"))
 
 
-def test_what_is_wrong_with_a_schedule_is_said_at_its_place_in_the_deployment():
+def test_a_fault_of_a_schedule_is_reported_with_its_path_in_the_deployment():
     wrong = (DAILY, Schedule(slug="x", cron="61 * * * *"), Schedule(slug="y", interval=SECOND, timezone="Mars/Olympus"))
     assert faults(a_deployment(schedules=wrong)).keys() == {
         "schedules[1].cron",
@@ -200,7 +200,7 @@ def test_a_scheduled_deployment_needs_all_required_variables():
 
 
 @pytest.mark.parametrize("scheduled", [True, False])
-def test_what_is_wrong_with_a_deployments_variables_is_said_with_and_without_schedules(scheduled):
+def test_faults_of_a_deployments_variables_are_shown_with_and_without_schedules(scheduled):
     with pytest.raises(InvalidVariables) as refused:
         check_deployment_variables(NEEDS_SIZE, {"size": "x", "sise": 1}, scheduled=scheduled)
     assert {fault.path for fault in refused.value.faults} == {"size", "sise"}

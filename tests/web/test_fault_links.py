@@ -30,7 +30,7 @@ def test_every_fault_of_a_new_run_leads_to_its_field(site, pool):
     assert leads(refused) == ["#f:@parameters/n", "#f:@parameters/point/x%20y"]
 
 
-def test_a_fault_of_no_field_is_a_text(site, pool):
+def test_a_fault_without_a_field_is_plain_text(site, pool):
     refused = sent(site, "runs", "new", pool="nightly", half="form", due="soon", **{"v:command": "true"})
     assert (leads(refused), "due" in Document(refused.text).words) == ([], True)
 

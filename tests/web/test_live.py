@@ -92,7 +92,7 @@ def test_a_fault_closes_every_stream_and_the_next_one_is_read_again(live, monkey
     asyncio.run(story())
 
 
-def test_a_pool_that_goes_away_is_said_to_be_out_of_date(live, wiring):
+def test_a_deleted_pool_is_shown_as_out_of_date(live, wiring):
     async def story():
         tab = await opened(live, pool="nightly")
         await message(tab)

@@ -71,7 +71,7 @@ def test_a_run_is_created_from_the_fields_and_its_job_is_shown_before(site, pool
         ({"half": "json", "job_variables": "[]"}, "must be a JSON object"),
     ],
 )
-def test_what_is_wrong_with_a_new_run_is_said_beside_what_was_typed(site, pool, fields, words):
+def test_faults_of_a_new_run_are_shown_beside_the_typed_values(site, pool, fields, words):
     answer = sent(site, "runs", "new", pool="nightly", **fields)
     assert answer.status_code == 422
     assert words in Document(answer.text).words
@@ -278,7 +278,7 @@ def test_the_parameters_of_a_new_run_are_fields_of_the_deployments_schema(site, 
         ({"half": "json", "parameters": "["}, "parameters : is no JSON"),
     ],
 )
-def test_a_wrong_parameter_is_said_with_its_path(site, etl, fields, words):
+def test_a_wrong_parameter_is_reported_with_its_path(site, etl, fields, words):
     answer = sent(site, "runs", "new", deployment="etl", **fields)
     assert answer.status_code == 422
     assert words in Document(answer.text).words

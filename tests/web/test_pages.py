@@ -353,7 +353,7 @@ def test_only_plain_https_addresses_become_links(address, shown):
     assert (outside(address) == address and address is not None) is shown
 
 
-def test_lengths_are_said_in_two_units():
+def test_lengths_of_time_are_shown_in_two_units():
     assert [duration(seconds) for seconds in (0, 59.9, 61, 3600, 90_000)] == ["0 s", "59 s", "1 min 1 s", "1 h", "1 d 1 h"]
 
 

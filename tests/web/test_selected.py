@@ -49,7 +49,7 @@ def test_selected_runs_are_moved_and_the_others_stay(site, waiting):
     assert [site.client.run(run.id).queue for run in waiting] == ["slow", "slow", "default"]
 
 
-def test_a_refused_run_is_said_with_its_reason_and_the_others_are_done(site, waiting, completed):
+def test_a_refused_run_is_reported_with_its_reason_and_the_others_are_done(site, waiting, completed):
     missing = str(uuid4())
     for action, refusal in (
         ("move", "only a waiting run (SCHEDULED) can be moved"),
@@ -123,7 +123,7 @@ def test_selected_deployments_are_paused_and_resumed(site, deployments):
     assert (entry.actor, entry.via, entry.noun, entry.name) == ("ada", "page", "deployment", "c")
 
 
-def test_a_refused_deployment_is_said_with_its_reason_and_the_others_are_done(site, deployments):
+def test_a_refused_deployment_is_reported_with_its_reason_and_the_others_are_done(site, deployments):
     answer = Document(sent(site, "deployments", action="pause", deployment=["a", "gone", "b"]).text)
     assert "Paused: 2" in answer.words
     assert "Not done: 1 gone : deployment 'gone' does not exist" in answer.words

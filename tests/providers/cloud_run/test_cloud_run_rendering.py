@@ -105,7 +105,7 @@ def test_the_dispatchers_own_variables_win_over_all_others():
     assert container_of(rendered(job))["env"] == [{"name": "DISPATCHER_RUN_ID", "value": "own"}]
 
 
-def test_a_null_takes_a_name_out_of_the_environment():
+def test_a_null_removes_a_name_from_the_environment():
     body = {"template": {"template": {"containers": [{"env": {"A": "1", "B": 2}}]}}}
     assert container_of(body_with(body, env={"A": None}))["env"] == [{"name": "B", "value": "2"}]
 

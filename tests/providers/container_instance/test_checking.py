@@ -141,7 +141,7 @@ def test_what_prefects_template_says_by_itself_is_no_warning():
     assert warned(stream_output=False, task_watch_poll_interval=5.0) == {}
 
 
-def test_the_credentials_that_a_job_names_are_the_hosts_business():
+def test_a_check_leaves_the_credentials_that_a_job_names_to_the_host():
     fields = {"secrets": {"A": "unknown"}, "image_registry": "unknown", "aci_credentials": "unknown"}
     assert said(**fields) == []
 

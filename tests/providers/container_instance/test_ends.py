@@ -72,7 +72,7 @@ def test_a_sidecar_that_ends_with_137_is_not_the_jobs_failure(aci, provider, run
 
 
 @pytest.mark.parametrize("operation", [STOP, TAG])
-def test_an_end_waits_for_the_stop_of_what_is_left_for_a_while_and_then_no_longer(aci, provider, running, operation):
+def test_an_end_waits_a_bounded_time_until_the_remaining_containers_stop(aci, provider, running, operation):
     submission = running()
     aci.finish(NAME, 3)
     aci.faults.add(operation, FaultKind.REFUSE, detail="ContainerGroupTransitioning: later", times=100)
@@ -101,7 +101,7 @@ def test_the_groups_own_tags_stay(aci, provider, running):
     assert after.items() >= before.items()
 
 
-def test_a_cancel_ends_what_is_left_of_a_group(aci, provider, running):
+def test_a_cancel_stops_the_remaining_containers_of_a_group(aci, provider, running):
     submission = running()
     aci.finish(NAME, 0)
     provider.cancel(submission)

@@ -289,7 +289,7 @@ def test_without_the_sdk_the_extra_is_named(monkeypatch):
         connections.require_sdk()
 
 
-def test_an_entry_with_a_secret_in_it_is_refused_and_one_of_another_cloud_is_nobodys_business(aci):
+def test_an_entry_with_a_secret_is_refused_and_one_of_another_cloud_is_ignored(aci):
     entries = {"mine": {"client_id": "c", "client_secret": "hush"}, "aws": {"role_arn": "arn"}}
     outcome = provider_for(aci, credentials=entries).submit(a_job(aci_credentials="mine"))
     assert isinstance(outcome, Misconfigured)

@@ -188,7 +188,7 @@ def test_a_stop_by_somebody_else_is_a_crash_and_one_by_the_dispatcher_is_reporte
     assert "somebody else than the dispatcher" in seen[theirs.name].reason
 
 
-def test_a_program_that_ignores_the_signal_is_killed_with_the_first_cancel_after_the_grace(harness):
+def test_a_program_that_ignores_the_signal_is_killed_by_the_first_cancel_after_the_grace_period(harness):
     script = f"trap '' TERM; {SCRIPT_THAT_STAYS}"
     job = harness.job(configuration={**harness.configuration(), **harness.running(script)})
     submission = harness.submitted(job)

@@ -186,7 +186,7 @@ def test_validation_and_submission_agree_on_every_configuration(aws, provider):
             assert outcome.reason.partition(":")[0].endswith("Exception"), (configuration, outcome)
 
 
-def test_without_the_sdk_the_rest_is_checked_and_it_is_said_what_is_not():
+def test_without_the_sdk_the_rest_is_checked_and_the_gaps_are_named():
     code = f"""
 import json, sys
 sys.modules["botocore"] = sys.modules["boto3"] = None

@@ -75,7 +75,7 @@ def test_an_event_before_the_record_must_name_the_account_region_and_cluster_of_
     assert is_about(TOLD, None, configuration, {None: home, "team": THERE}) is about
 
 
-def test_where_the_task_is_recorded_it_is_that_task():
+def test_an_event_must_name_the_recorded_task():
     assert is_about(TOLD, dict(TOLD.handle), {}, {})
     assert not is_about(TOLD, {"task": ARN.format("task/jobs/02")}, {"cluster": ARN.format("cluster/jobs")}, {None: HERE})
 
@@ -102,7 +102,7 @@ def test_the_console_is_that_of_the_partition(partition, region, host):
         "nonsense",
     ],
 )
-def test_where_there_is_no_page_there_is_no_link(arn):
+def test_a_job_without_a_page_has_no_link(arn):
     assert console_url(arn) is None
 
 

@@ -60,13 +60,13 @@ def test_boolean_options_of_the_logs_are_text(aws, run_task):
     assert (sent["awslogs-create-group"], sent["max-buffer-size"]) == ("true", "5")
 
 
-def test_an_unset_gpu_takes_its_whole_item_away():
+def test_an_unset_gpu_removes_its_whole_item():
     assert "resourceRequirements" not in container_of(resourceRequirements=[{"type": "GPU", "value": "{{ gpu }}"}])
     both = [{"type": "GPU", "value": "{{ gpu }}"}, {"type": "InferenceAccelerator", "value": "x"}]
     assert container_of(resourceRequirements=both)["resourceRequirements"] == both[1:]
 
 
-def test_an_unset_secret_or_file_takes_its_whole_item_away():
+def test_an_unset_secret_or_file_removes_its_whole_item():
     assert "secrets" not in container_of(secrets=[{"name": "A", "valueFrom": "{{ nothing }}"}])
     assert "environmentFiles" not in container_of(environmentFiles=[{"type": "s3", "value": "{{ nothing }}"}])
 

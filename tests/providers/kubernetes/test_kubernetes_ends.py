@@ -149,7 +149,7 @@ def test_a_suspended_job_waits_in_a_queue_and_its_time_to_start_does_not_run():
 
 
 @pytest.mark.parametrize(("minutes", "queued"), [(9, True), (11, False)])
-def test_a_job_that_kueue_let_start_may_take_its_time_from_then_on(minutes, queued):
+def test_the_start_deadline_of_a_job_begins_when_kueue_admits_it(minutes, queued):
     since = (NOW - timedelta(minutes=minutes)).isoformat()
     labels = {"kueue.x-k8s.io/queue-name": "team"}
     observed = an_observation({"active": 1, "startTime": since}, a_pod(), labels=labels)

@@ -114,7 +114,7 @@ def test_a_run_that_cannot_start_crashes_with_the_clusters_words_after_its_time_
     assert cluster.starts == {}
 
 
-def test_a_run_in_a_queue_of_kueue_waits_for_as_long_as_that_takes(wiring, cluster):
+def test_a_run_may_wait_in_a_queue_of_kueue_without_a_time_limit(wiring, cluster):
     template = registry.default_template("kubernetes")
     template["job_configuration"]["job_manifest"]["spec"]["suspend"] = True  # what Kueue's webhook does
     wiring.client.create_work_pool("queued", type="kubernetes", base_job_template=template)

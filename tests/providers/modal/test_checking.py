@@ -50,7 +50,7 @@ def test_a_warning_says_that_a_name_for_people_has_no_effect():
     assert "the sandbox is called after its run" in warning.message
 
 
-def test_the_credentials_that_a_job_names_are_the_hosts_business():
+def test_a_check_leaves_the_credentials_that_a_job_names_to_the_host():
     assert check({"modal_credentials": "unknown"}).faults == ()
 
 

@@ -116,7 +116,7 @@ def test_a_job_that_was_never_submitted_is_not_found(provider):
     assert provider.find(a_job()) is None
 
 
-def test_where_the_newer_backend_is_switched_off_names_are_claimed_for_all_jobs(provider, emulator, monkeypatch):
+def test_without_the_newer_backend_names_are_claimed_for_all_jobs(provider, emulator, monkeypatch):
     monkeypatch.setenv("MODAL_SANDBOX_V2", "0")
     first = provider.submit(a_job())
     emulator.finish(a_job().name)

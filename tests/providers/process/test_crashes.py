@@ -93,7 +93,7 @@ def test_a_job_whose_supervisor_was_killed_can_be_cancelled(harness):
     assert harness.state(submission) is JobState.STOPPED
 
 
-def test_one_that_does_not_listen_to_sigterm_either_is_killed_by_a_later_cancel(harness):
+def test_a_job_that_ignores_sigterm_without_a_supervisor_is_killed_by_a_later_cancel(harness):
     harness.options["stop_seconds"] = 0.0
     job = harness.job(configuration=harness.running('trap "" TERM; until read code < "$1"; do :; done'))
     submission = harness.submitted(job)
@@ -271,7 +271,7 @@ Supervisor(sys.argv[1], 1.0, sys.executable, ["python", "-c", "print('began')"],
 """
 
 
-def test_a_submitter_that_gave_up_waiting_while_the_start_was_noted_does_not_take_the_job_down(harness):
+def test_a_submitter_that_gives_up_while_the_start_is_noted_leaves_the_job_running(harness):
     job = harness.job()
     directory = harness.directory(job.name)
     directory.make()

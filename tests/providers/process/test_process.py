@@ -207,7 +207,7 @@ def test_a_command_that_is_no_program_after_all_has_crashed(harness):
     assert seen.reason == "the command could not be started: Exec format error"
 
 
-def test_a_cancelled_job_may_tidy_up_and_has_been_stopped_all_the_same(harness):
+def test_a_cancelled_job_that_cleans_up_still_counts_as_stopped(harness):
     script = 'trap "echo tidied; exit 0" TERM; until read code < "$1"; do :; done'
     job = harness.job(configuration=harness.running(script))
     submission = harness.submitted(job)
@@ -219,7 +219,7 @@ def test_a_cancelled_job_may_tidy_up_and_has_been_stopped_all_the_same(harness):
     assert harness.log(job.name)[-1] == "tidied"
 
 
-def test_one_that_does_not_listen_to_sigterm_is_killed_by_its_supervisor(harness):
+def test_a_job_that_ignores_sigterm_is_killed_by_its_supervisor(harness):
     harness.options["stop_seconds"] = 0.05
     job = harness.job(configuration=harness.running('trap "" TERM; until read code < "$1"; do :; done'))
     submission = harness.another().submit(job).submission

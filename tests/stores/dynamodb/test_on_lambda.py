@@ -97,7 +97,7 @@ def test_a_condition_that_does_not_hold_shows_what_is_there():
     assert client.answers[-1] == "ConditionalCheckFailedException"
 
 
-def test_a_table_that_is_not_there_is_said():
+def test_a_missing_table_is_reported():
     with pytest.raises(StoreError, match="there is no DynamoDB table 'nothing'"):
         DynamoStore("nothing", connect=a_client).pools()
 

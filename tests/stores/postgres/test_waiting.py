@@ -56,7 +56,7 @@ def test_while_one_decides_no_other_claims_or_changes_the_pool_but_runs_are_adde
     claim(store, decide=decide)
 
 
-def test_while_runs_are_added_their_queue_is_not_taken_away(stores, store: PostgresStore):
+def test_a_queue_is_not_deleted_while_runs_are_added_to_it(stores, store: PostgresStore):
     hasty = stores(lock_timeout=0.05)
     store.save_pool(a_pool("two", queues=[a_queue(), a_queue("other", 2)]), expected_version=None)
     with store._writing() as transaction:
