@@ -29,7 +29,7 @@ def test_the_slowest_of_several_rates_decides():
     assert drawn(pace, 5) == [0, 0.1, 0.2, 1, 2]
 
 
-def test_a_clock_that_goes_back_fills_nothing_and_takes_nothing():
+def test_a_clock_that_goes_back_neither_fills_nor_empties_a_bucket():
     pace = Pace([Rate(burst=1, per_second=1)], NOW)
     assert drawn(pace, 2) == [0, 1]
     assert drawn(pace, 1, NOW - SECOND) == [2]

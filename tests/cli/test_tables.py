@@ -149,7 +149,7 @@ def drawn(renderable, width: int) -> list[str]:
     return [line.rstrip() for line in console.file.getvalue().splitlines()]
 
 
-def test_columns_that_others_can_do_without_are_left_out_first():
+def test_the_least_important_columns_are_left_out_first():
     columns = [Column(header="Name", name=True), Column(header="Place", name=True, rank=1), Column(header="ID")]
     out = Grid(columns)
     out.add_row(Text("a-name-of-24-characters-x"), Text("somewhere-far-away"), Text("12345678"))

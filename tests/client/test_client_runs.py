@@ -135,7 +135,7 @@ def test_a_repeat_with_the_same_key_gives_back_the_run_of_the_first_call(dispatc
     assert contents(dispatcher) == before
 
 
-def test_a_key_stands_for_a_run_of_its_own_pool_and_deployment(dispatcher, etl):
+def test_an_idempotency_key_is_valid_only_for_its_pool_and_deployment(dispatcher, etl):
     dispatcher.create_work_pool("other", type="process")
     dispatcher.create_deployment("another", pool="pool", job_variables=DATE)
     runs = [
@@ -355,7 +355,7 @@ class TestMaxWaiting:
         dispatcher.create_runs([RunRequest(deployment="nightly", scheduled_at=later)] * 3)
         dispatcher.create_run(deployment="nightly")
 
-    def test_a_retry_needs_a_place_too(self, dispatcher, nightly):
+    def test_a_retry_needs_a_free_waiting_place_too(self, dispatcher, nightly):
         run = dispatcher.cancel_run(dispatcher.create_run(deployment="nightly").id)
         dispatcher.create_runs([RunRequest(deployment="nightly")] * 2)
         with refused(dispatcher, Conflict, "2 of its runs are due"):

@@ -79,7 +79,7 @@ def test_runs_whose_queue_is_gone_are_shown_and_would_never_be_admitted(dispatch
     assert dispatcher.slots_over_time("pool", since=SINCE, parts=2).queues == {"gone": [1, 0]}
 
 
-def test_a_length_of_time_of_nothing_is_shown_too(dispatcher, pool):
+def test_a_length_of_time_of_zero_is_shown_too(dispatcher, pool):
     slots = dispatcher.slots_over_time("pool", since=NOW + timedelta(days=1))
     assert (slots.queues, slots.begin < slots.end) == ({}, True)
 

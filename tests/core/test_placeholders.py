@@ -50,7 +50,7 @@ def test_one_branch_that_nests_too_deep_makes_the_value_too_deep():
 
 
 @pytest.mark.parametrize(("length", "is_whole"), [(10, True), (77, True), (78, True), (79, False), (200, False)])
-def test_a_fault_shows_eighty_characters_of_a_text_at_most(length, is_whole):
+def test_a_fault_shows_at_most_eighty_characters_of_a_text(length, is_whole):
     text = "{{ a }}".ljust(length, "x")
     shown = repr(text) if is_whole else f"{repr(text)[:77]}..."
     assert len(shown) <= 80

@@ -153,7 +153,7 @@ def test_a_deployment_that_a_run_with_a_priority_fills_is_full_for_the_others():
     assert admission.barriers == {"default": Barrier.DEPLOYMENT_FULL}
 
 
-def test_a_run_with_a_priority_whose_deployment_has_got_a_limit_is_astray():
+def test_a_run_with_a_priority_is_outside_its_lane_once_its_deployment_gets_a_limit():
     runs = [a_run(queue="default", deployment="etl", lane="%-5", due_at=NOW)]
     waiting = Waiting(runs)
     admission = admit(

@@ -252,7 +252,7 @@ def test_an_observed_end_ends_the_run(state, seen, expected):
         (RunState.CANCELLING, Observation(state=JobState.FAILED, exit_code=3), "the job had ended by itself with exit code 3"),
     ],
 )
-def test_an_end_says_why_in_the_providers_words_where_there_are_some(state, seen, reason):
+def test_the_reason_of_an_end_has_the_providers_words_if_there_are_any(state, seen, reason):
     assert verdict(a_live_run(state=state), seen, NOW, LIMITS).changes["reason"] == reason
 
 

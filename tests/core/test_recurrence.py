@@ -86,7 +86,7 @@ def counted_weeks(week_start):
 
 @pytest.mark.parametrize("week_start", WEEKDAYS)
 @pytest.mark.parametrize("asked", [(1, 26, 53), (-1, -27, -53)], ids=["from the first", "from the last"])
-def test_a_week_has_its_number_from_either_end_of_its_year(week_start, asked):
+def test_a_rule_may_count_weeks_from_either_end_of_the_year(week_start, asked):
     numbers = counted_weeks(WEEKDAYS.index(week_start))
     weeks = dict(numbers.values())  # of each year: the later one wins
     begin, end = (datetime.fromisoformat(f"{year}-02-01T00:00:00") for year in (2014, 2026))
@@ -124,7 +124,7 @@ def test_a_position_selects_a_time_of_its_period_from_either_end(period, clock):
 
 
 @pytest.mark.parametrize("text", RULES)
-def test_the_first_time_of_a_span_belongs_to_it_and_the_last_does_not(text):
+def test_a_span_includes_its_first_time_and_excludes_its_last(text):
     read = rule(text, THURSDAY)
     times = list(read.walls(THURSDAY, THURSDAY + 800 * DAY))[:40]
     for at, following in pairwise(times):
@@ -202,7 +202,7 @@ def test_a_part_that_repeats_a_default_changes_nothing(part):
     ("part", "first", "last"),
     [("BYHOUR", "00:30:20", "23:30:20"), ("BYMINUTE", "09:00:20", "09:59:20"), ("BYSECOND", "09:30:00", "09:30:59")],
 )
-def test_a_clock_has_its_first_and_its_last_number_and_none_beyond(part, first, last):
+def test_hours_and_minutes_of_a_rule_have_a_first_and_a_last_number(part, first, last):
     most = 23 if part == "BYHOUR" else 59
     times = walls(f"FREQ=DAILY;{part}={most},0", after=THURSDAY + 10 * DAY - timedelta(hours=9.6), days=1)
     assert [f"{wall:%H:%M:%S}" for wall in times] == [first, last]

@@ -36,7 +36,7 @@ NO_ROOM = {
 
 
 @pytest.mark.parametrize("change", [*ROOM, *NO_ROOM])
-def test_a_change_gives_room_when_more_may_start_after_it(change):
+def test_a_change_makes_room_if_more_runs_may_start_after_it(change):
     before, after = (ROOM | NO_ROOM)[change]
     assert gives_room(before, after) == (change in ROOM)
 

@@ -46,7 +46,7 @@ VARIABLES = {
         ({"$ref": "#/properties/size"}, "sample"),
     ],
 )
-def test_a_sample_is_a_default_an_example_a_choice_or_of_the_type(schema: Any, value: Any):
+def test_a_sample_comes_from_the_default_an_example_the_choices_or_the_type(schema: Any, value: Any):
     taken = sample(schema, VARIABLES)
     assert (type(taken), taken) == (type(value), value)
 

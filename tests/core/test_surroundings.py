@@ -36,7 +36,7 @@ def snapshot_of(runs=LATE, *, held=None, share=Share.FAIR, **pool):
     )
 
 
-def test_a_run_stands_behind_those_whose_turn_comes_first_and_beside_the_slots_and_weights_of_all():
+def test_the_standing_of_a_run_counts_the_runs_ahead_and_the_slots_and_weights_of_all():
     flood, second, alone, other = LATE
     snapshot = snapshot_of(held={"gone": 2, "": 1})
     assert [run.id for run in served(snapshot, snapshot.pool.queue("default"), NOW)] == [

@@ -114,7 +114,7 @@ class Size(IntEnum):
     BIG = 3
 
 
-def test_subclasses_come_out_as_the_plain_types_that_json_knows():
+def test_instances_of_subclasses_become_plain_json_types():
     filled = fill({"c": Colour.RED, "m": "{{ m }}", "t": "{{ c }}!"}, {"m": MappingProxyType({"s": Size.BIG}), "c": Colour.RED})
     assert filled == {"c": "red", "m": {"s": 3}, "t": "red!"}
     assert [type(filled["c"]), type(filled["m"]), type(filled["m"]["s"])] == [str, dict, int]

@@ -13,7 +13,7 @@ from tests.builders import HOUR, MINUTE, NOW, a_run
 from tests.core.windows import DAY, every, minutes, saved, ticked
 
 
-def test_a_change_of_what_runs_do_not_take_lets_schedules_go_on_where_they_were():
+def test_a_change_that_does_not_concern_runs_lets_schedules_go_on():
     stored, _ = ticked(saved(every(10)), NOW)
     change = saving(stored, replace(stored, description="x", job_variables={"a": 1}), NOW + 5 * MINUTE)
     assert change.withdrawn == frozenset()
@@ -25,7 +25,7 @@ def test_a_change_of_what_runs_do_not_take_lets_schedules_go_on_where_they_were(
     [{"queue": "high"}, {"tags": ("x",)}, {"retry": RetryPolicy(attempts=2)}, {"pool": "other"}],
     ids=lambda fields: next(iter(fields)),
 )
-def test_a_change_of_what_runs_take_lets_them_be_made_anew(fields):
+def test_a_change_that_concerns_runs_makes_future_runs_anew(fields):
     stored, _ = ticked(saved(every(10)), NOW)
     change = saving(stored, replace(stored, **fields), NOW + 5 * MINUTE)
     assert change.withdrawn == {"s"}

@@ -33,7 +33,7 @@ def test_json_has_no_such_numbers(words: str):
         ([{"name": ["5", 5, 1.5, None]}], False),
     ],
 )
-def test_a_value_holds_words_wherever_they_stand(value: Any, undecided: bool):
+def test_typed_words_are_found_anywhere_in_a_value(value: Any, undecided: bool):
     assert holds_words(value) is undecided
 
 

@@ -128,7 +128,7 @@ def test_without_the_setting_all_are_ticked_here(busy, aws, lambda_api, monkeypa
 
 
 @pytest.mark.parametrize(("name", "value"), [("DISPATCHER_FAN_OUT", "sqs"), ("AWS_LAMBDA_FUNCTION_NAME", "")])
-def test_a_setting_that_cannot_work_names_itself(function, lambda_api, monkeypatch, name, value):
+def test_a_setting_that_cannot_work_is_named(function, lambda_api, monkeypatch, name, value):
     monkeypatch.setenv(name, value)
     with pytest.raises(SettingsError, match="DISPATCHER_FAN_OUT"):
         function()

@@ -280,7 +280,7 @@ class ProviderContract(LeftoversContract):
         harness.settle()
         assert harness.starts(job.name) == 0
 
-    def test_no_answer_is_no_refusal(self, harness):
+    def test_a_missing_answer_does_not_count_as_a_refusal(self, harness):
         harness.needs("unreachable")
         assert isinstance(harness.unreachable().submit(harness.job()), Unknown | Unreachable)
 

@@ -138,7 +138,7 @@ class NetworkContract:
         return judged
 
     @pytest.mark.parametrize("verb", VERBS)
-    def test_a_foreign_answer_is_taken_for_no_answer(self, far, verb):
+    def test_a_foreign_answer_counts_as_no_answer(self, far, verb):
         those = a_situation(far.harness)
         real = made(far, verb, those)
         for foreign in (*every_unasked(), *bodies()):

@@ -110,7 +110,7 @@ def a():
 """
 
 
-def test_a_handler_that_catches_all_and_keeps_it_is_counted(tmp_path):
+def test_a_handler_that_catches_everything_and_does_not_raise_is_counted(tmp_path):
     for package in ("dispatcher", "providers"):
         (tmp_path / package).mkdir()
         (tmp_path / package / "room.py").write_text(HANDLERS, encoding="utf-8")

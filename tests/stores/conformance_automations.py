@@ -276,7 +276,7 @@ class Automating:
         assert (after.description, after.version) == ("ü", pool.version + 1)
         assert sum(snapshot_of(store).in_use.values()) == 0
 
-    def test_a_change_of_what_it_waits_for_begins_anew(self, store: Store):
+    def test_a_change_of_its_condition_lets_an_automation_count_from_zero(self, store: Store):
         automation = saved(store, an_automation(count=2))
         seen = replace(automation, progress=Progress(episodes={"pool": Episode(since=NOW, fired=True)}))
         assert store.automate(Automated(progressed=(seen,), now=NOW))

@@ -158,7 +158,7 @@ class Priorities(TwoPools):
             assert [store.get(run.id) is None for run in step.runs] == [True, True]
             assert [store.get(run.id) for run in others] == others
 
-    def test_a_run_that_is_astray_moves_into_the_lane_of_its_deployment_and_priority(self, store: Store):
+    def test_a_run_outside_its_lane_moves_into_the_lane_of_its_deployment_and_priority(self, store: Store):
         limited(store)
         run = with_priority(store, -5, deployment=None)
         assert store.move([Move.of(run, RunState.SCHEDULED, lane="nightly%-5")]) == {run.id}

@@ -247,7 +247,7 @@ class Schedules:
             store.reconfigure(without_high(deployment, moves=what == "moves"))
         assert (store.pools(), store.deployments(), waiting(store)) == before
 
-    def test_a_deployment_is_restored_with_how_far_it_had_come(self, store: Store):
+    def test_a_restored_deployment_goes_on_from_its_last_window(self, store: Store):
         there = a_deployment(
             schedules=(EVERY_TEN,), windows_until={"ten": NOW + MINUTE}, windows_at=NOW + 2 * MINUTE, version=3
         )

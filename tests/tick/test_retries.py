@@ -127,7 +127,7 @@ def test_a_run_that_people_cancel_has_no_other_attempt():
     assert stage.states(running, waiting) == ["CANCELLED", "CANCELLED"]
 
 
-def test_a_lost_answer_is_no_end():
+def test_a_lost_answer_does_not_count_as_an_end():
     stage = Stage()
     stage.provider.script("submit", LOST_ANSWER)
     [run] = stage.add(retry=THREE)

@@ -66,7 +66,7 @@ def test_an_invalid_pattern_is_a_fault_of_the_template(pattern):
     assert list(messages) == ["variables.properties.x.pattern"]
 
 
-def test_a_value_that_is_to_be_a_pattern_and_is_none_is_a_fault():
+def test_a_value_that_should_be_a_pattern_but_is_not_is_a_fault():
     assert list(faults_of(a_template(x={"type": "string", "format": "regex"}), x="a{99999999999}")) == ["x"]
 
 

@@ -48,13 +48,13 @@ def test_the_formats_are_named():
 
 
 @pytest.mark.parametrize(("format_", "text"), [(name, text) for name, texts in GOOD.items() for text in texts])
-def test_a_text_of_a_format_passes(format_, text):
+def test_a_text_in_the_declared_format_passes(format_, text):
     check_base_job_template(template(format_))
     check_job_variables(template(format_), {"x": text})
 
 
 @pytest.mark.parametrize(("format_", "text"), [(name, text) for name, texts in BAD.items() for text in texts])
-def test_a_text_of_another_form_is_a_fault(format_, text):
+def test_a_text_in_another_format_is_a_fault(format_, text):
     with pytest.raises(InvalidInput, match=f"must be a valid {format_}"):
         check_job_variables(template(format_), {"x": text})
 

@@ -136,7 +136,7 @@ def test_an_anchor_at_the_end_of_time_is_refused(fields, anchor):
         ("Europe/Berln", "did you mean Europe/Berlin"),
     ],
 )
-def test_a_zone_is_a_place_in_the_spelling_of_the_tz_database(zone, words):
+def test_a_time_zone_has_the_spelling_of_the_tz_database(zone, words):
     assert words in faults(cron="0 0 * * *", timezone=zone)["timezone"]
 
 

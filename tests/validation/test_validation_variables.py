@@ -268,7 +268,7 @@ def test_a_dotted_name_of_absurd_depth_is_reported(name):
     assert fault.endswith("nests more than 64 levels deep; flatten it")
 
 
-def test_depth_counts_over_dots_and_values_together():
+def test_the_depth_of_dotted_names_and_values_adds_up():
     value = 1
     for _ in range(40):
         value = [value]

@@ -218,7 +218,7 @@ def test_a_queue_is_moved_by_the_arrow_keys_on_its_handle(signed_in, wiring):
     assert [queue.name for queue in wiring.client.work_pool("nightly").queues][:2] == ["reports", "critical"]
 
 
-def test_keys_go_to_pages_and_the_theme_is_kept(signed_in):
+def test_keyboard_shortcuts_open_pages_and_the_theme_is_kept(signed_in):
     page = signed_in()
     page.goto("/")
     page.keyboard.press("g")

@@ -45,7 +45,7 @@ def test_a_reason_is_found_page_by_page_and_each_says_how_many_were_searched(sit
     assert document is None
 
 
-def test_the_api_finds_the_same(site, ended):
+def test_the_api_finds_the_same_runs_as_the_page(site, ended):
     assert [name for names in walked(site, "reason=memory&limit=1") for name in names] == ["run-07", "run-17", "run-27"]
 
 

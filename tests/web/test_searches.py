@@ -48,7 +48,7 @@ def test_a_search_that_stopped_says_how_far_it_came_and_goes_on_with_a_link(site
     assert document is None
 
 
-def test_the_api_finds_the_same(site, waiting):
+def test_the_api_finds_the_same_runs_as_the_page(site, waiting):
     pages = walked(site, f"{QUERY}&limit=2")
     assert [name for names in pages for name in names] == ["run-07", "run-17", "run-27"]
     assert [] in pages

@@ -66,7 +66,7 @@ def test_without_the_extra_the_command_says_what_to_install(monkeypatch):
         libraries()
 
 
-def test_a_user_without_a_name_is_called_by_the_number(monkeypatch):
+def test_a_user_without_a_name_is_logged_by_number(monkeypatch):
     def nameless():
         raise KeyError("no entry")
 

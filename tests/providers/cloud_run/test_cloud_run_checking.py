@@ -346,7 +346,7 @@ def test_true_is_true_in_every_form_of_environment():
 # The types a placeholder keeps
 
 
-def test_a_type_that_means_the_same_is_converted(emulator, provider):
+def test_a_value_of_an_equivalent_type_is_converted(emulator, provider):
     task = {
         "serviceAccount": 7,
         "gpuZonalRedundancyDisabled": "true",

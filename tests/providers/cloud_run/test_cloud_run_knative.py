@@ -25,7 +25,7 @@ def task_of(body):
     return job["template"]["template"]
 
 
-def test_a_body_of_v2_is_known_by_its_shape():
+def test_a_body_of_the_v2_api_is_recognised_by_its_shape():
     assert is_knative(a_body())
     assert not is_knative({"template": {"template": {}}})
 

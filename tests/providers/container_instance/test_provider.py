@@ -49,7 +49,7 @@ class TestFind:
         with pytest.raises(CallFailed, match="SubscriptionNotFound"):
             provider.find(a_job())
 
-    def test_a_throttled_look_failed(self, aci, provider):
+    def test_a_throttled_look_up_is_a_failed_call(self, aci, provider):
         aci.faults.add(GET, FaultKind.THROTTLE)
         with pytest.raises(CallFailed):
             provider.find(a_job())

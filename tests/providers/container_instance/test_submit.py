@@ -36,7 +36,7 @@ PLACE = ("", SUBSCRIPTION, "westeurope")
 
 
 class TestSubmit:
-    def test_a_job_is_one_group_under_its_name(self, aci, provider):
+    def test_a_job_becomes_one_container_group_with_its_name(self, aci, provider):
         submission = submitted(provider, a_job(environment={"DISPATCHER_RUN_ID": "1"}))
         assert submission.name == NAME
         assert submission.handle == {

@@ -108,7 +108,7 @@ def test_explain_says_what_a_run_waits_for_and_runs_of_other_images_go_on(harnes
     wiring.store.close()
 
 
-def test_however_many_wait_for_an_image_one_process_pulls_it(harness, registry, puller):
+def test_only_one_process_pulls_an_image_however_many_runs_wait_for_it(harness, registry, puller):
     registry.gate.clear()
     outcomes = [provider.submit(a_job(harness, registry)) for provider in [puller, harness.another(pull_seconds=0.1)] * 3]
     assert {type(outcome) for outcome in outcomes} == {Throttled}

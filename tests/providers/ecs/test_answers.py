@@ -168,7 +168,7 @@ def test_junk_anywhere_in_a_look_at_an_end_makes_no_other_end_of_it(aws, fresh):
 
 
 @pytest.mark.parametrize("body", BODIES)
-def test_another_body_is_no_look(body, fresh):
+def test_a_foreign_answer_to_a_look_up_counts_as_no_answer(body, fresh):
     submission = fresh.submit(a_job()).submission
     with answering(fresh, "DescribeTasks", lambda _: body):
         assert fresh.observe([submission])[NAME].state is JobState.UNREADABLE
@@ -197,7 +197,7 @@ def test_a_task_of_another_region_is_not_found(fresh):
 
 
 @pytest.mark.parametrize("body", BODIES)
-def test_another_body_is_no_stop(body, fresh):
+def test_a_foreign_answer_to_a_stop_does_not_count_as_a_stop(body, fresh):
     submission = fresh.submit(a_job()).submission
     with answering(fresh, "StopTask", lambda _: body), pytest.raises(CallFailed, match="ecs cancel: "):
         fresh.cancel(submission)

@@ -19,7 +19,7 @@ def test_an_event_says_what_an_observation_says(aws, provider):
     assert reported == submission
 
 
-def test_a_whole_life_comes_as_events(aws, provider):
+def test_events_report_the_whole_life_of_a_task(aws, provider):
     provider.submit(a_job())
     aws.finish(NAME)
     states = [from_event(event).observation.state for event in aws.events()]

@@ -125,7 +125,7 @@ def bodies_sent(client, session, operation):
     return bodies
 
 
-def test_a_bundle_of_certificates_is_that_of_the_sdk(world, tmp_path):
+def test_the_bundle_of_certificates_is_the_one_the_sdk_uses(world, tmp_path):
     bundle = tmp_path / "ca.pem"
     bundle.write_text("")
     pattern = pattern_of(world({"AWS_CA_BUNDLE": str(bundle)}).client("ecs"), "run_task")

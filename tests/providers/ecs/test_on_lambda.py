@@ -143,7 +143,7 @@ def test_a_refused_connection_has_sent_nothing(on_lambda):
     assert isinstance(outcome_of_error(failure.value), Unreachable)
 
 
-def test_a_lost_answer_is_no_refusal(on_lambda):
+def test_a_lost_answer_does_not_count_as_a_refusal(on_lambda):
     ours, _ = services(on_lambda)
     on_lambda.faults.add("DescribeTasks", FaultKind.LOSE_ANSWER)
     with pytest.raises(CallFailed):

@@ -105,7 +105,7 @@ def test_rates_quotas_and_capacity_hold_the_pool_whatever_their_code(code, messa
     assert message in outcome.reason
 
 
-def test_a_retry_after_is_handed_on():
+def test_a_retry_after_header_is_passed_on():
     assert outcome_of_error(an_error("ThrottlingException", headers={"retry-after": "7"})).retry_after == 7.0
     assert outcome_of_error(an_error("ThrottlingException", headers={"retry-after": "soon"})).retry_after is None
 

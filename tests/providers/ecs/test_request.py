@@ -132,7 +132,7 @@ def test_the_main_container_keeps_its_own_sizes():
         ({"launchType": "CLUSTER_DEFAULT"}, ("FARGATE",), {}),
     ],
 )
-def test_a_launch_type_or_a_strategy_never_both(fields, compatibilities, parameters):
+def test_a_request_has_a_launch_type_or_a_strategy_but_never_both(fields, compatibilities, parameters):
     assert launch_of(fields, compatibilities).parameters == parameters
 
 

@@ -142,7 +142,7 @@ def test_stream_output_turns_logs_on_as_in_prefect(aws, provider):
     assert options["awslogs-stream-prefix"] == "f"
 
 
-def test_a_list_is_a_command_too(run_task):
+def test_a_command_may_be_a_list(run_task):
     request = run_task(a_job(command=["echo", "a b", ""]))
     assert request["overrides"]["containerOverrides"][0]["command"] == ["echo", "a b", ""]
 

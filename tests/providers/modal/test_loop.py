@@ -49,7 +49,7 @@ def test_work_that_takes_too_long_is_overdue_whether_or_not_it_obeys():
     released.set()
 
 
-def test_a_timeout_of_the_works_own_is_its_error():
+def test_a_timeout_raised_by_the_work_itself_is_passed_on():
     with pytest.raises(TimeoutError, match="the work's own"):
         Loop().run(failing(), 5)
 

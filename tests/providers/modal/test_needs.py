@@ -17,7 +17,7 @@ def test_the_place_consists_of_account_and_environment():
     assert needs({"modal_credentials": "team", "modal_environment": "staging"}).place == ("team", "staging")
 
 
-def test_a_kind_of_gpu_is_a_size_of_its_own():
+def test_each_kind_of_gpu_is_a_separate_size():
     assert needs({"gpu": "h100:2", "cpu": 4, "memory": "1024"}).size == {"cpu": 4, "memory": 1024, "gpu H100": 2}
 
 

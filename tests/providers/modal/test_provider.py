@@ -187,7 +187,7 @@ def test_a_clear_refusal_is_rejected_with_modals_words_and_a_hint(provider, emul
     assert hint in outcome.reason
 
 
-def test_an_aborted_call_is_unknown(provider, emulator):
+def test_an_aborted_call_has_an_unknown_outcome(provider, emulator):
     emulator.faults.add(CREATE, FaultKind.REFUSE, detail="ABORTED: try again")
     assert isinstance(provider.submit(a_job()), Unknown)
 

@@ -90,7 +90,7 @@ def test_everything_is_answered_as_it_is_to_the_sdk():
     assert {"get_item", "batch_get_item", "query", "scan", "TransactionCanceledException"} <= set(client.answers)
 
 
-def test_a_condition_that_does_not_hold_shows_what_is_there():
+def test_a_failed_condition_returns_the_stored_item():
     client = Compared()
     store = DynamoStore(fresh_table(), connect=lambda: client)
     store.heartbeat("nobody's", NOW)

@@ -47,7 +47,7 @@ def paused(place: Place) -> Reconfiguration:
     return reconfiguration(place.store, pools=place.store.pools(), deployments=deployments)
 
 
-def test_a_bigger_change_takes_several(place: Place):
+def test_a_larger_change_takes_several_transactions(place: Place):
     change = five_pools_with_fifty_deployments(place, per_pool=40)
     place.recorder.requests.clear()
     place.store.reconfigure(change)
@@ -59,7 +59,7 @@ def test_a_bigger_change_takes_several(place: Place):
     assert place.store.deployments() == []
 
 
-def test_a_heavy_change_takes_several_too(place: Place):
+def test_a_change_with_large_items_takes_several_transactions_too(place: Place):
     """Names and documents count: a transaction of AWS's holds 4 MB."""
     heavy = {"text": "x" * 120_000}
     deployments = [a_deployment(f"d{number}", job_variables=heavy) for number in range(40)]

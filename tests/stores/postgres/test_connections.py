@@ -125,7 +125,7 @@ def test_only_a_dead_connection_on_which_nothing_was_begun_is_opened_anew(
     cutter.close()
 
 
-def test_a_verb_cut_anywhere_can_be_repeated(postgres: PostgresServer, stores, store: PostgresStore):
+def test_a_store_call_that_is_cut_anywhere_can_be_repeated(postgres: PostgresServer, stores, store: PostgresStore):
     """Every place of a claim, a move and an addition, before and after the server has done its part."""
     cutter = Cutter(postgres.port)
     behind = stores(port=cutter.port)

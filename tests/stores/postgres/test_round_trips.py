@@ -162,7 +162,7 @@ VERBS: dict[str, Callable[[PostgresStore], object]] = {
 
 
 @pytest.mark.parametrize("verb", VERBS)
-def test_a_verb_that_reads_or_writes_once_is_one_trip(wire: Wire, verb: str):
+def test_a_store_call_with_one_read_or_write_takes_one_trip(wire: Wire, verb: str):
     assert wire.trips(VERBS[verb]) == 1
 
 

@@ -117,7 +117,7 @@ def test_a_claim_that_the_server_sacrifices_to_a_deadlock_is_made_again(
     assert (decisions[0].pool.description, decisions[-1].pool.description) == ("", "crossed")
 
 
-def test_a_verb_within_a_verb_is_a_mistake(store: PostgresStore):
+def test_a_store_call_inside_a_store_call_is_an_error(store: PostgresStore):
     def decide(_snapshot: Snapshot) -> Decision:
         store.pools()
         return Decision()

@@ -80,7 +80,7 @@ def test_a_copy_shares_nothing_that_can_change():
 
 
 @pytest.mark.parametrize("size", [404_997, 404_998])
-def test_the_largest_item_is_that_of_moto(size, monkeypatch):
+def test_the_size_limit_of_an_item_is_that_of_moto(size, monkeypatch):
     def is_taken() -> bool:
         try:
             Item(DynamoType({"S": "key"}), None, {"a": {"N": "1"}, "b": {"S": "x" * size}})
