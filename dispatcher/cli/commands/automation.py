@@ -70,7 +70,7 @@ def ls(context: Context, /) -> Output:
 @wide_option
 @pass_context
 def inspect(context: Context, /, name: str, *, limit: int) -> Output:
-    """Show one automation: what it waits for, what it does, and what it did last, and why."""
+    """Show one automation: what it waits for, what it does, what it did last, and why."""
     record = context.client.automation(name)
     data = shapes.whole_automation(record, context.client.firings(name, limit=limit))
     return Output(data=data, view="output.automation_views:automation", secrets=secrets.of_automations(context, [record]))
@@ -80,7 +80,7 @@ def inspect(context: Context, /, name: str, *, limit: int) -> Output:
 @automation_argument
 @pass_context
 def pause(context: Context, /, name: str) -> Output:
-    """Pause an automation: it does nothing, and does not make up for it."""
+    """Pause an automation: it does nothing, and does not catch up later."""
     return _changed(context, context.client.pause_automation(name), f"Paused automation {name!r}.")
 
 
@@ -97,7 +97,7 @@ def resume(context: Context, /, name: str) -> Output:
 @yes_option
 @pass_context
 def delete(context: Context, /, name: str, *, yes: bool) -> Output:
-    """Delete an automation. What it did stays, and so does the record of it."""
+    """Delete an automation. The effects of its actions and their records stay."""
     context.client.automation(name)
     consent(f"delete automation {name!r}", yes=yes)
     context.client.delete_automation(name)

@@ -54,7 +54,7 @@ def deploy(
 
     The function is imported here, for the parameters of its signature: runs and schedules are checked by them. The command of
     its jobs is `python -m dispatcher.job MODULE:FUNCTION`, unless the variable `command` says otherwise; in a pool of type
-    process they start in the current directory. What no option names takes its default; a pause stays.
+    process they start in the current directory. Fields that no option names get their defaults; a pause stays.
     """
     fields |= {"parameters": parameters_taken(fields), "job_variables": values.job_variables(source, pairs)}
     schedules, retry = ScheduleOptions.taken(fields).schedules(), retry_taken(fields)

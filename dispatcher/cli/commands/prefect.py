@@ -51,7 +51,7 @@ def prefect() -> None:
 def connect(context: Context, /, url: str, wake_url: str | None, wake_headers: Sequence[str]) -> Output:
     """Check a server's API, and show what would be served and the setting that makes ticks serve it.
 
-    Nothing is changed without --wake-url. PREFECT_API_KEY or PREFECT_API_AUTH_STRING is sent, where one is set.
+    Nothing is changed without --wake-url. PREFECT_API_KEY or PREFECT_API_AUTH_STRING is sent if it is set.
     """
     checked = Settings.from_environment({"DISPATCHER_PREFECT_API_URL": url})
     settings = replace(context.settings, prefect_api_url=checked.prefect_api_url)
@@ -79,7 +79,7 @@ def status(context: Context, /) -> Output:
 @yes_option
 @pass_context
 def disconnect(context: Context, /, *, yes: bool) -> Output:
-    """Make mirrored pools pools of our own, paused; what waits in them stays scheduled in Prefect.
+    """Turn mirrored pools into paused pools of our own; runs that wait in them stay scheduled in Prefect.
 
     Remove DISPATCHER_PREFECT_API_URL where ticks run first, and leave it set here: claims are given back and ends reported.
     It is refused while a run of one of the pools has not ended.

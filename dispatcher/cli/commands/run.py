@@ -75,7 +75,7 @@ def ls(
     Due runs are sorted by priority and due time, and show why they wait. Future runs are shown with --to-come or --state
     SCHEDULED; --json has them last.
 
-    No index has the reasons: --reason looks at the newest 500 runs that match the rest, and says how to go on.
+    Reasons have no index: --reason searches the newest 500 runs that match the other options, and says how to continue.
     """
     if pool is not None:
         context.client.work_pool(pool)  # a name that does not exist is an error, not an empty list

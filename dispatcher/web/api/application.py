@@ -49,7 +49,7 @@ def make_api(clients: ClientLender) -> FastAPI:
 
 
 def health() -> JsonAnswer:
-    """Whether the server is there."""
+    """Whether the server is up."""
     return JsonAnswer({"status": "ok"})
 
 

@@ -61,7 +61,7 @@ def list_firings(
     openapi_extra=body_of("NewAutomation"),
 )
 def create_automation(client: Client, body: Body) -> JsonAnswer:
-    """Create an automation. What happened before does not count."""
+    """Create an automation. Earlier events do not count."""
     name, entry = take_name(body)
     absent = [Fault(field, "is missing; give it a value") for field in ("when", "then") if field not in entry]
     if absent:
@@ -71,7 +71,7 @@ def create_automation(client: Client, body: Body) -> JsonAnswer:
 
 @router.get("/automations/{automation}", operation_id="get_automation", responses=documented(READ, "WholeAutomation"))
 def get_automation(client: Client, automation: AutomationName) -> JsonAnswer:
-    """One automation, with what it did last."""
+    """One automation, with its last firings."""
     return _whole(client, client.automation(automation))
 
 
@@ -82,14 +82,14 @@ def get_automation(client: Client, automation: AutomationName) -> JsonAnswer:
     openapi_extra=body_of("AutomationChange"),
 )
 def update_automation(client: Client, automation: AutomationName, body: Body, version: Version) -> JsonAnswer:
-    """Change the fields that the body names. `paused` pauses and resumes; with another `when` it counts anew."""
+    """Change the fields that the body names. `paused` pauses and resumes; with a new `when` it starts counting again."""
     fields = fields_of(AUTOMATION, body, SETTABLE)
     return _whole(client, client.only_at(automation=version).update_automation(automation, **fields))
 
 
 @router.delete("/automations/{automation}", operation_id="delete_automation", status_code=204, responses=documented(DELETE))
 def delete_automation(client: Client, automation: AutomationName, version: Version) -> Response:
-    """Delete an automation. What it did stays, and so does the record of it."""
+    """Delete an automation. The effects of its actions and their records stay."""
     client.only_at(automation=version).delete_automation(automation)
     return Response(status_code=HTTPStatus.NO_CONTENT)
 

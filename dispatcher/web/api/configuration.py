@@ -19,14 +19,14 @@ router = APIRouter()
 
 @router.post("/plan", operation_id="plan", responses=documented(ASK, "Plan"), openapi_extra=body_of("PlanRequest"))
 def plan(client: Client, body: Body) -> JsonAnswer:
-    """What a configuration would change. Changes nothing."""
+    """Show what a configuration would change. Changes nothing."""
     made, _ = _planned(client, body, frozenset({"configuration", "prune", "take_over"}))
     return answer(shapes.plan(made, applied=False), _secrets(made.stored, made.target))
 
 
 @router.post("/apply", operation_id="apply", responses=documented(ASK, "Plan"), openapi_extra=body_of("ApplyRequest"))
 def apply(client: Client, body: Body) -> JsonAnswer:
-    """Change what is stored into a configuration. `expect` is the `hash` of the plan that was looked at."""
+    """Change the stored configuration into this one. `expect` is the `hash` of a plan that was reviewed."""
     planned, expect = _planned(client, body, frozenset({"configuration", "prune", "take_over", "expect"}))
     made = client.apply(planned, expect=expect)
     return answer(shapes.plan(made, applied=True), _secrets(made.stored, made.target))
@@ -34,7 +34,7 @@ def apply(client: Client, body: Body) -> JsonAnswer:
 
 @router.get("/export", operation_id="export", responses=documented(READ, "Exported"))
 def export(client: Client) -> JsonAnswer:
-    """The stored configuration, as `plan` takes it. Secrets are hidden, and `plan` refuses them so."""
+    """The stored configuration, in the form that `plan` takes. Secrets are hidden, and `plan` refuses hidden values."""
     secrets = of_pools(client.work_pools(), client.deployments(), automations=client.automations())
     return answer({"automations": {}, **client.export()}, secrets)
 

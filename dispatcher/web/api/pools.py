@@ -116,7 +116,7 @@ def create_queue(client: Client, pool: PoolName, body: Body) -> JsonAnswer:
 
 @router.get("/pools/{pool}/queues/{queue}", operation_id="get_queue", responses=documented(READ, "Queue"))
 def get_queue(client: Client, pool: PoolName, queue: QueueName) -> JsonAnswer:
-    """One queue. Its ETag is that of its pool."""
+    """One queue. It has the ETag of its pool."""
     return _queue(client, pool, queue)
 
 
