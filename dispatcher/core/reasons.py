@@ -28,9 +28,7 @@ _WAITS_FOR_ANY = frozenset({Barrier.POOL_FULL, Barrier.HIGHER_QUEUES, Barrier.FA
 
 
 class Reason(StrEnum):
-    """Why a run is in its state. Every run has exactly one primary reason; for a waiting run, the first that applies in this
-    order.
-    """
+    """Why a run is in its state: one primary reason for each run. A waiting run has the first that applies, in this order."""
 
     POOL_MISSING = "POOL_MISSING"
     UNRENDERABLE = "UNRENDERABLE"
@@ -258,9 +256,7 @@ def _goes_to_other_deployments(barrier: Barrier, run: Run, around: Surroundings)
 
 
 def _share_held(run: Run, around: Surroundings, position: int) -> Explanation:
-    """The run waits for the share of its deployment. The holders are the deployment's live runs, or else all live runs of the
-    queue.
-    """
+    """The run waits for the share of its deployment; the holders are its deployment's live runs, or else those of the queue."""
     in_queue = [holder for holder in around.holders if holder.queue == run.queue]
     own = [holder for holder in in_queue if holder.deployment == run.deployment]
     heavier = f" or the weight: dispatcher deployment update {run.deployment} --weight N" if run.deployment else ""
