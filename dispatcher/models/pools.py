@@ -24,7 +24,7 @@ class Share(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkQueue:
-    """A lane of a pool: runs wait in it, and the lowest priority number goes first."""
+    """A queue of a pool: runs wait in it, and the queue with the lowest priority number is served first."""
 
     name: Name
     """Unique in its pool."""
