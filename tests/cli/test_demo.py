@@ -103,7 +103,7 @@ def test_all_clouds_need_their_extras_and_one_line_says_which(module, extra, cli
     assert f"pip install 'push-dispatcher[{extra}]'" in said.errors[0]
 
 
-def test_what_a_handler_raises_is_reported_and_the_function_lives_on(tmp_path):
+def test_an_error_of_a_handler_is_reported_and_the_function_lives_on(tmp_path):
     function = Function("operator.getitem", {}, tmp_path / "log")
     try:
         with pytest.raises(DispatcherError, match="the function failed: TypeError: "):

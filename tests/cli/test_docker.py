@@ -31,7 +31,7 @@ def test_the_demo_keeps_its_promises_on_a_real_engine_and_leaves_nothing(engine,
     assert engine.client.images(quiet=True) == images
 
 
-def test_where_no_engine_answers_the_demo_says_so_in_one_line(cli, monkeypatch, tmp_path):
+def test_without_an_engine_the_demo_says_so_in_one_line(cli, monkeypatch, tmp_path):
     monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/nobody.sock")
     said = cli.alone("demo", "--docker", "--json")
     assert (said.exit_code, len(said.errors)) == (1, 1)

@@ -39,7 +39,7 @@ def test_nothing_has_drifted_right_after_an_apply(cli, file):
     assert cli("plan", "-f", file).exit_code == 0
 
 
-def test_what_people_paused_and_changed_is_listed_with_its_value_now(cli, file):
+def test_pauses_and_changes_by_people_are_listed_with_the_current_value(cli, file):
     cli.ok("work-pool", "pause", "batch")
     cli.ok("work-pool", "set-concurrency-limit", "batch", "9")
     cli.ok("work-queue", "pause", "critical", "--pool", "batch")
@@ -113,7 +113,7 @@ def firing_on(cli, *targets, paused=True):
     return versions
 
 
-def test_what_an_automation_paused_is_no_change_by_hand_and_is_said_with_its_reason(cli, file):
+def test_a_pause_by_an_automation_is_listed_apart_with_its_reason(cli, file):
     cli.ok("work-pool", "set-concurrency-limit", "batch", "9")
     queue, deployment = Target(pool="batch", queue="critical"), Target(deployment="etl")
     assert firing_on(cli, queue, deployment) == (3, 2)

@@ -86,7 +86,7 @@ def test_a_paused_pool_delivers_nothing_until_it_is_resumed(cli, pool):
     until(cli, run_id, "COMPLETED")
 
 
-def test_what_explain_advises_is_a_command_that_works(cli, pool):
+def test_the_command_that_explain_advises_works(cli, pool):
     (run_id,) = create(cli, "-jv", "command=date")
     cli.ok("work-queue", "pause", "default", "--pool", "nightly")
     advice = cli.ok("run", "explain", run_id)["fix"].split()

@@ -34,7 +34,7 @@ def refusal(cli, *words):
     return "\n".join(said.errors)
 
 
-def test_what_a_file_holds_gets_its_owner_and_says_so(cli, files):
+def test_objects_of_a_file_get_its_owner_and_show_it(cli, files):
     assert cli.ok("work-pool", "inspect", "batch")["owner"] == "platform"
     assert cli.ok("deployment", "inspect", "etl")["owner"] == "team-a"
     assert cli.ok("deployment", "inspect", "by-hand")["owner"] == ""
@@ -50,7 +50,7 @@ def test_prune_and_the_list_of_what_is_left_see_only_what_the_owner_has(cli, fil
     assert [pool["name"] for pool in cli.ok("work-pool", "ls")] == ["batch"]
 
 
-def test_what_another_owner_has_is_refused_with_its_line_until_it_is_taken_over(cli, files, tmp_path):
+def test_objects_of_another_owner_are_refused_with_their_line_until_taken_over(cli, files, tmp_path):
     mine = tmp_path / "mine.yaml"
     mine.write_text(TEAM.replace("team-a\n", "team-b\n"))
     words = f"{mine}:3:3: deployments.etl: belongs to owner 'team-a', and this configuration is that of 'team-b': take it over"

@@ -86,7 +86,7 @@ def test_a_request_that_is_refused_is_named_and_none_is_created(cli, pool, a_fil
 
 
 @pytest.mark.parametrize("option", [("--count", "2"), ("--name", "a"), ("--idempotency-key", "k")])
-def test_what_a_line_says_for_itself_is_no_option_beside_a_file(cli, pool, option):
+def test_options_for_a_single_run_are_refused_beside_a_file(cli, pool, option):
     said = cli("run", "create", "-p", pool, "--from", "-", *option, stdin=lines({}))
 
     assert said.errors == (f"error: options: {option[0]} does not go with --from; give names and keys in the lines",)

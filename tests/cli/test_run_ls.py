@@ -61,7 +61,7 @@ def test_running_runs_come_first_then_due_runs_then_ended_runs(of_every_kind):
     ],
     ids=str,
 )
-def test_what_is_to_come_is_shown_when_it_is_asked_for(words, expected, of_every_kind):
+def test_future_runs_are_shown_on_request(words, expected, of_every_kind):
     assert names(of_every_kind, *words) == expected
 
 

@@ -86,7 +86,7 @@ def test_an_update_changes_what_is_given_and_leaves_the_rest(dispatcher, pool):
         dispatcher.update_deployment("elt", tags=[])
 
 
-def test_what_a_template_requires_may_come_from_the_run(dispatcher, sized):
+def test_required_variables_of_a_template_may_come_from_the_run(dispatcher, sized):
     dispatcher.create_deployment("etl", pool="sized")
     assert dispatcher.create_run(deployment="etl", job_variables={"size": 1}).deployment == "etl"
     with refused(dispatcher, InvalidVariables, "size: is required and missing"):

@@ -205,7 +205,7 @@ def test_a_configuration_has_parameters_and_each_fault_its_place(dispatcher: Dis
         dispatcher.plan({"deployments": {"etl": {**entry, "job_variables": {"comand": 5}}}})
 
 
-def test_what_a_schema_calls_secret_is_hidden_wherever_it_stands(dispatcher, pool):
+def test_values_that_a_schema_calls_secret_are_hidden_everywhere(dispatcher, pool):
     schema = {"type": "object", "properties": {"pin": {"type": "string", "format": "password"}, "day": {"type": "string"}}}
     dispatcher.create_deployment("etl", pool="pool", job_variables={"command": "true"}, parameter_openapi_schema=schema)
     run = dispatcher.create_run(deployment="etl", parameters={"pin": 'open "sesame"', "day": "today"})

@@ -268,7 +268,7 @@ class TestPausedBy:
         assert paused_by([self.a_switch("last"), self.a_switch("first")], POOL, None) == words
         assert paused_by([self.a_switch("last", version=2)], POOL, None) == f"{words}; the pool has been changed since"
 
-    def test_none_is_named_where_the_last_one_resumed_it_or_none_did(self):
+    def test_no_automation_is_named_if_the_last_one_resumed_the_pool_or_none_paused_it(self):
         assert paused_by([self.a_switch("last", paused=False), self.a_switch("first")], POOL, None) == ""
         assert paused_by([], POOL, None) == ""
 

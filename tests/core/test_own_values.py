@@ -82,7 +82,7 @@ def test_a_default_of_a_variable_may_name_them():
     }
 
 
-def test_what_a_run_or_its_deployment_gives_is_not_read_for_placeholders():
+def test_values_of_a_run_or_deployment_are_not_searched_for_placeholders():
     base = template({"a": "{{ a }}", "b": "{{ b }}"}, a={"type": "string", "default": "{{ dispatcher.run_id }}"}, b={})
     run = a_run(job_variables={"a": "{{ dispatcher.run_id }}"}, deployment="etl")
     job = pinned(run, base, a_deployment("etl", job_variables={"b": "{{ dispatcher.attempt }}"}))

@@ -114,7 +114,7 @@ def test_a_value_is_never_read_for_placeholders():
     assert job.environment["DISPATCHER_PARAMETER_DAY"] == words
 
 
-def test_what_a_run_or_its_deployment_gives_does_not_read_parameters():
+def test_values_of_a_run_or_deployment_are_not_searched_for_parameters():
     base = template({"a": "{{ a }}"}, a={"type": "string"})
     run = a_run(parameters={"day": "today"}, job_variables={"a": "{{ parameters.day }}"})
     assert pinned(run, base).configuration == {"a": "{{ parameters.day }}"}

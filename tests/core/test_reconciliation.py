@@ -157,7 +157,7 @@ def test_an_unknown_answer_cuts_the_lease_to_the_time_after_which_a_look_up_is_c
     assert record(endless, answer, settled=50 * SECOND).changes["lease_until"] == NOW + 50 * SECOND
 
 
-def test_what_keeps_a_refused_run_back_is_a_hold_or_a_back_off_and_never_both():
+def test_a_refused_run_waits_for_a_hold_or_a_back_off_but_never_both():
     refused = Throttled(reason="rate", retry_after=30)
     assert record(a_claim(), refused, held=True).changes["not_before"] is None
     assert record(a_claim(), refused, held=False).changes["not_before"] == NOW + 30 * SECOND

@@ -172,12 +172,12 @@ def test_a_job_that_has_ended_counts_for_nobody_where_a_queue_is_shared():
     assert started(shared(1), runs, (30, 30, 30, 30)) == ["a", "b", "a", "b"]
 
 
-def test_what_one_deployment_leaves_of_a_shared_queue_the_others_get_at_once():
+def test_slots_that_one_deployment_leaves_in_a_shared_queue_go_to_the_others_at_once():
     runs = [(a_run(deployment=name), 600) for name in ("a", "a", "a", "a", "b")]
     assert waits(shared(5), *runs) == [0, 0, 0, 0, 0]
 
 
-def test_however_many_runs_of_a_deployment_wait_another_gets_its_share(monkeypatch):
+def test_a_deployment_gets_its_share_however_many_runs_of_another_wait(monkeypatch):
     """More than one claim passes over: each deployment of a shared queue is read by itself."""
     monkeypatch.setattr(lines, "MAX_PASSED", 5)
     runs = [(a_run(deployment=name), 600) for name in [*("a" for _ in range(9)), "b"]]

@@ -24,7 +24,7 @@ def test_the_name_of_a_run_that_follows_another_says_which(name, next_name):
 
 
 @given(st.text(st.characters(categories=["L", "N"]), min_size=1, max_size=200), st.integers(1, 30))
-def test_however_often_a_run_is_followed_its_name_stays_a_name(name, times):
+def test_the_name_of_a_run_stays_valid_however_often_it_is_followed(name, times):
     for _ in range(times):
         name = name_of_retry(a_run(name=name))
     assert len(name) <= 200

@@ -119,7 +119,7 @@ def test_a_schedule_that_is_over_is_looked_at_again_in_years():
 
 @pytest.mark.parametrize("ahead", [MINUTE, HOUR, 7 * DAY])
 @pytest.mark.parametrize("beyond", [-HOUR, -SECOND, timedelta(0), SECOND, MINUTE, HOUR, 2 * HOUR, 14 * DAY], ids=str)
-def test_however_far_ahead_a_window_is_it_becomes_a_run_as_long_before_it_as_all_others(ahead, beyond):
+def test_every_window_becomes_a_run_equally_long_before_it_is_due(ahead, beyond):
     """Also one that lies where the look of five years ends, or a little further."""
     limits = WindowLimits(ahead=ahead)
     far = 5 * 366 * DAY + ahead + beyond

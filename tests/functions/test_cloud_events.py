@@ -231,7 +231,7 @@ def test_whatever_an_entry_holds_it_is_settled_rightly_or_ignored_and_never_an_e
 
 
 @pytest.mark.parametrize("junk", JUNK, ids=range(len(JUNK)))
-def test_whatever_a_message_holds_is_confirmed_with_a_line_of_log(junk, function, caplog):
+def test_a_message_with_any_content_is_confirmed_and_logged(junk, function, caplog):
     caplog.set_level("INFO", logger="dispatcher")
     for body in (pushed(None, data=junk), pushed(junk), {**pushed({}), "subscription": junk}):
         assert "ignored" in function(body)

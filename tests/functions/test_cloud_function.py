@@ -145,7 +145,7 @@ def test_the_push_of_an_end_frees_its_slot_and_one_without_a_token_does_nothing(
     assert {event["run"] for event in events} == {str(run.id) for run in runs}, "the log holds a line for each decision"
 
 
-def test_it_holds_no_session_of_the_database_between_invocations(start, people, database):
+def test_a_function_holds_no_database_session_between_invocations(start, people, database):
     people.create_work_pool("batch", type="cloud-run-v2:push")
     function = start(DISPATCHER_STORE=database)
     assert function.post(token=token())[0] == 200

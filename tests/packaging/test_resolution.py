@@ -95,7 +95,7 @@ def test_a_file_with_another_hash_than_the_locks_is_refused(wheelhouse, fetched)
         fetched("top")
 
 
-def test_what_the_lock_does_not_hold_is_named_with_the_fix(wheelhouse, fetched):
+def test_a_distribution_missing_from_the_lock_is_named_with_the_fix(wheelhouse, fetched):
     wheelhouse.add("top", requires=["forgotten"])
     with pytest.raises(
         PackagingError, match=r"requirements\.lock: forgotten is not in it; generate it again with the command at its top"

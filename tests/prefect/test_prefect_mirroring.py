@@ -172,7 +172,7 @@ def test_the_default_template_of_each_type_is_served_and_knows_the_server(bridge
     assert properties["image"]["default"] == "prefecthq/prefect:3-latest", "ours for Modal starts from one without Prefect"
 
 
-def test_what_a_template_sets_wins(bridge, prefect):
+def test_values_that_a_template_sets_win(bridge, prefect):
     template = registry.default_template("ecs:push")
     properties = template["variables"]["properties"]
     properties["command"]["default"], properties["image"]["default"] = "python flow.py", "mine:1"

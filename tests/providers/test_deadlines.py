@@ -11,7 +11,7 @@ def test_a_call_that_ends_in_time_gives_its_result():
     assert within(5, lambda: 7) == 7
 
 
-def test_what_the_call_raises_is_raised_to_the_caller():
+def test_an_error_of_the_call_is_raised_to_the_caller():
     with pytest.raises(KeyError, match="lost"):
         within(5, lambda: {}["lost"])
 

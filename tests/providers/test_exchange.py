@@ -140,7 +140,7 @@ NONE = {
 
 
 @pytest.mark.parametrize("parts", NONE.values(), ids=NONE)
-def test_what_is_no_answer_is_an_error_and_ends_the_connection(parts):
+def test_a_malformed_answer_is_an_error_and_closes_the_connection(parts):
     pool = Pool(*parts)
     with pytest.raises(wire.ProtocolError):
         exchange(pool, "/", HEADERS, b"{}", 10.0)

@@ -179,7 +179,7 @@ AUTH = {
 }
 
 
-def test_it_serves_the_page_to_whoever_the_proxy_names(cli, monkeypatch):
+def test_serve_shows_the_page_to_people_whom_the_proxy_names(cli, monkeypatch):
     for name, value in AUTH.items():
         monkeypatch.setenv(name, value)
     with cli.process("serve", "--port", "0", "--ui", "--ui-port", "0", "--every", "3600") as process:

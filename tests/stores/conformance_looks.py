@@ -56,7 +56,7 @@ class Looks(TwoPools):
     def test_a_look_at_an_unknown_pool_reads_nothing(self, store: Store):
         assert store.look("nowhere", NOW, lambda _: pytest.fail("it was read")) is None
 
-    def test_what_a_look_raises_is_raised_and_the_store_goes_on(self, store: Store):
+    def test_an_error_in_a_look_is_raised_and_the_store_goes_on(self, store: Store):
         with pytest.raises(ZeroDivisionError):
             store.look("pool", NOW, lambda _: 1 / 0)
         assert store.look("pool", NOW, lambda snapshot: snapshot.pool.name) == "pool"

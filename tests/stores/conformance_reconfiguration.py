@@ -80,7 +80,7 @@ class Reconfigurations:
         assert store.get(ended.id) is None
         store.save_pool(a_pool("gone"), expected_version=None)
 
-    def test_what_ticks_wrote_survives(self, store: Store):
+    def test_fields_that_ticks_wrote_survive(self, store: Store):
         claim(store, NOW, pool="kept", decide=nothing)
         store.reconfigure(self.a_change(store))
         kept = store.pool("kept")

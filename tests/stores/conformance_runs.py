@@ -199,7 +199,7 @@ class Moves(TwoPools):
         assert run.reason.endswith(" task")
         assert run.state is RunState.CRASHED
 
-    def test_what_a_move_was_given_is_not_shared_with_the_store(self, store: Store):
+    def test_the_arguments_of_a_move_are_not_shared_with_the_store(self, store: Store):
         run = a_claimed_run(store)
         submission = Submission(name="a", handle={"id": "1"})
         moved(store, run, RunState.RUNNING, submission=submission)

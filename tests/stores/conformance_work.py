@@ -44,7 +44,7 @@ class Work:
         assert store.pools_with_work(NOW) == []
         assert store.pools_with_work(NOW + MINUTE) == ["pool"]
 
-    def test_whatever_keeps_a_due_run_waiting_its_pool_has_work(self, store: Store):
+    def test_a_pool_with_a_due_run_has_work_whatever_the_run_waits_for(self, store: Store):
         paused = a_pool("paused", 0, [a_queue(paused=True)], paused=True)
         store.save_pool(paused, expected_version=None)
         a_stored_run(store, "paused")

@@ -73,7 +73,7 @@ ODD = [
 
 @pytest.mark.parametrize("problem", ODD, ids=lambda problem: type(problem).__name__)
 @pytest.mark.parametrize("call", ["observe", "cancel", "discard", "find", "submit", "needs"])
-def test_whatever_a_provider_raises_is_its_own_pools_problem(call, problem):
+def test_any_error_of_a_provider_is_its_own_pools_problem(call, problem):
     stage = Stage(a_pool("odd"), a_pool("well"), remembers=Remembers.OBJECT, lingers=True)
     live, to_stop, ended = (stage.add(pool="odd")[0] for _ in range(3))
     stage.tick()

@@ -154,7 +154,7 @@ def test_a_job_that_is_missing_has_ended_once_it_has_had_time_to_show_up():
     assert "no longer knows how it ended" in stage.get(run).reason
 
 
-def test_what_an_ended_job_left_behind_is_removed():
+def test_leftovers_of_an_ended_job_are_removed():
     stage = Stage(remembers=Remembers.OBJECT, lingers=True, memory=None)
     [run] = stage.add()
     stage.tick()

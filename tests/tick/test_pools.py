@@ -46,7 +46,7 @@ def many(count, *, busy=0):
 
 
 @pytest.mark.parametrize("count", [2, 300])
-def test_what_a_tick_asks_the_store_does_not_grow_with_idle_pools(count):
+def test_idle_pools_do_not_add_store_calls_to_a_tick(count):
     few, stage = many(2, busy=1), many(count, busy=1)
     assert few.tick().pools[0].submitted == stage.tick().pools[0].submitted == 1
     assert stage.store.calls == few.store.calls

@@ -99,7 +99,7 @@ def test_the_days_of_a_calendar_are_those_of_its_events():
         (HOLIDAYS.format(more=RECURRING), "'New Year' recurs"),
     ],
 )
-def test_what_is_no_calendar_of_single_days_is_refused(text, words):
+def test_a_calendar_with_other_than_single_days_is_refused(text, words):
     with pytest.raises(InvalidInput, match=words) as refused:
         calendar_days(text, "exclude_calendar")
     assert refused.value.faults[0].path == "exclude_calendar"

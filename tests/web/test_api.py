@@ -220,7 +220,7 @@ def test_a_plan_shows_what_apply_would_change_and_changes_nothing(site, pool):
     assert list(faults(site.api("POST", "/plan", {"configuration": {"pools": {"x": {}}}}))) == ["pools.x.type"]
 
 
-def test_what_another_owner_has_is_refused_unless_it_is_taken_over(site, pool):
+def test_objects_of_another_owner_are_refused_unless_taken_over(site, pool):
     wanted = {"configuration": {"owner": "team-a", "pools": {"nightly": {"type": "process"}}}}
     assert list(faults(site.api("POST", "/plan", wanted))) == ["pools.nightly"]
     assert list(faults(site.api("POST", "/plan", {**wanted, "take_over": 1}))) == ["take_over"]

@@ -65,7 +65,7 @@ def test_an_automation_page_shows_its_rule_its_deeds_and_its_problems(site, fire
     assert "hunter2" not in document.words
 
 
-def test_it_is_paused_resumed_and_deleted_and_the_log_says_by_whom(site, breaker):
+def test_an_automation_is_paused_resumed_and_deleted_and_the_log_says_by_whom(site, breaker):
     answer = sent(site, "automations", "breaker", "pause", paused="yes", version="1")
     assert (answer.status_code, answer.headers["location"]) == (303, "/automations/breaker")
     assert site.client.automation("breaker").paused

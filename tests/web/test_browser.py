@@ -123,7 +123,7 @@ def test_a_page_is_live_also_when_the_script_of_the_stream_comes_late(signed_in)
     expect(page.get_by_text("● live")).to_be_visible(timeout=60_000)
 
 
-def test_what_somebody_types_stays_while_the_page_changes(signed_in, wiring):
+def test_typed_text_stays_while_the_page_changes(signed_in, wiring):
     page = signed_in()
     page.goto("/pools/nightly")
     field = page.get_by_label("Limit of etl")
@@ -314,7 +314,7 @@ def test_ticked_deployments_are_paused_with_and_without_javascript(signed_in, wi
 
 
 @pytest.mark.parametrize("path", ["/runs", "/deployments"])
-def test_what_is_done_to_the_ticked_ones_stays_in_reach_on_a_narrow_screen(signed_in, path):
+def test_buttons_for_selected_runs_stay_in_reach_on_a_narrow_screen(signed_in, path):
     page = signed_in(viewport={"width": 400, "height": 800})
     page.goto(path)
     page.locator("main tbody tr").first.scroll_into_view_if_needed()

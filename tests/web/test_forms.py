@@ -99,7 +99,7 @@ def back(drawn, schema, values):
 
 @settings(suppress_health_check=[HealthCheck.too_slow], max_examples=150, deadline=None)
 @given(values=st.dictionaries(st.sampled_from([*SCHEMA["properties"], "unknown", "env.HOME"]), VALUES, max_size=5))
-def test_what_was_stored_comes_back_from_an_untouched_form(drawn, values):
+def test_an_untouched_form_returns_the_stored_values(drawn, values):
     assert json.dumps(back(drawn, SCHEMA, values), sort_keys=True) == json.dumps(values, sort_keys=True)
 
 

@@ -54,7 +54,7 @@ def test_no_page_lets_a_reader_fill_in_what_would_be_refused(reader, addresses):
             assert not lead.startswith(("/runs/new", "/new-pool", "/runs/bulk")), (address, lead)
 
 
-def test_what_a_reader_sees_of_a_form_cannot_be_typed_into(reader, addresses):
+def test_a_reader_cannot_type_into_a_form(reader, addresses):
     for address in (url("pools", "nightly", "template"), url("deployments", "etl", "edit")):
         shown = Document(reader.get(address, headers={"Accept": "text/html"}).text)
         assert "disabled" in {name for tag, attrs in shown.tags if tag == "fieldset" for name in attrs}, address

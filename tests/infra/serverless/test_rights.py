@@ -82,7 +82,7 @@ def right(call):
     return f"{service or 'ecs'}:{operation}"
 
 
-def test_whatever_ticks_call_is_among_the_functions_rights(resources, cloud, clock):
+def test_all_calls_of_ticks_are_among_the_functions_rights(resources, cloud, clock):
     DynamoStore("runs", region="us-east-1", endpoint=cloud.url).create_table()
     wired = wire(Settings(store="dynamodb://runs"), clock=clock)
     people = Dispatcher(wired.store, clock=clock)

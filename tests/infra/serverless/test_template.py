@@ -52,7 +52,7 @@ def test_a_missed_tick_is_never_repeated_and_what_failed_is_kept(resources):
     assert logs["RetentionInDays"] == aws_promises.LOG_DAYS
 
 
-def test_what_the_schedule_sends_is_a_tick(resources):
+def test_the_request_of_the_schedule_is_a_tick(resources):
     (schedule,) = of_type(resources, "AWS::Scheduler::Schedule")
     event = json.loads(schedule["Target"]["Input"])
     assert event["detail-type"] in SCHEDULED

@@ -114,7 +114,7 @@ def test_a_failure_before_the_put_is_never_unknown():
         assert isinstance(outcome_of(failure, sent_put=False), Unreachable)
 
 
-def test_what_was_never_sent_is_unreachable_wherever_it_happens():
+def test_a_request_never_sent_is_unreachable_wherever_it_failed():
     assert outcome_of(ArmFailure("refused", sent=False)) == Unreachable(cause="refused")
 
 

@@ -137,7 +137,7 @@ def test_a_setting_without_effect_is_reported_with_its_reason(fields, path, word
     assert said(**fields) == []
 
 
-def test_what_prefects_template_says_by_itself_is_no_warning():
+def test_defaults_of_prefects_template_cause_no_warning():
     assert warned(stream_output=False, task_watch_poll_interval=5.0) == {}
 
 

@@ -121,7 +121,7 @@ class TestLocation:
 
 
 class TestTemplate:
-    def test_what_a_template_says_beyond_our_fields_is_kept(self):
+    def test_unknown_fields_of_a_template_are_kept(self):
         mounts = [{"name": "work", "mountPath": "/work"}]
         containers = [
             {"name": "main", "properties": {"volumeMounts": mounts}},
@@ -152,7 +152,7 @@ class TestTemplate:
         with pytest.raises(ConfigurationError, match=re.escape("resources[0].properties.sku")):
             request_for(arm_template=a_template(sku="[variables('sku')]"))
 
-    def test_what_job_variables_hold_is_never_taken_for_an_expression(self):
+    def test_values_of_job_variables_are_never_taken_for_an_expression(self):
         job = a_job(env={"LIST": "[f('x')]"}, command="[f('x')]", labels={"l": "[f(1)]"})
         assert container_of(job)["environmentVariables"] == [{"name": "LIST", "value": "[f('x')]"}]
 

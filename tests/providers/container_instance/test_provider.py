@@ -154,7 +154,7 @@ class TestObserve:
         submissions = [submitted(provider, a_job(f"r{number}-1")) for number in range(4)]
         assert len(provider.observe(submissions)) == 3
 
-    def test_what_a_lagging_status_shows_is_an_earlier_state(self, start):
+    def test_a_lagging_status_shows_an_earlier_state(self, start):
         aci = start(status_lag=30)
         provider = provider_for(aci)
         submission = submitted(provider)

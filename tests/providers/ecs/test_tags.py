@@ -43,7 +43,7 @@ def test_labels_of_the_configuration_win_over_tags_of_the_request_in_either_shap
     ]
 
 
-def test_what_a_tag_may_not_hold_becomes_a_hyphen():
+def test_invalid_characters_of_a_tag_become_hyphens():
     assert tags_of({"aws:x": "AWS:y", "a|b": "c\nd"}, {}, None) == [
         {"key": "a-b", "value": "c-d"},
         {"key": "aws-x", "value": "aws-y"},

@@ -86,7 +86,7 @@ def test_a_deletion_in_the_foreground_waits_for_the_pod_and_one_that_orphans_lea
     assert kubectl(cluster, "get", "pods", "-o", "name") != ""
 
 
-def test_what_kubernetes_refuses_is_refused_with_its_reason(cluster):
+def test_jobs_that_kubernetes_refuses_are_refused_with_its_reason(cluster):
     assert "spec.template.spec.restartPolicy: Unsupported value" in create(
         cluster, code=1, template={"spec": {"containers": [{"name": "main", "image": "x"}]}}
     )

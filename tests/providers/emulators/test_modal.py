@@ -287,7 +287,7 @@ def test_it_runs_as_a_process_of_its_own(monkeypatch):
         ({"env": {"A": "x" * 32_769}}, "more than 32768 characters"),
     ],
 )
-def test_what_modal_is_documented_to_refuse_is_refused(cloud, emulator, options, words):
+def test_requests_that_modal_is_documented_to_refuse_are_refused(cloud, emulator, options, words):
     with pytest.raises(cloud.modal.exception.InvalidError, match=words):
         cloud.create(**options)
     assert emulator.starts == {}

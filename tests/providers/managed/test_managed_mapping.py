@@ -88,7 +88,7 @@ def test_sizes_are_rounded_up_to_the_next_pair(cpu, memory, expected):
     assert pair(FARGATE, cpu, memory) == expected
 
 
-def test_what_no_machine_has_is_refused_by_its_field():
+def test_a_size_that_no_machine_has_is_refused_with_its_field():
     with pytest.raises(ConfigurationError, match=r"^cpu: .*16 cores"):
         pair(FARGATE, 20_000, None)
     with pytest.raises(ConfigurationError, match=r"^memory: .*122880 MiB"):

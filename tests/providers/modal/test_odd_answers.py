@@ -36,7 +36,7 @@ def answers(emulator, operation, message, *, acts=True):
 
 @pytest.mark.parametrize("kind", LOST)
 @pytest.mark.parametrize("operation", BEFORE)
-def test_what_fails_before_a_sandbox_is_asked_for_started_nothing(provider, emulator, operation, kind):
+def test_a_failure_before_the_sandbox_request_starts_nothing(provider, emulator, operation, kind):
     emulator.faults.add(operation, kind)
     job = a_job(secrets=["database"])
     outcome = provider.submit(job)

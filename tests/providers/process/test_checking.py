@@ -54,7 +54,7 @@ def test_a_missing_file_is_only_a_warning_because_ticks_may_run_elsewhere(harnes
     assert outcome.reason == f"{path}: {warning.message}"
 
 
-def test_what_has_no_effect_is_a_warning():
+def test_a_field_without_effect_causes_a_warning():
     checked = registry.check("process", {"command": ["true"], "stream_output": False})
     assert checked.faults == ()
     assert checked.warnings == (Finding(path="stream_output", message=NO_EFFECT["stream_output"]),)

@@ -242,7 +242,7 @@ def test_a_job_whose_end_was_asked_for_before_it_began_never_begins(harness):
     assert harness.log(job.name) == []
 
 
-def test_what_a_job_leaves_running_ends_with_it(harness):
+def test_processes_that_a_job_leaves_running_end_with_it(harness):
     job, seen = ended(harness, {"command": "sh -c 'sleep 1000 & echo $!'"})
     assert seen.state is JobState.SUCCEEDED
     assert not directory_is_held(harness, job)

@@ -149,7 +149,7 @@ def test_a_list_of_many_pages_is_read_to_its_end(emulator, provider):
     assert emulator.calls.counts == {"ListCustomJobs": 2}
 
 
-def test_what_a_job_wrote_is_read_from_cloud_logging(emulator, provider):
+def test_the_output_of_a_job_is_read_from_cloud_logging(emulator, provider):
     [submission] = submitted(provider, a_job())
     assert provider.logs(submission) == ""
     emulator.write_log(NAME, "one", "two", "three")

@@ -132,7 +132,7 @@ class TestPatience:
         assert len(place.recorder.tokens()) == 5
         assert len(place.clock.slept) == 4
 
-    def test_it_ends_by_time_too(self, faults: Faults):
+    def test_a_store_gives_up_after_the_allowed_time_too(self, faults: Faults):
         place = a_place(patience=Patience(tries=1000, seconds=10))
         faults.add(TRANSACTION, FaultKind.THROTTLE, times=1000)
         with pytest.raises(StoreUnavailable):

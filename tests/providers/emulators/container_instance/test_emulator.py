@@ -151,7 +151,7 @@ def test_secrets_are_never_given_back(aci, client):
     assert {"name": "SECRET"} in get(client)["properties"]["containers"][0]["properties"]["environmentVariables"]
 
 
-def test_what_a_status_shows_may_lag_behind(start):
+def test_a_status_may_lag_behind(start):
     aci = start(status_lag=30)
     with client_of(aci) as client:
         put(client)

@@ -139,7 +139,7 @@ def test_a_running_task_can_be_interrupted(ecs):
     assert ecs.describe(arn)["stopCode"] == "SpotInterruption"
 
 
-def test_to_finish_what_does_not_run_is_an_error(ecs):
+def test_finishing_a_job_that_does_not_run_is_an_error(ecs):
     with pytest.raises(KeyError, match="run-9"):
         ecs.emulator.finish("run-9")
 
