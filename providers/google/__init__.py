@@ -1,1 +1,1 @@
-"""What Google's services have in common: accounts, identity, labels. Nothing here imports Google's SDK but `identity`."""
+"""Shared by the providers for Google's services: accounts, identity, labels. Only `identity` imports Google's SDK."""

@@ -1,4 +1,4 @@
-"""Whose credentials, which project and which region: what a configuration and the settings say of them, without a call."""
+"""Reads credentials, project and region from a configuration and the settings, without a call."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from providers.base import CallFailed, ConfigurationError
 from providers.places import credentials_name
 
 ENTRY_KEYS = frozenset({"project", "service_account", "delegates", "external_account"})
-"""What an entry of the dispatcher's credentials may hold; a key is never among them."""
+"""The keys of an entry of the dispatcher's credentials; none of them holds a secret."""
 
 EXTERNAL_ACCOUNT_KEYS = frozenset(
     {"type", "audience", "subject_token_type", "token_url", "credential_source", "universe_domain"}
     | {"service_account_impersonation_url", "service_account_impersonation"}
 )
-"""What the configuration of a workload identity federation may hold: where another cloud's word is had, and who believes it.
+"""The keys of a workload identity federation's configuration: where to get the other cloud's token, and who accepts it.
 
-https://google.aip.dev/auth/4117; a `client_secret`, which it may have elsewhere, is a key.
+https://google.aip.dev/auth/4117; `client_secret`, which Google's format also allows, is excluded because it is a secret.
 """
 
 NO_REGION = "region: none is given; name one, such as us-central1, in the pool's base job template or the job variables"
@@ -27,9 +27,9 @@ NO_PROJECT = "project: the host has none; name one in the pool's credentials or 
 
 
 class AccountLacks(CallFailed):
-    """No call can be made until somebody fixes the dispatcher's own configuration.
+    """The dispatcher's own configuration is wrong or incomplete: no call can be made until somebody fixes it.
 
-    `parts` of a place (`Needs.place`) are what the lack concerns: 1 the credentials, 2 the project as well, 3 the region too.
+    `parts` is how many parts of a place (`Needs.place`) it concerns: 1 the credentials, 2 also the project, 3 also the region.
     """
 
     def __init__(self, problem: str, *, parts: int = 1) -> None:
@@ -39,19 +39,19 @@ class AccountLacks(CallFailed):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountEntry:
-    """One entry of the dispatcher's credentials; empty is the host's own identity in its own project."""
+    """One entry of the dispatcher's credentials; an empty one is the host's own identity in its own project."""
 
     project: str | None = None
     service_account: str | None = None
     """The e-mail address of a service account to impersonate."""
     delegates: tuple[str, ...] = ()
-    """Service accounts in between, when the host's may not impersonate it directly."""
+    """The service accounts in between, if the host may not impersonate it directly."""
     external_account: Mapping[str, Any] | None = None
-    """Another cloud's word for who the host is, as Google writes it in a file of type `external_account`."""
+    """A workload identity federation: the content of Google's credential file of type `external_account`."""
 
     @classmethod
     def of(cls, name: str, entry: Mapping[str, Any]) -> Self:
-        """Read an entry. Raises `AccountLacks` for anything but what it may hold."""
+        """Read an entry. Raises `AccountLacks` for an unknown key or an invalid value."""
         if unknown := sorted(set(entry) - ENTRY_KEYS):
             raise AccountLacks(
                 f"credentials {name!r}: has {', '.join(unknown)}; an entry holds {', '.join(sorted(ENTRY_KEYS))}, and no keys"
@@ -75,7 +75,7 @@ def _check_external_account(name: str, account: Any) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlaceNames:
-    """What a configuration says of its place; None is left to the credentials and the host."""
+    """The names in a configuration's place; None: the credentials or the host decide."""
 
     credentials: str | None
     project: str | None
@@ -96,5 +96,5 @@ def place_names(configuration: Mapping[str, Any], default_project: str | None = 
 
 
 def _is_segment(value: Any) -> TypeGuard[str]:
-    """True for what can be one part of a resource's name."""
+    """True for a text that can be one part of a resource's name."""
     return isinstance(value, str) and re.fullmatch(r"[a-z0-9][a-z0-9.:-]*", value) is not None

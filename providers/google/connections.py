@@ -12,21 +12,21 @@ from providers.google.accounts import NO_PROJECT, NO_REGION, AccountEntry, Accou
 from providers.once import Once
 
 STILL_LACKING = 5.0
-"""Seconds for which a host that had no identity is taken to have none: to look for one takes seconds by itself."""
+"""Seconds for which a missing host identity is remembered, because looking for one takes seconds."""
 
 
 class HasProject(Protocol):
     """A connection as one identity."""
 
     project: str | None
-    """The project that the host is in."""
+    """The host's project."""
 
 
 Connection = TypeVar("Connection", bound=HasProject)
 
 
 class Connections(Generic[Connection]):
-    """Connections by the name of their credentials; `connect` makes one. Safe to use from several threads."""
+    """Connections by the name of their credentials, made by `connect`. Safe to use from several threads."""
 
     def __init__(
         self, entries: Mapping[str, Mapping[str, Any]], connect: Callable[[AccountEntry], Connection], *, project: str | None
@@ -36,9 +36,9 @@ class Connections(Generic[Connection]):
         self._lacking: dict[str | None, tuple[float, AccountLacks]] = {}
 
     def of(self, names: PlaceNames, end: float) -> tuple[Connection, str, str]:
-        """The connection, project and region that a configuration means; `end` is on the monotonic clock.
+        """The connection, project and region for a configuration; `end` is a time of the monotonic clock.
 
-        Raises `ConfigurationError`, `AccountLacks`, or another `CallFailed` when the host's identity could not be had.
+        Raises `ConfigurationError`, `AccountLacks`, or another `CallFailed` when the host's identity could not be obtained.
         """
         account = self._account(names.credentials)
         if names.region is None:
@@ -50,7 +50,7 @@ class Connections(Generic[Connection]):
         return connection, project, names.region
 
     def named(self, name: str | None, end: float) -> Connection:
-        """The connection of one entry, or of the host itself (None). Raises as `of`."""
+        """The connection of one entry, or of the host itself (None). Raises like `of`."""
         return self._connected(name, self._account(name), end)
 
     def _account(self, name: str | None) -> AccountEntry:
@@ -63,13 +63,13 @@ class Connections(Generic[Connection]):
 
     def _connected(self, name: str | None, account: AccountEntry, end: float) -> Connection:
         connection = self._connections.peek(name)
-        if connection is None:  # who the host is may be asked of a service, which may be slow to say
+        if connection is None:  # the host's identity may come from a service, which may be slow
             attempt = lambda: self._attempt(name, account)  # noqa: E731 - what `Once` makes
             connection = within(end - time.monotonic(), lambda: self._connections.get(name, attempt))
         return connection
 
     def _attempt(self, name: str | None, account: AccountEntry) -> Connection:
-        """A connection; what the host lacked a moment ago is not looked for again by each caller that waited."""
+        """A connection. If the host just lacked an identity, the callers that waited do not look for it again."""
         since, problem = self._lacking.get(name, (0.0, None))
         if problem is not None and time.monotonic() - since < STILL_LACKING:
             raise AccountLacks(str(problem), parts=problem.parts)
@@ -81,5 +81,5 @@ class Connections(Generic[Connection]):
 
 
 def with_scheme(endpoint: str | None) -> str | None:
-    """An endpoint as a URL: an emulator's `host:port` speaks plain HTTP."""
+    """An endpoint as a URL; the bare `host:port` of an emulator becomes plain HTTP."""
     return f"http://{endpoint}" if endpoint and "://" not in endpoint else endpoint or None

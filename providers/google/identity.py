@@ -1,6 +1,6 @@
-"""Who the dispatcher is for Google: the host's own identity, another cloud's word, or a service account impersonated.
+"""The dispatcher's identity for Google: the host's own, one federated from another cloud, or an impersonated service account.
 
-Imports google-auth. A token is asked for before a call, so nothing was done where that fails.
+Imports google-auth. A token is requested before a call, so if that fails, nothing was done.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from providers.google.accounts import AccountEntry, AccountLacks
 
 SCOPES = ("https://www.googleapis.com/auth/cloud-platform",)
 FROM_AWS = "urn:ietf:params:aws:token-type:aws4_request"
-"""The kind of word that AWS gives: a signed request, which whoever gets it sends to AWS."""
+"""AWS's kind of subject token: a signed request, which its receiver sends to AWS."""
 NO_IDENTITY = (
     "credentials: the dispatcher's host has no Google identity; run it as a service account, name an entry of the credentials"
     " with an `external_account`, or on a desk run `gcloud auth application-default login`"
@@ -28,14 +28,14 @@ NO_IDENTITY = (
 
 
 def anonymous() -> tuple[Any, str | None]:
-    """Nobody, who is all that an emulator asks for."""
+    """Anonymous credentials, which are enough for an emulator."""
     return AnonymousCredentials(), os.environ.get("GOOGLE_CLOUD_PROJECT", "emulated-project")
 
 
 def identity(account: AccountEntry) -> tuple[Any, str | None]:
-    """The host's own credentials and project, another cloud's word, or a service account impersonated.
+    """The credentials and project of an entry: the host's own, federated, or those of an impersonated service account.
 
-    Raises `AccountLacks`, or another `CallFailed` when a service that knows who the host is did not answer.
+    Raises `AccountLacks`, or another `CallFailed` when an identity service did not answer.
     """
     try:
         if account.external_account is not None:
@@ -57,7 +57,7 @@ def identity(account: AccountEntry) -> tuple[Any, str | None]:
 
 
 def _federated(configuration: Mapping[str, Any]) -> Any:
-    """Credentials for what another cloud says of the host. Raises `AccountLacks`."""
+    """Credentials that are federated from another cloud. Raises `AccountLacks`."""
     kind: Any = import_module(
         "google.auth.aws" if configuration["subject_token_type"] == FROM_AWS else "google.auth.identity_pool"
     )
@@ -68,7 +68,7 @@ def _federated(configuration: Mapping[str, Any]) -> Any:
 
 
 def did_not_answer(error: auth.GoogleAuthError) -> bool:
-    """True when who gives tokens could not be asked, and may be back; what is misconfigured stays so."""
+    """True if a token service did not answer and may recover; a wrong configuration does not recover."""
     passing = (auth.TransportError, auth.TimeoutError, auth.ResponseError)
     causes = (error, error.__cause__, *error.args)
     return bool(error.retryable) or any(isinstance(cause, passing) for cause in causes)

@@ -1,4 +1,4 @@
-"""Labels, cut and cleaned to Google's rules.
+"""Labels, shortened and cleaned to fit Google's rules.
 
 https://cloud.google.com/resource-manager/docs/labels-overview#requirements
 """
@@ -14,19 +14,19 @@ from providers.values import mapping, text
 MAX_LABELS = 64
 MAX_LENGTH = 63
 OWNER = "managed-by"
-"""The label by which a sweep knows the jobs of its own dispatcher."""
+"""The label by which a sweep recognises the jobs of its own dispatcher."""
 
 KEEP = "push-dispatcher-keep"
-"""The label of a job that its template wants kept."""
+"""The label of a job that its template wants to keep."""
 
 _FORBIDDEN = re.compile(r"[^a-z0-9_-]")
 _NO_LETTER = re.compile(r"^[^a-z]+")
 
 
 def labels_of(job_labels: Mapping[str, str], owner: str, *others: Any) -> dict[str, str]:
-    """A job's labels: the owner's first, then the dispatcher's, then the `others` in their order.
+    """A job's labels: first the owner's, then the dispatcher's, then the `others` in their order.
 
-    The first to name a key keeps it, and of more than 64 the first stay.
+    The first label with a key wins. If there are more than 64, the first 64 stay.
     """
     chosen = {OWNER: clean_value(owner)}
     for source in (job_labels, *(mapping(other, "labels") for other in others)):
@@ -38,15 +38,17 @@ def labels_of(job_labels: Mapping[str, str], owner: str, *others: Any) -> dict[s
 
 
 def clean_key(label: str) -> str:
-    """`label` in lower case, with a hyphen for everything forbidden, from its first letter on; empty when it has none."""
+    """`label` from its first letter on, in lower case, with hyphens in place of forbidden characters; empty if it has no
+    letter.
+    """
     return _NO_LETTER.sub("", clean(label))[:MAX_LENGTH]
 
 
 def clean_value(label: str) -> str:
-    """The same for a value, which may begin with anything."""
+    """A cleaned value, which may begin with any character."""
     return clean(label)[:MAX_LENGTH]
 
 
 def clean(label: str) -> str:
-    """Lower case, and a hyphen for everything but letters, digits, underscores and hyphens of ASCII."""
+    """`label` in lower case, with hyphens in place of all characters but ASCII letters, digits, underscores and hyphens."""
     return _FORBIDDEN.sub("-", label.lower())

@@ -49,7 +49,7 @@ class Answer:
 
     @property
     def reason(self) -> str:
-        """Kubernetes' reason of a refusal, as `AlreadyExists`; the HTTP status alone is ambiguous."""
+        """Kubernetes' reason of a refusal, such as `AlreadyExists`; the HTTP status alone is ambiguous."""
         return str(self.value.get("reason") or "") if self.is_status else ""
 
     @property
@@ -65,7 +65,7 @@ class Answer:
 
     @property
     def retry_after(self) -> float | None:
-        """In seconds, if the server named a time."""
+        """Seconds to wait, if the server named them."""
         for value in (self.headers.get("retry-after"), self.details.get("retryAfterSeconds")):
             try:
                 return max(float(value), 0.0) if value is not None else None
@@ -180,7 +180,7 @@ def _answer(response: Any) -> Answer:
 
 
 def _pool(cluster: Cluster, proof: Proof) -> PoolManager:
-    import urllib3  # noqa: PLC0415 - a check of configurations does without it
+    import urllib3  # noqa: PLC0415 - checking a configuration does not need it
 
     options: dict[str, Any] = {"maxsize": MAX_CONNECTIONS, "retries": False}
     if cluster.server.startswith("https:"):

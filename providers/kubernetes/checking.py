@@ -18,7 +18,7 @@ NO_EFFECT = {
     "job_watch_timeout_seconds": "has no effect here: nobody watches a Job, each tick looks at it; see activeDeadlineSeconds",
     "pod_watch_timeout_seconds": "has no effect here: `task_start_timeout_seconds` is the time that a pod may take to start",
 }
-"""Variables of the template that are accepted and change nothing, with the reason."""
+"""Variables of the template that are accepted but change nothing, each with the reason."""
 
 _DEFAULTS = {"stream_output": True, "pod_watch_timeout_seconds": 60}
 
@@ -30,7 +30,7 @@ def needs_of(configuration: Mapping[str, Any]) -> Needs:
 
 
 def check(configuration: Mapping[str, Any]) -> Checked:
-    """All that `submit` would reject without asking the cluster, and what it would accept without effect."""
+    """Everything that `submit` would reject without asking the cluster or would accept without effect."""
     faults = own_faults(configuration)
     keys = {key: value for key, value in configuration.items() if key in READ and key != START_TIMEOUT}
     warnings = list(_warnings(configuration))
@@ -51,7 +51,7 @@ def _given_spec(configuration: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _warnings(configuration: Mapping[str, Any]) -> Iterator[Finding]:
-    """The warnings. A value that equals the template's default causes none."""
+    """The warnings. A value that equals the template's default causes no warning."""
     for name, words in NO_EFFECT.items():
         value = configuration.get(name)
         if value not in (None, "") and value != _DEFAULTS.get(name):

@@ -8,8 +8,8 @@ An entry is one of
     {"kubeconfig": "/etc/clusters/team.yaml", "context": "prod"}                          with its exec plug-ins
     {"in_cluster": true}                                                                  the pod's own service account
 
-each with a `"namespace"` for pools that name none. Without an entry: KUBECONFIG, the pod's service account, `~/.kube/config`.
-A token is read anew for every call, since it is rotated; an entry never holds one.
+each with a `"namespace"` for pools that name none. Without an entry, the first of these applies: KUBECONFIG, the pod's service
+account, `~/.kube/config`. A token is read anew for every call, since it is rotated; an entry never holds one.
 """
 
 from __future__ import annotations
@@ -37,11 +37,11 @@ WAYS = ("server", "kubeconfig", "in_cluster")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cluster:
-    """The address of one cluster, and how to identify oneself to it."""
+    """The address of one cluster, and the identity for its calls."""
 
     server: str
     ca: str = ""
-    """Certificates as PEM; without them those that this machine trusts."""
+    """CA certificates as PEM; if empty, the certificates that this machine trusts."""
     verify: bool = True
     tls_server_name: str = ""
     identity: Identity
@@ -50,13 +50,13 @@ class Cluster:
 
 
 class Clusters:
-    """The entries by name. They are checked when they are used."""
+    """The entries by name. An entry is checked when it is used."""
 
     def __init__(self, entries: Mapping[str, Mapping[str, Any]], environment: Mapping[str, str]) -> None:
         self._entries, self._environment = entries, environment
 
     def cluster(self, name: str) -> Cluster:
-        """The cluster of an entry, or the host's for an empty name. Raises `HostLacks`."""
+        """The cluster of an entry; an empty name is the host's default. Raises `HostLacks`."""
         if not name:
             return default_cluster(self._environment)
         if name not in self._entries:

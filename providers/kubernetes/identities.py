@@ -1,7 +1,7 @@
 """How a call identifies its caller: by a bearer token or a client certificate, from a file, a variable or a program.
 
-Tokens of service accounts are rotated and those of plug-ins expire, so nothing is kept for longer than it is valid: a file is
-read for each call, and a plug-in runs again a minute before its token ends, and after an answer 401.
+Service account tokens are rotated and plug-in tokens expire, so no token is kept after its validity: a file is read for each
+call, and a plug-in runs again a minute before its token expires and after an answer 401.
 """
 
 from __future__ import annotations
@@ -35,19 +35,19 @@ class Proof:
 
 
 class Identity(Protocol):
-    """The identity of a caller."""
+    """The identity of the caller."""
 
     def proof(self) -> Proof:
         """The proof for a call now. Raises `HostLacks`."""
         ...
 
     def renew(self) -> None:
-        """Note that the server has refused this proof: it is not used again."""
+        """Note that the server has refused this proof, so that it is not used again."""
         ...
 
 
 class Nobody:
-    """No identity, for a proxy that signs in itself, as `kubectl proxy` does."""
+    """No identity, for a proxy that authenticates by itself, such as `kubectl proxy`."""
 
     def proof(self) -> Proof:
         """Nothing."""
@@ -82,12 +82,12 @@ class Certificate(Nobody):
 
 @dataclass(frozen=True, slots=True)
 class TokenFile(Nobody):
-    """A token in a file, which somebody else renews."""
+    """A token in a file that another program renews."""
 
     path: str
 
     def proof(self) -> Proof:
-        """The present content of the file."""
+        """The current content of the file."""
         try:
             token = Path(self.path).read_text(encoding="utf-8").strip()
         except (OSError, ValueError) as problem:
@@ -112,7 +112,7 @@ class TokenVariable(Nobody):
 
 
 class Plugin:
-    """A program that prints an ExecCredential, as `aws eks get-token` and `gke-gcloud-auth-plugin` do.
+    """A program that prints an ExecCredential, such as `aws eks get-token` or `gke-gcloud-auth-plugin`.
 
     https://kubernetes.io/docs/reference/access-authn-authz/authentication/#client-go-credential-plugins
     """

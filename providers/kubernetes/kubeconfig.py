@@ -1,4 +1,4 @@
-"""A kubeconfig becomes a cluster. Several files are merged as by kubectl: the first file that sets a value takes precedence.
+"""A kubeconfig becomes a cluster. Several files are merged as kubectl does: the first file that sets a value takes precedence.
 
 https://kubernetes.io/docs/concepts/configuration/organize-cluster-access-kubeconfig/
 """
@@ -25,7 +25,7 @@ REFUSED = {
 
 
 def cluster_in(files: Sequence[Path], context: str) -> Cluster:
-    """The cluster of a context, or of the current one. Raises `HostLacks`."""
+    """The cluster of a context, by default the current one. Raises `HostLacks`."""
     content = _merged(files)
     where = f"kubeconfig {files[0]}" if files else "kubeconfig"
     name = context or str(content.get("current-context") or "")
@@ -46,7 +46,7 @@ def cluster_in(files: Sequence[Path], context: str) -> Cluster:
 
 
 def _merged(files: Sequence[Path]) -> dict[str, Any]:
-    """All files in one; each named entry remembers the directory that its paths are relative to."""
+    """All files merged; each named entry remembers the directory to which its paths are relative."""
     merged: dict[str, Any] = {}
     for file in files:
         content = _loaded(file)
@@ -111,7 +111,7 @@ def _plugin(entry: Any, home: Path, where: str) -> Plugin:
 
 
 def _text_of(entry: Mapping[str, Any], key: str, home: Path, where: str) -> str:
-    """A text that the entry holds as base64, or names a file of."""
+    """A text that the entry contains as base64 or whose file it names."""
     if entry.get(f"{key}-data"):
         return decoded(str(entry[f"{key}-data"]), f"{where}: {key}-data")
     if not entry.get(key):

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 MAX_LENGTH = 63
 NAME_LABEL = "push-dispatcher/name"
-"""On every Job and pod of ours: the name of the job, by which they are found."""
+"""The label on all our Jobs and pods: it holds the job's name, and look-ups use it."""
 
 _PREFIX = re.compile(r"[^a-z0-9.-]")
 _FORBIDDEN = re.compile(r"[^A-Za-z0-9._-]")

@@ -13,7 +13,7 @@ from providers.kubernetes.lookup import checked_name, jobs_path, listed, name_la
 from providers.kubernetes.states import BatchJob
 
 SETTLED = timedelta(hours=1)
-"""How long a Job has to have ended before a sweep deletes it: its end may still have to be recorded elsewhere."""
+"""How long ago a Job must have ended before a sweep deletes it: another process may still have to record its end."""
 
 SWEPT_AT_ONCE = 1000
 
@@ -27,7 +27,7 @@ def remove(api: Api, namespace: str, name: str, uid: str, *, policy: str = "Back
     if answer.is_absence_of(name):
         return True
     if answer.status == 409 and answer.reason == "Conflict" and answer.details.get("name") == name:
-        return True  # another Job has the name: the one of this uid is gone
+        return True  # another Job has the name, so the one with this uid is gone
     if answer.status not in (200, 202):
         raise answer.unexpected(f"{name}: could not be deleted")
     return _is_gone(answer, name)
@@ -46,7 +46,7 @@ def _is_gone(answer: Answer, name: str) -> bool:
 
 
 def swept(api: Api, namespace: str, keep: frozenset[str], now: datetime) -> tuple[str, ...]:
-    """Delete the ended Jobs that no store knows; returns their names. Raises `CallFailed` when Jobs cannot be listed."""
+    """Delete the ended Jobs that no store knows. Returns their names. Raises `CallFailed` when Jobs cannot be listed."""
     forgotten = [job for job in ours(api, namespace) if job.name not in keep and _is_settled(job, now)][:SWEPT_AT_ONCE]
     return tuple(_swept(api, namespace, forgotten))
 
@@ -63,7 +63,7 @@ def _swept(api: Api, namespace: str, jobs: list[BatchJob]) -> Iterator[str]:
 
 
 def ours(api: Api, namespace: str) -> list[BatchJob]:
-    """Every Job of a dispatcher, in the order of their names. Raises `CallFailed`."""
+    """All Jobs of dispatchers, sorted by name. Raises `CallFailed`."""
     jobs = []
     for job in listed(api, jobs_path(namespace), "JobList", NAME_LABEL):
         name = name_label(job)

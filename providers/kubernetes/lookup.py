@@ -10,10 +10,10 @@ from providers.kubernetes.api import Answer, Api
 from providers.kubernetes.labels import NAME_LABEL
 
 PAGE = 500
-"""The objects of one page, as many as kubectl asks for."""
+"""The number of objects in one page; kubectl asks for as many."""
 
 EXPIRED_TRIES = 2
-"""How often a list is begun anew; a continuation is valid for some five minutes."""
+"""How often a list is started again; a continuation token is valid for about five minutes."""
 
 
 def jobs_path(namespace: str, name: str = "") -> str:
@@ -22,7 +22,7 @@ def jobs_path(namespace: str, name: str = "") -> str:
 
 
 def pods_path(namespace: str, name: str = "", part: str = "") -> str:
-    """The path of all pods, of one, or of a subresource of it."""
+    """The path of all pods, of one pod, or of its subresource."""
     return f"/api/v1/namespaces/{namespace}/pods" + (f"/{name}{part}" if name else "")
 
 
@@ -51,7 +51,7 @@ def is_ours(job: Mapping[str, Any], name: str) -> bool:
 
 
 def job_named(api: Api, namespace: str, name: str) -> Mapping[str, Any] | None:
-    """A Job by its name; None when the cluster says that there is none. Raises `CallFailed`."""
+    """A Job by its name; None if the cluster says that there is none. Raises `CallFailed`."""
     answer = api.get(jobs_path(namespace, name))
     return None if answer.is_absence_of(name) else job_in(answer, name)
 
@@ -80,9 +80,10 @@ def pods_of(api: Api, namespace: str, names: Sequence[str]) -> dict[str, list[Ma
 
 
 def failed_creations(api: Api, namespace: str) -> dict[str, str]:
-    """Why the cluster could not make a pod, by the uid of its Job: a quota of pods does not refuse the Job.
+    """Why the cluster could not create a pod, by the uid of its Job: a quota of pods does not refuse the Job itself.
 
-    Only Events state it. They are kept for about an hour, and the right to list them may be missing: then the answer is empty.
+    Only Events show the reason. They are kept for about an hour, and the right to list them may be missing; then the result is
+    empty.
     """
     query = {"fieldSelector": "involvedObject.kind=Job,reason=FailedCreate", "limit": PAGE}
     try:
@@ -108,7 +109,7 @@ def listed(api: Api, path: str, kind: str, selector: str) -> list[Mapping[str, A
 
 
 def _pages(api: Api, path: str, kind: str, selector: str) -> Iterator[Mapping[str, Any] | None]:
-    """Items, page after page; a last None means that the rest has expired."""
+    """The items, page by page; a final None means that the rest has expired."""
     query: dict[str, Any] = {"labelSelector": selector, "limit": PAGE}
     while True:
         answer = api.get(path, **query)

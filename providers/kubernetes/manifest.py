@@ -20,7 +20,7 @@ READ = frozenset(
 
 PATH, SPEC, POD = "job_manifest", "job_manifest.spec", "job_manifest.spec.template.spec"
 MAIN_CONTAINER = "job"
-"""The name of the main container if the manifest gives none."""
+"""The name of the main container if the manifest sets none."""
 
 ONCE: Mapping[str, Any] = {"backoffLimit": 0, "completions": 1, "parallelism": 1, "podReplacementPolicy": "Failed"}
 """The fields that make a Job run its pod once; a manifest with other values is refused (`rules`)."""
@@ -104,7 +104,7 @@ def _main(container: dict[str, Any], job: Job) -> dict[str, Any]:
 
 
 def _environment(value: Any, job: Job, path: str) -> list[dict[str, Any]]:
-    """Each name once: the dispatcher's value takes precedence, then the manifest's, then that of the variable `env`."""
+    """The environment, each name once: the dispatcher's value wins, then the manifest's, then the one in the variable `env`."""
     entries = {name: {"name": name, "value": text} for name, text in named_texts(job.configuration.get("env"), "env").items()}
     entries |= {str(entry["name"]): entry for entry in _entries(value, path)}
     entries |= {name: {"name": name, "value": text} for name, text in job.environment.items()}

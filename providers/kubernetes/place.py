@@ -1,4 +1,4 @@
-"""Where Jobs are put: a cluster and a namespace."""
+"""The place of Jobs: a cluster and a namespace."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _NAMESPACE = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """A namespace of a cluster; an empty one is the default of the cluster's entry, or the host's."""
+    """A namespace of a cluster. An empty namespace is the default of the cluster's entry, or of the host."""
 
     cluster: str = ""
     namespace: str = ""
@@ -32,7 +32,7 @@ class Place:
 
 
 def place_of(configuration: Mapping[str, Any]) -> Place:
-    """Where a configuration puts its Job. Raises `ConfigurationError`."""
+    """The place of a configuration's Job. Raises `ConfigurationError`."""
     metadata = mapping(mapping(configuration.get("job_manifest"), "job_manifest").get("metadata"), "job_manifest.metadata")
     outer = optional_text(configuration.get("namespace"), "namespace")
     inner = optional_text(metadata.get("namespace"), "job_manifest.metadata.namespace")

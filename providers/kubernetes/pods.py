@@ -1,4 +1,4 @@
-"""What a pod shows of its Job: why it does not start yet, that it runs, and how it ended.
+"""Reads a Job's state from its pod: why it does not start yet, that it runs, or how it ended.
 
 https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/
 """
@@ -16,7 +16,7 @@ NEVER_RAN = frozenset({"StartError", "ContainerCannotRun", "ContainerStatusUnkno
 """Reasons of a terminated container whose program did not run, or whose end is unknown."""
 
 ON_ITS_WAY = frozenset({"ContainerCreating", "PodInitializing"})
-"""Reasons of a container that waits without any problem."""
+"""Waiting reasons of a container without a problem."""
 
 UNSTARTABLE = {126: ": as a rule a command that cannot be executed", 127: ": as a rule a command that is not in the image"}
 
@@ -40,7 +40,7 @@ def object_of(value: Any, field: str) -> Mapping[str, Any]:
 
 
 def moment(value: Any, field: str) -> datetime | None:
-    """A time, or None. Raises `CallFailed` for anything else."""
+    """A time, or None. Raises `CallFailed` for any other value."""
     if value is None:
         return None
     try:
@@ -51,7 +51,7 @@ def moment(value: Any, field: str) -> datetime | None:
 
 
 def words_of(item: Mapping[str, Any]) -> str:
-    """A reason and a message, as `Evicted: The node was low on memory`."""
+    """A reason and a message, such as `Evicted: The node was low on memory`."""
     return ": ".join(str(item[key]).strip() for key in ("reason", "message") if item.get(key))
 
 
@@ -72,7 +72,7 @@ class Pod:
 
     @property
     def created_at(self) -> str:
-        """When it was created, in a form that can be compared."""
+        """When it was created, in a comparable form."""
         return str(self.metadata.get("creationTimestamp") or "")
 
     def belongs_to(self, uid: str) -> bool:
@@ -81,7 +81,7 @@ class Pod:
         return any(owner.get("uid") == uid for owner in owners)
 
     def observation(self) -> Observation:
-        """The observation of a Job that has not ended, by its pod."""
+        """The observation of a Job that has not ended, from its pod."""
         running, terminated = self._state("running"), self._state("terminated")
         if running is not None:
             return Observation(state=JobState.RUNNING, started_at=moment(running.get("startedAt"), "startedAt"))
@@ -95,7 +95,7 @@ class Pod:
 
     @property
     def waits_for(self) -> str:
-        """Why it does not run yet, in the cluster's words; empty if it is starting without problems."""
+        """Why it does not run yet, in the cluster's words; empty if it starts without problems."""
         for condition in objects_of(self.status.get("conditions"), "pod.status.conditions"):
             if condition.get("type") == "PodScheduled" and condition.get("status") == "False":
                 return words_of(condition)
@@ -107,7 +107,7 @@ class Pod:
         return words_of(self.status)
 
     def end(self) -> Observation:
-        """The end of a failed Job, by its pod."""
+        """The end of a failed Job, from its pod."""
         terminated = object_of(self._state("terminated"), "terminated")
         code = _exit_code(terminated)
         state, reason, code = self._verdict(terminated, code)
@@ -131,7 +131,7 @@ class Pod:
         return self._end_of_others(code)
 
     def _end_of_others(self, code: int | None) -> tuple[JobState, str, int | None]:
-        """For a job whose own container ended well or never began: another container is the reason."""
+        """The end of a job whose own container ended well or never began: another container caused it."""
         for container, other in self._terminated(self._before):
             if _exit_code(other):
                 words = f"the init container {container!r} failed before the job began: {words_of(other)}"
@@ -143,7 +143,7 @@ class Pod:
 
     @property
     def _taken_away(self) -> str:
-        """Why the cluster ended it; empty if it ended by itself."""
+        """Why the cluster ended the pod; empty if it ended by itself."""
         for condition in objects_of(self.status.get("conditions"), "pod.status.conditions"):
             if condition.get("type") == "DisruptionTarget" and condition.get("status") == "True":
                 return words_of(condition)

@@ -58,7 +58,7 @@ class KubernetesProvider:
     """Attempts as Jobs.
 
     `clusters` are the entries of the settings; `start_deadline` is how long a pod may take to start if its run sets no limit,
-    `memory` is how long the cluster keeps a Job at least, and `now` is the time (aware).
+    `memory` is how long the cluster keeps a Job at least, and `now` is the clock (aware times).
     """
 
     def __init__(
@@ -87,7 +87,7 @@ class KubernetesProvider:
 
     @property
     def limits(self) -> ProviderLimits:
-        """Kubernetes publishes no rate. A Job that ended counts against quotas until it is discarded."""
+        """Kubernetes publishes no rate. An ended Job counts against quotas until it is discarded."""
         return self._limits
 
     def needs(self, configuration: Mapping[str, Any]) -> Needs:
@@ -95,7 +95,7 @@ class KubernetesProvider:
         return needs_of(configuration)
 
     def submit(self, job: Job) -> Outcome:
-        """Create the Job. If it exists already and is ours, it is the same."""
+        """Create the Job. A Job of ours with this name counts as already started."""
         cluster = ""
         try:
             place = place_of(job.configuration)
@@ -132,7 +132,7 @@ class KubernetesProvider:
         return Accepted(submission=_submission(api, cluster, namespace, name, checked_name(manifest, name)))
 
     def find(self, job: Job) -> Submission | None:
-        """The Job of the name, ended or not. The read is consistent: a Job that it does not show does not exist."""
+        """The Job of the name, ended or not. The read is consistent: a Job that is not returned does not exist."""
         place = place_of(job.configuration)
         api = self._asked(place)
         namespace = place.namespace or api.cluster.namespace
@@ -144,7 +144,7 @@ class KubernetesProvider:
         return _submission(api, place.cluster, namespace, job.name, checked_name(manifest, job.name))
 
     def observe(self, submissions: Sequence[Submission]) -> Mapping[str, Observation]:
-        """One list of Jobs for each namespace, and one of the pods of those that failed or do not run yet."""
+        """One list of Jobs per namespace, and one list of the pods of Jobs that failed or do not run yet."""
         deadline = time.monotonic() + self._limits.call_timeout
         seen: dict[str, Observation] = {}
         for place, group in by_place(Place, submissions).items():
@@ -182,10 +182,10 @@ class KubernetesProvider:
             return unreadable([submission], problem)
 
     def cancel(self, submission: Submission) -> None:
-        """Set a deadline that has passed, and a mark: the cluster ends the pods with their grace, and the Job stays to be
+        """Set a mark and a deadline that has passed: the cluster ends the pods with their grace period, and the Job can be
         observed.
 
-        A suspended Job has no pods, and is deleted: afterwards it is missing.
+        A suspended Job has no pods and is deleted; afterwards it is observed as missing.
         """
         api, namespace, name = self._api_of(submission)
         manifest = job_named(api, namespace, name)
@@ -221,20 +221,20 @@ class KubernetesProvider:
         return frozenset(gone)
 
     def sweep(self, configuration: Mapping[str, Any], keep: frozenset[str]) -> tuple[str, ...]:
-        """Delete Jobs of ours that ended over an hour ago and that no store knows."""
+        """Delete our Jobs that ended over an hour ago and that no store knows."""
         place = place_of(configuration)
         api = self._asked(place)
         return swept(api, place.namespace or api.cluster.namespace, keep, self._now())
 
     def strays(self, configuration: Mapping[str, Any], known_names: frozenset[str]) -> tuple[str, ...]:
-        """The names of Jobs of ours that have not ended, without `known_names`."""
+        """The names of our Jobs that have not ended, without `known_names`."""
         place = place_of(configuration)
         api = self._asked(place)
         jobs = ours(api, place.namespace or api.cluster.namespace)
         return tuple(job.name for job in jobs if not job.is_over and job.name not in known_names)
 
     def logs(self, submission: Submission, tail: int = 100) -> str:
-        """The last lines that the job's container wrote; empty before it ran, and once its pod is gone. Raises `CallFailed`."""
+        """The last lines that the job's container wrote; empty before it ran and after its pod is gone. Raises `CallFailed`."""
         api, namespace, name = self._api_of(submission)
         manifest = job_named(api, namespace, name)
         if manifest is None or tail <= 0:
@@ -252,7 +252,9 @@ class KubernetesProvider:
         return answer.body.decode("utf-8", errors="replace")
 
     def advice(self, configuration: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
-        """The rights that the dispatcher lacks where `configuration` puts Jobs, each with its fix. Raises `CallFailed`."""
+        """The rights that the dispatcher lacks in the place that `configuration` names, each with its fix. Raises
+        `CallFailed`.
+        """
         place = place_of(configuration)
         api = self._asked(place)
         namespace = place.namespace or api.cluster.namespace
@@ -288,13 +290,13 @@ def _submission(api: Api, cluster: str, namespace: str, name: str, uid: str) -> 
 
 
 def _is_elsewhere(api: Api, submission: Submission) -> bool:
-    """True when a host with another default cluster made the submission to its own default."""
+    """True if another host submitted the job to its own, different default cluster."""
     home = submission.handle.get("server")
     return not submission.handle.get("cluster") and bool(home) and home != api.cluster.server
 
 
 def _missing(api: Api, namespace: str, submission: Submission) -> dict[str, Observation]:
-    """The observation of a Job that was not listed. Its labels may have been changed, so it is looked up by name."""
+    """The observation of an unlisted Job. Its labels may have been changed, so it is looked up by name."""
     try:
         manifest = job_named(api, namespace, submission.name)
     except CallFailed as problem:

@@ -1,4 +1,4 @@
-"""Which rights the dispatcher needs in a namespace, and which of them it lacks."""
+"""The rights that the dispatcher needs in a namespace, and those that it lacks."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ REVIEWS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
 
 
 def missing_rights(api: Api, namespace: str) -> list[str]:
-    """The rights that the dispatcher lacks, as `create jobs`. Raises `CallFailed`."""
+    """The rights that the dispatcher lacks, such as `create jobs`. Raises `CallFailed`."""
     return [
         f"{verb} {resource}"
         for (group, resource), verbs in RIGHTS.items()

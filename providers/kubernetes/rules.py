@@ -12,13 +12,13 @@ from providers.base import Finding
 KUEUE_LABEL = "kueue.x-k8s.io/queue-name"
 
 LEAST_TTL = 3600
-"""The least seconds before Kubernetes deletes an ended Job: a tick must have seen its end by then."""
+"""The least seconds before Kubernetes deletes an ended Job: a tick must have observed its end by then."""
 
 RETRIES = "retries of a run are the dispatcher's (retry policies)"
 
 
 def broken_rules(spec: Mapping[str, Any], path: str) -> Iterator[Finding]:
-    """Faults of a Job's spec with its defaults. Its fields have the types that Kubernetes has published."""
+    """The faults of a Job's spec with its defaults. Its fields must have the published types already."""
     if spec.get("backoffLimit") != 0:
         yield Finding(path=f"{path}.backoffLimit", message=f"give 0: another pod would run the same attempt again; {RETRIES}")
     for field in ("completions", "parallelism"):
@@ -56,7 +56,7 @@ def _pod_rules(spec: Mapping[str, Any], path: str) -> Iterator[Finding]:
 
 
 def spec_warnings(spec: Mapping[str, Any], labels: Mapping[str, Any], path: str) -> Iterator[Finding]:
-    """Warnings about settings that are accepted, but are changed or have consequences."""
+    """Warnings about settings that are accepted but are changed or have consequences."""
     ttl = spec.get("ttlSecondsAfterFinished")
     if isinstance(ttl, int) and ttl < LEAST_TTL:
         words = (

@@ -1,6 +1,6 @@
-"""Whether a Job has the shape that Kubernetes has published: its fields, their types, and the required ones.
+"""Checks a Job against the shape that Kubernetes publishes: its fields, their types, and the required ones.
 
-`job_shapes.json` is made of Kubernetes 1.37's OpenAPI document (`tests/providers/kubernetes/published.py`).
+`job_shapes.json` is made from Kubernetes 1.37's OpenAPI document (`tests/providers/kubernetes/published.py`).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from providers.remarks import unknown_key
 from providers.values import kind
 
 QUANTITIES = frozenset({"limits", "requests", "overhead", "sizeLimit", "divisor"})
-"""Fields that may be a number as well as a text."""
+"""Fields that may be a number or a text."""
 
 _WORDS = {"string": "text", "integer": "a whole number", "boolean": "true or false", "number": "a number"}
 

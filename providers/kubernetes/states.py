@@ -1,7 +1,7 @@
 """A Job and its pods become an observation.
 
-A Job's own status shows whether it ended well, failed or waits in a queue; its pods show the rest. A pod is needed
-only for a Job that failed or does not run yet.
+A Job's own status shows whether it succeeded, failed or waits in a queue; its pods show the rest. Pods are read only for a Job
+that failed or does not run yet.
 
 | Job | pods | seen |
 | --- | --- | --- |
@@ -29,13 +29,13 @@ from providers.kubernetes.rules import KUEUE_LABEL
 from providers.signals import signal_in
 
 CANCELLED_AT = "push-dispatcher/cancelled-at"
-"""The annotation that a cancel leaves: nothing else in a Job shows who ended it."""
+"""The annotation that a cancel sets: nothing else in a Job shows who ended it."""
 
 DEADLINE_EXCEEDED = "DeadlineExceeded"
 
 
 class BatchJob:
-    """One Job. Raises `CallFailed` where its fields cannot be read."""
+    """One Job. Raises `CallFailed` if its fields cannot be read."""
 
     def __init__(self, value: Mapping[str, Any]) -> None:
         self.metadata = object_of(value.get("metadata"), "metadata")
@@ -56,17 +56,17 @@ class BatchJob:
 
     @property
     def is_over(self) -> bool:
-        """True once it is complete or failed, and no pod of it is left alive."""
+        """True once it is complete or failed and none of its pods is alive."""
         return self._ended is not None and not self.has_pods
 
     @property
     def has_pods(self) -> bool:
-        """Whether a pod of it is pending, running or ending."""
+        """Whether one of its pods is pending, running or ending."""
         return any(self._count(name) > 0 for name in ("active", "terminating"))
 
     @property
     def is_ready(self) -> bool:
-        """True when its pod says that it runs; one with a readiness probe may run without."""
+        """True when its pod is ready; a pod with a readiness probe may run without being ready."""
         return self._count("ready") > 0
 
     @property
@@ -87,12 +87,12 @@ class BatchJob:
 
     @property
     def started_at(self) -> datetime | None:
-        """When the Job controller has taken it up, or resumed it."""
+        """When the Job controller started or resumed it."""
         return moment(self.status.get("startTime"), "status.startTime")
 
     @property
     def needs_pods(self) -> bool:
-        """Whether its pods are to be asked."""
+        """Whether its pods must be read."""
         return not (self.is_complete or self._is_suspended_and_empty or (self._ended is None and self.is_ready))
 
     @property
@@ -102,7 +102,7 @@ class BatchJob:
 
     @property
     def failure(self) -> Mapping[str, Any]:
-        """The condition that says that it failed; empty when it has not."""
+        """The condition that reports its failure; empty if it has not failed."""
         return self._ended if self._ended is not None and not self.is_complete else {}
 
     @property
@@ -131,9 +131,9 @@ class BatchJob:
 def observation_of(
     job: BatchJob, pods: Sequence[Mapping[str, Any]], *, now: datetime, patience: timedelta, no_pod: str = ""
 ) -> Observation:
-    """What is seen of a Job; `no_pod` is why the cluster could not make its pod.
+    """The observation of a Job; `no_pod` is why the cluster could not create its pod.
 
-    A Job that Kueue has let start may take `patience` from then on, whatever its run has waited.
+    After Kueue has admitted a Job, the Job may take `patience` to start, however long its run has waited before.
     """
     own = [pod for pod in (Pod(value, job.main_container) for value in pods) if pod.belongs_to(job.uid)]
     pod = max(own, key=lambda pod: pod.created_at, default=None)

@@ -1,4 +1,4 @@
-"""What can be said of a managed job before any call, as far as `DISPATCHER_MANAGED` is set where it is asked."""
+"""Checks of a managed job before any call. They are complete only if `DISPATCHER_MANAGED` is set on the checking machine."""
 
 from __future__ import annotations
 
@@ -15,16 +15,15 @@ from providers.remarks import findings_of
 
 
 def needs_of(configuration: Mapping[str, Any]) -> Needs:
-    """What the job needs of the provider behind; nothing where it is not known here which that is."""
+    """What the job needs from the provider behind; empty if that provider is unknown here."""
     managed = managed_of(os.environ)
     return registry.needs(managed.type, configuration_of(managed, configuration)) if managed else Needs()
 
 
 def check(configuration: Mapping[str, Any]) -> Checked:
-    """All that `submit` would reject, and what it would accept without effect.
+    """Everything that `submit` would reject or would accept without effect.
 
-    Where the setting is not there (an author's own machine), the vocabulary alone is checked, and its bounds when a run is
-    submitted.
+    Without the setting (on an author's machine) only the vocabulary is checked; its limits are checked when a run is submitted.
     """
     warnings = tuple(_warnings(configuration))
     try:
@@ -39,7 +38,7 @@ def check(configuration: Mapping[str, Any]) -> Checked:
 
 
 def _behind(type_name: str, faults: tuple[Finding, ...]) -> Iterator[Finding]:
-    """Faults of the configuration behind, which the author has not written, in the type's own words."""
+    """Faults of the configuration behind, in the type's own words; the author did not write that configuration."""
     for fault in faults:
         is_the_authors = fault.path in READ
         message = fault.message if is_the_authors else f"{type_name}: {fault.path}: {fault.message}"
@@ -47,7 +46,9 @@ def _behind(type_name: str, faults: tuple[Finding, ...]) -> Iterator[Finding]:
 
 
 def _warnings(configuration: Mapping[str, Any]) -> Iterator[Finding]:
-    """Prefect's template of this type is its cloud's alone, so what it has beside is no error."""
+    """Warnings about unknown keys. Prefect's template of this type is for its own cloud, so its additional keys are no
+    faults.
+    """
     for key in sorted(configuration.keys() - READ):
         if configuration[key] not in (None, "", {}, []):
             yield Finding(path=str(key), message="has no effect in managed pools here")

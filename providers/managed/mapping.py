@@ -1,6 +1,6 @@
-"""From one vocabulary to the variables of the pool type behind, and from these to its job configuration. Pure.
+"""Maps the vocabulary to variables of the pool type behind, and fills its job configuration with them. Pure.
 
-The default templates of this package hold whole placeholders alone, so that to fill one needs no more than stands here.
+In this package's default templates each placeholder is a whole value, so filling them needs only the code below.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _PLACEHOLDER = re.compile(r"\{\{ (\w+) \}\}")
 _GONE = object()
 CORE_UNITS, NANO = 1024, 1_000_000_000
 INSTALLS, LIMITS_TIME = frozenset({"modal"}), frozenset({"kubernetes", "cloud-run-v2", "modal", "vertex-ai"})
-"""Families that install packages themselves, and that end a job after a time themselves."""
+"""Families that install packages by themselves, and families that enforce a time limit by themselves."""
 
 
 def configuration_of(managed: Managed, configuration: Mapping[str, Any]) -> dict[str, Any]:
@@ -32,12 +32,12 @@ def configuration_of(managed: Managed, configuration: Mapping[str, Any]) -> dict
 
 
 def place_of(managed: Managed) -> dict[str, Any]:
-    """Likewise without a job: where the jobs of managed pools are put."""
+    """The configuration without a job: it names the place of managed pools."""
     return filled(managed.type, managed.job_variables)
 
 
 def filled(type_name: str, variables: Mapping[str, Any]) -> dict[str, Any]:
-    """The default template of a type with these values over its defaults; what has no value goes away."""
+    """The default template of a type, filled with its defaults and these values; placeholders without a value are removed."""
     template = _template(type_name)
     declared = template["variables"]["properties"]
     if unknown := sorted(set(variables) - set(declared)):
@@ -64,7 +64,9 @@ def _filled(value: Any, values: Mapping[str, Any]) -> Any:
 
 
 def _over(low: Mapping[str, Any], high: Mapping[str, Any]) -> dict[str, Any]:
-    """The author's values over the platform team's; their variables and labels side by side, and the team's options kept."""
+    """The author's values override the platform team's. Variables and labels of both are merged, and the team's options are
+    kept.
+    """
     merged = {**low, **{name: value for name, value in high.items() if value not in (None, "", {})}}
     for name in ("env", "labels", "container_create_kwargs"):
         if isinstance(low.get(name), Mapping) and isinstance(high.get(name), Mapping):
@@ -97,7 +99,7 @@ def _required(words: Sequence[str], field: str) -> Sequence[str]:
 
 
 def _process(wish: Wish) -> dict[str, Any]:
-    """CPUs and memory of a process cannot be bounded, and are left out."""
+    """The variables for a process. Its CPUs and memory cannot be limited and are omitted."""
     for field in ("image", "pip_packages"):
         if getattr(wish, field):
             raise ConfigurationError(
@@ -113,7 +115,9 @@ def _docker(wish: Wish) -> dict[str, Any]:
 
 
 def _kubernetes(wish: Wish) -> dict[str, Any]:
-    """What is asked for is also the most: a pod is neither throttled by its neighbours nor takes what is theirs."""
+    """The variables for a Job. Requests equal limits, so neighbouring pods neither slow the pod down nor lose resources
+    to it.
+    """
     cpu = f"{max(1, round(wish.cpu * 1000))}m" if wish.cpu else None
     memory = f"{round(wish.memory)}Mi" if wish.memory else None
     sizes = {"cpu_request": cpu, "cpu_limit": cpu, "memory_request": memory, "memory_limit": memory}

@@ -1,4 +1,4 @@
-"""The provider of managed pools: maps a job's configuration, and hands every call to the provider behind."""
+"""The provider of managed pools: it maps a job's configuration and delegates every call to the provider behind."""
 
 from __future__ import annotations
 
@@ -33,19 +33,19 @@ from providers.managed.wrapping import PIP_FAILED
 from providers.once import Once
 
 TYPE = "managed_by"
-"""The key of a handle that says which type of provider has the job: that type may change while jobs live."""
+"""The key of a handle that names the provider type that runs the job: the setting may change while jobs live."""
 
 INSTALLS = "pip_packages"
-"""The key of a handle of a job that installs packages first."""
+"""The key in the handle of a job that installs packages first."""
 
 Behind = Callable[[str], Provider]
 
 
 class ManagedProvider:
-    """Jobs on whatever the platform team has said.
+    """Jobs on the platform team's pool type.
 
-    `managed` is the setting's object; None is what `setting.default_of` says. `behind` gives the provider of a pool type; by
-    default it is made with these `credentials`.
+    `managed` is the setting's object; None is `setting.default_of`. `behind` returns the provider of a pool type; by default
+    that is created with these `credentials`.
     """
 
     def __init__(
@@ -67,15 +67,15 @@ class ManagedProvider:
 
     @property
     def limits(self) -> ProviderLimits:
-        """Those of the provider behind, and the platform team's maximum of live jobs in one pool."""
+        """The limits of the provider behind, with the platform team's limit of live jobs in one pool."""
         return self._limits
 
     def needs(self, configuration: Mapping[str, Any]) -> Needs:
-        """What the job needs of the provider behind."""
+        """What the job needs from the provider behind."""
         return self._provider.needs(configuration_of(self._managed, configuration))
 
     def submit(self, job: Job) -> Outcome:
-        """Submit the job that is meant to the provider behind."""
+        """Submit the mapped job to the provider behind."""
         try:
             mapped = self._mapped(job)
         except ConfigurationError as problem:
@@ -86,7 +86,7 @@ class ManagedProvider:
         return outcome
 
     def find(self, job: Job) -> Submission | None:
-        """What the provider behind finds. Raises `CallFailed`."""
+        """The submission that the provider behind finds. Raises `CallFailed`."""
         try:
             submission = self._provider.find(self._mapped(job))
         except ConfigurationError as problem:
@@ -94,7 +94,7 @@ class ManagedProvider:
         return None if submission is None else self._marked(submission, job)
 
     def observe(self, submissions: Sequence[Submission]) -> Mapping[str, Observation]:
-        """What each provider sees of its jobs; one that cannot be used here keeps no other from being asked."""
+        """Each provider's observations of its jobs. A provider that is unusable here does not affect the others."""
         seen: dict[str, Observation] = {}
         for name, group in _by_type(submissions).items():
             try:
@@ -107,11 +107,11 @@ class ManagedProvider:
         return seen
 
     def cancel(self, submission: Submission) -> None:
-        """Ask the provider that has the job to end it. Raises `CallFailed`."""
+        """Cancel the job at the provider that runs it. Raises `CallFailed`."""
         self._holder(submission).cancel(_plain(submission))
 
     def discard(self, submissions: Sequence[Submission]) -> frozenset[str]:
-        """Likewise for what ended jobs left."""
+        """Discard ended jobs at the providers that ran them."""
         gone: set[str] = set()
         for name, group in _by_type(submissions).items():
             try:
@@ -125,11 +125,11 @@ class ManagedProvider:
         return self._provider.sweep(place_of(self._managed), keep)
 
     def strays(self, configuration: Mapping[str, Any], known_names: frozenset[str]) -> tuple[str, ...]:  # noqa: ARG002 - as above
-        """Likewise."""
+        """The live jobs in the place of managed pools."""
         return self._provider.strays(place_of(self._managed), known_names)
 
     def logs(self, submission: Submission, tail: int = 100) -> str:
-        """What the provider that has the job shows of its log. Raises `CallFailed`, also where it shows none."""
+        """The job's log from the provider that runs it. Raises `CallFailed`, also if that provider shows no logs."""
         holder = self._holder(submission)
         if not isinstance(holder, ReadsLogs):
             raise CallFailed(f"logs of {submission.handle.get(TYPE)} jobs cannot be read here; see the run's link")
@@ -169,13 +169,13 @@ def _marks(submission: Submission) -> dict[str, str]:
 
 
 def _plain(submission: Submission) -> Submission:
-    """The submission as the provider behind made it."""
+    """The provider behind's own submission."""
     handle = {key: value for key, value in submission.handle.items() if key not in (TYPE, INSTALLS)}
     return replace(submission, handle=handle)
 
 
 def _explained(observation: Observation, marks: Mapping[str, str]) -> Observation:
-    """The observation with a whole handle, and with the reason of an end that the wrapper made."""
+    """The observation with a complete handle, and with a reason if installing packages failed."""
     if observation.handle is not None:
         observation = replace(observation, handle={**observation.handle, **marks})
     if INSTALLS in marks and observation.exit_code == PIP_FAILED:

@@ -1,4 +1,4 @@
-"""What the platform team says of managed pools, once for all: the setting `DISPATCHER_MANAGED`."""
+"""The platform team's setting for all managed pools: `DISPATCHER_MANAGED`."""
 
 from __future__ import annotations
 
@@ -16,31 +16,31 @@ FAMILIES = ("process", "docker", "kubernetes", "ecs", "cloud-run-v2", "azure-con
 """Pool types that can be behind a managed pool, push types and worker types alike."""
 
 HOSTED = ("AWS_LAMBDA_FUNCTION_NAME", "K_SERVICE", "FUNCTIONS_WORKER_RUNTIME", "MODAL_TASK_ID", "KUBERNETES_SERVICE_HOST")
-"""Variables of hosts on which a process of ours is not an author's to use: it holds the dispatcher's own rights."""
+"""Variables of hosts on which authors must not run processes, because these would have the dispatcher's own rights."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Maximum:
-    """The most that one job may ask for; None: whatever the platform has."""
+    """The most that one job may request; None: no limit but the platform's."""
 
     cpu: float | None = None
     """Cores."""
     memory: float | None = None
     """MiB."""
     timeout: float | None = None
-    """Seconds. A job that names no time gets this one."""
+    """Seconds. A job without a time limit gets this one."""
     concurrency: int | None = None
-    """Live jobs of one pool, whatever its own limit is."""
+    """The most live jobs of one pool, whatever its own limit is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Managed:
-    """The setting, checked."""
+    """The checked setting."""
 
     type: str
-    """The pool type behind, as `ecs:push`."""
+    """The pool type behind, such as `ecs:push`."""
     job_variables: Mapping[str, Any] = field(default_factory=dict)
-    """Values for the variables of that type's default template: a cluster, subnets, a region, a default image."""
+    """Values for variables of that type's default template: a cluster, subnets, a region, a default image."""
     maximum: Maximum = field(default_factory=Maximum)
 
     @property
@@ -71,7 +71,7 @@ def _maximum(value: Mapping[str, Any]) -> Maximum:
 
 
 def managed_of(environment: Mapping[str, str]) -> Managed | None:
-    """The setting of an environment; None where it is not set. Raises `ConfigurationError`."""
+    """The setting in an environment; None if it is not set. Raises `ConfigurationError`."""
     text = environment.get(VARIABLE)
     if not text:
         return None
@@ -83,9 +83,9 @@ def managed_of(environment: Mapping[str, str]) -> Managed | None:
 
 
 def default_of(environment: Mapping[str, str]) -> Managed:
-    """What a managed pool is where nothing is set: processes of the machine that ticks, where those are the author's own.
+    """The default of the setting: processes on the ticking machine, if that is the author's own.
 
-    Raises `ConfigurationError` on a host that runs the dispatcher alone.
+    Raises `ConfigurationError` on a host that only runs the dispatcher.
     """
     if any(environment.get(name) for name in HOSTED):
         raise ConfigurationError(

@@ -1,4 +1,4 @@
-"""CPUs and memory in the steps that a platform has: rounded up to the next pair, and never down."""
+"""CPUs and memory, rounded up to the next pair that a platform offers, never down."""
 
 from __future__ import annotations
 
@@ -16,7 +16,9 @@ FARGATE: Mapping[float, Sequence[int]] = {
     8192: range(16384, 61441, 4096),
     16384: range(32768, 122881, 8192),
 }
-"""CPU units and the MiB that go with them: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-cpu-memory-error.html"""
+"""CPU units and the MiB allowed with them:
+https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-cpu-memory-error.html
+"""
 
 CLOUD_RUN: Mapping[float, Sequence[int]] = {
     1: range(512, 4097, 256),
@@ -31,11 +33,13 @@ VERTEX: Mapping[str, tuple[int, int]] = {
     **{f"n1-standard-{cpus}": (cpus, cpus * 3840) for cpus in (4, 8, 16, 32, 64, 96)},
     **{f"n1-highmem-{cpus}": (cpus, cpus * 6656) for cpus in (2, 4, 8, 16, 32, 64, 96)},
 }
-"""Machines of custom training, their CPUs and MiB: https://cloud.google.com/vertex-ai/docs/training/configure-compute"""
+"""Machine types of custom training with their CPUs and MiB:
+https://cloud.google.com/vertex-ai/docs/training/configure-compute
+"""
 
 
 def pair(steps: Mapping[float, Sequence[int]], cpu: float | None, memory: float | None) -> tuple[float, int]:
-    """The smallest pair with at least so much of both. Raises `ConfigurationError` that names what there is too little of."""
+    """The smallest pair with at least this much of both. Raises `ConfigurationError` that names the size that is too large."""
     for cpus in sorted(steps):
         if cpus < (cpu or 0):
             continue
@@ -49,7 +53,7 @@ def pair(steps: Mapping[float, Sequence[int]], cpu: float | None, memory: float 
 
 
 def machine(cpu: float | None, memory: float | None) -> str:
-    """The smallest machine with at least so much of both. Raises `ConfigurationError`."""
+    """The smallest machine type with at least this much of both. Raises `ConfigurationError`."""
     enough = [(size, name) for name, size in VERTEX.items() if size[0] >= (cpu or 0) and size[1] >= (memory or 0)]
     if not enough:
         field = "cpu" if (cpu or 0) > 96 else "memory"
@@ -58,7 +62,7 @@ def machine(cpu: float | None, memory: float | None) -> str:
 
 
 def tenths(value: float) -> float:
-    """Rounded up to a tenth."""
+    """A number rounded up to a tenth."""
     return math.ceil(round(value * 10, 6)) / 10
 
 

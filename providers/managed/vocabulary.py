@@ -1,4 +1,4 @@
-"""What the author of a managed job gives, in one vocabulary for all platforms: checked, and bounded by the platform team."""
+"""The author's settings of a managed job, in one vocabulary for all platforms: checked, and limited by the platform team."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from providers.values import command, mapping, named_texts, number, optional_tex
 READ = frozenset(
     {"name", "image", "command", "env", "labels", "pip_packages", "cpu", "memory", "timeout", "task_start_timeout_seconds"}
 )
-"""The keys of a job configuration that mean something here."""
+"""The keys of a job configuration that are read here."""
 
 _UNITS = {"cpu": "cores", "memory": "MiB", "timeout": "seconds"}
 _PACKAGE = re.compile(r"[A-Za-z0-9][^\0\n]*")
@@ -23,7 +23,7 @@ _PACKAGE = re.compile(r"[A-Za-z0-9][^\0\n]*")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wish:
-    """What an author wants. None and empty: nothing was said."""
+    """An author's settings. None or empty: not set."""
 
     name: str = ""
     image: str = ""
@@ -72,7 +72,7 @@ def _amount(configuration: Mapping[str, Any], name: str) -> float | None:
 
 
 def _packages(value: Any) -> Iterator[str]:
-    """Requirements as pip reads them; an option (`--index-url`) is none."""
+    """Requirements in pip's form; options (`--index-url`) are refused."""
     for index, package in enumerate(texts(value, "pip_packages")):
         if not _PACKAGE.fullmatch(package):
             raise ConfigurationError(f"pip_packages[{index}]: give a package, as 'polars' or 'polars==1.9'")

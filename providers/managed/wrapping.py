@@ -1,7 +1,7 @@
-"""A command around a command, where the platform itself installs no packages or knows no time limit.
+"""Wraps a command if the platform cannot install packages or enforce a time limit by itself.
 
-Packages and the command are arguments, never a part of the program text. Each wrapper becomes the next program (`exec`), or
-hands its signals on, so that they reach the author's command.
+Packages and the command are arguments, never part of the program text. Each wrapper replaces itself with the next program
+(`exec`) or forwards signals, so that they reach the author's command.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ PIP_FAILED = 97
 """The exit code of a job whose packages could not be installed."""
 
 KILL_AFTER = "10"
-"""Seconds between SIGTERM and SIGKILL of a job that ran for too long; `timeout` then ends with 124, or 137."""
+"""Seconds between SIGTERM and SIGKILL for a job that exceeds its time limit; `timeout` then exits with 124 or 137."""
 
 _INSTALL = f"""\
 import os, subprocess, sys
@@ -27,10 +27,10 @@ os.execvp(command[0], command)
 
 
 def with_packages(command: Sequence[str], packages: Sequence[str]) -> list[str]:
-    """The command after its packages are installed; the image needs `python` and `pip`."""
+    """A command that installs the packages first; the image needs `python` and `pip`."""
     return ["python", "-c", _INSTALL, str(len(packages)), *packages, *command]
 
 
 def with_timeout(command: Sequence[str], seconds: int) -> list[str]:
-    """The command, ended after so many seconds; the image needs `timeout`, which coreutils and busybox have."""
+    """A command that is ended after this many seconds; the image needs `timeout`, which coreutils and busybox contain."""
     return ["timeout", "-k", KILL_AFTER, str(seconds), *command]

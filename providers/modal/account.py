@@ -33,13 +33,13 @@ class Account:
     _kept: dict[Hashable, asyncio.Task[Any]] = field(default_factory=dict)
 
     def forget(self) -> None:
-        """Look everything up anew, because something was deleted or replaced."""
+        """Forget all look-ups, because an object was deleted or replaced."""
         self._kept.clear()
         self.is_used = False
 
     @sdk.mapped
     async def app(self, place: Place, *, create: bool = False) -> Any:
-        """The app of a place; `create`: it is created if there is none."""
+        """The app of a place; with `create` a missing app is created."""
         modal = sdk.load()
         look_up = modal.App.lookup.aio
         return await self._once(
@@ -49,7 +49,7 @@ class Account:
 
     @sdk.mapped
     async def image(self, spec: ImageSpec, place: Place, seconds: float) -> Any:
-        """The image, built. Raises `StillBuilding` when that takes longer than `seconds`; Modal goes on with it."""
+        """The built image. Raises `StillBuilding` when the build takes longer than `seconds`; Modal continues it."""
         app = await self.app(place, create=True)
         try:
             return await asyncio.wait_for(self._once(("image", spec, place), lambda: self._build(spec, place, app)), seconds)

@@ -1,7 +1,7 @@
 """The open accounts of a provider: one client each, by the names of their credentials.
 
-An account is opened anew when it is a few minutes old, was idle for a while (a frozen function resumes with dead
-connections), did not answer in time, or belongs to the process that this one was forked from.
+An account is opened anew if it is a few minutes old, was idle for a while (a frozen function resumes with dead connections),
+did not answer in time, or belongs to the parent of a forked process.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from providers.modal.account import Account
 from providers.places import HostLacks
 
 OLDEST = 600.0
-"""Seconds for which an account is kept: the objects that it looked up may have been replaced since."""
+"""Seconds for which an account is kept; its looked-up objects may be replaced meanwhile."""
 IDLE = 120.0
 """Seconds without a call after which its connection is not trusted."""
 CLOSED_AFTER = 60.0
@@ -39,7 +39,7 @@ class Accounts:
 
     @sdk.mapped
     async def get(self, name: str | None) -> Account:
-        """The account of an entry of the credentials, or of the host itself. Raises `HostLacks` and `ModalFailure`."""
+        """The account of an entry of the credentials, or the host's own. Raises `HostLacks` and `ModalFailure`."""
         key = (name, os.getpid())
         async with self._opening.setdefault(key, asyncio.Lock()):
             now = self._clock()
@@ -54,7 +54,7 @@ class Accounts:
             return self._open[key]
 
     def distrust(self, name: str | None) -> None:
-        """Open the account anew for the next call, because it did not answer."""
+        """Let the next call open the account anew, because it did not answer."""
         if account := self._open.get((name, os.getpid())):
             account.opened_at = float("-inf")
 
@@ -72,7 +72,7 @@ class Accounts:
         return await client.__aenter__(), True
 
     def _host_token(self) -> Token | None:
-        """The host's token; None inside Modal, where the container has an identity, and where the host signs in differently."""
+        """The host's token; None inside Modal, where the container has an identity, and on hosts that sign in differently."""
         from modal.config import config  # noqa: PLC0415 - part of the SDK
 
         token, secret = config.get("token_id"), config.get("token_secret")

@@ -1,6 +1,6 @@
 """Checks of a rendered configuration before any call: all remarks when it is saved, only the faults at a submission.
 
-Modal's SDK is not needed for it.
+They do not need Modal's SDK.
 """
 
 from __future__ import annotations
@@ -19,30 +19,30 @@ READ = frozenset(
 """The keys of a job configuration that are read here."""
 
 ELSEWHERE: Mapping[str, str] = {"modal_credentials": "says who asks Modal, so it is no part of a sandbox"}
-"""Keys that take effect, but not as a part of the request."""
+"""Keys that have an effect but are not part of the request."""
 
 NO_EFFECT: Mapping[str, str] = {
     "name": "has no effect on Modal: the sandbox is called after its run, so that it is never started twice",
 }
-"""Keys that are accepted and ignored, with the reason."""
+"""Keys that are accepted and ignored, each with the reason."""
 
 _IMAGE = frozenset({"tag", "secret", "add_python", "registry_secret", "aws_secret", "gcp_secret"})
 
 
 def check(configuration: Mapping[str, Any]) -> Checked:
-    """All that `submit` would reject, and what it would accept without effect."""
+    """Everything that `submit` would reject or would accept without effect."""
     warnings = [Finding(path=key, message=reason) for key, reason in NO_EFFECT.items() if configuration.get(key)]
     return Checked(faults=tuple(faults(configuration)), warnings=tuple(warnings))
 
 
 def faults(configuration: Mapping[str, Any]) -> list[Finding]:
-    """Every fault of a configuration, each once."""
+    """All faults of a configuration, without repeats."""
     rules = (_own_keys, _image, _names, _made)
     return list(dict.fromkeys(finding for rule in rules for finding in _collected(rule, configuration)))
 
 
 def _collected(rule: Callable[[Mapping[str, Any]], Iterable[Finding]], configuration: Mapping[str, Any]) -> list[Finding]:
-    """The faults that a rule finds, or the one that it raises."""
+    """The faults that a rule returns, or the one that it raises."""
     findings: list[Finding] = []
     try:
         findings.extend(rule(configuration))
@@ -72,6 +72,6 @@ def _names(configuration: Mapping[str, Any]) -> Iterator[Finding]:
 
 
 def _made(configuration: Mapping[str, Any]) -> Iterator[Finding]:
-    """The fault that building the request raises."""
+    """The fault raised by building the request."""
     read(Job(name="r0-1", configuration=configuration))
     yield from ()

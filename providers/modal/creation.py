@@ -1,4 +1,4 @@
-"""Creates a sandbox, once. Its parts are looked up first: a failure there has certainly started nothing."""
+"""Creates a sandbox once. Its parts are looked up first: a failure there has certainly started nothing."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from providers.modal.sdk import MissingObject, ModalFailure, NameTaken, mapped
 BUILD_AGAIN = 15.0
 """Seconds until a submission whose image was being built is tried again."""
 CLEANING = 3.0
-"""Seconds that are reserved, if there is time, for the SDK to withdraw a waiting sandbox, and for us to see that it did."""
+"""Seconds that are reserved, if there is time, for the SDK to withdraw a waiting sandbox and for us to check that it did."""
 
 
 class GivenUp(CallFailed):
-    """Nobody waits for this submission any more, so it starts nothing."""
+    """Nobody waits for this submission any more, so it must start nothing."""
 
 
 class CreationProgress:
@@ -36,14 +36,14 @@ class CreationProgress:
         self._asked = self._given_up = False
 
     def ask(self) -> None:
-        """Called before the first request that could start something. Raises `GivenUp`."""
+        """Note that the next request may start a sandbox. Raises `GivenUp`."""
         with self._lock:
             if self._given_up:
                 raise GivenUp("the submission was given up")
             self._asked = True
 
     def give_up(self) -> bool:
-        """Let nothing be started from now on; True when something may have been started already."""
+        """Prevent any start from now on; True if a sandbox may have been started already."""
         with self._lock:
             self._given_up = True
             return self._asked
@@ -51,7 +51,7 @@ class CreationProgress:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Creation:
-    """One submission. `deadline`: the event loop's time by which there must be an outcome."""
+    """One submission. Its outcome must be ready by `deadline` on the event loop's clock."""
 
     account: Account
     name: str
@@ -61,7 +61,7 @@ class Creation:
     progress: CreationProgress
 
     async def outcome(self, build_seconds: float) -> Outcome:
-        """Create the sandbox, unless the name was used before. If it raises, nothing was started."""
+        """Create the sandbox unless the name was used before. If this raises, nothing was started."""
         try:
             arguments = await self._arguments(build_seconds)
         except StillBuilding as building:
@@ -99,8 +99,8 @@ class Creation:
             refusal = None if isinstance(failure, NameTaken) else outcome_of(failure.error, self.needs)
             if isinstance(refusal, Unknown) and not odd:
                 return refusal
-            # The SDK repeats by itself what got no answer, so even a refusal may come after a success; and an answer that
-            # names nothing may be one.
+            # The SDK itself repeats a request without an answer, so even a refusal may follow a success; and an answer that
+            # names no sandbox may be a success.
             sandbox = await by_name(self.account, self.name, self.spec.place, ended=True)
             if sandbox is None:
                 return refusal or Unknown(cause=f"{failure}, but no sandbox of that name is to be found")
@@ -109,7 +109,7 @@ class Creation:
         return Accepted(submission=submission_of(self.name, sandbox.object_id, self.spec.place))
 
     async def _claimed(self, arguments: dict[str, Any]) -> Outcome:
-        """Create a sandbox that could not be found by name after its end: first its name is claimed for good."""
+        """Claim the name, then create the sandbox: after its end it could not be looked up by name."""
         names = await self.account.names(self.spec.place)
         self.progress.ask()
         if not await names.claim(self.name):
@@ -129,12 +129,12 @@ class Creation:
         return outcome
 
     async def _note(self, writing: Awaitable[None]) -> None:
-        # The ledger is a second witness: what is known stands without it.
+        # The ledger is only a second record: the outcome is known without it.
         with contextlib.suppress(ModalFailure):
             await writing
 
     async def _in_time(self, arguments: dict[str, Any]) -> Outcome:
-        """Wait for capacity as long as there is time; then let the SDK withdraw the sandbox, and check that it did."""
+        """Wait for capacity while there is time; then let the SDK withdraw the sandbox, and check that it did."""
         creating = asyncio.ensure_future(self._create(arguments))
         remaining = self.deadline - asyncio.get_running_loop().time()
         patience = max(remaining - CLEANING, remaining / 2)
@@ -144,7 +144,7 @@ class Creation:
         await asyncio.wait({creating}, timeout=(remaining - patience) / 2)
         if creating.done() and not creating.cancelled():
             return creating.result()
-        # Only a sandbox that was seen to wait, and then to be taken back, has certainly not run.
+        # Only a sandbox that was observed to wait and then to be withdrawn has certainly not run.
         if waiting is not None and (await look_at(self.account, waiting.object_id)).state is JobState.STOPPED:
             words = f"Modal had no capacity for {self.spec.gpu} within {patience:.0f} s"
             return Throttled(reason=words, hold=hold_of(words, self.needs))

@@ -1,4 +1,4 @@
-"""Finding sandboxes again: by name, by id, by our tag, and by the ledger."""
+"""Looks sandboxes up by name, by id, by our tag, and in the ledger."""
 
 from __future__ import annotations
 
@@ -17,32 +17,32 @@ CONSOLE = "https://modal.com/id/"
 
 
 def submission_of(name: str, sandbox_id: str, place: Place) -> Submission:
-    """The submission of a sandbox; `UNPLACED` for one of which only its request is known."""
+    """The submission of a sandbox; `UNPLACED` if only its request is known."""
     handle = {"sandbox_id": sandbox_id, **place.handle()}
     return Submission(name=name, handle=handle, url=CONSOLE + sandbox_id if sandbox_id != UNPLACED else None)
 
 
 class NoAnswer(CallFailed):
-    """An answer without the name that was asked for."""
+    """An answer without the requested name."""
 
 
 def is_sandbox(answer: Any) -> bool:
-    """True for a sandbox that has an id: an empty answer makes one without."""
+    """True if a sandbox has an id; an empty answer makes a sandbox without one."""
     return isinstance(answer.object_id, str) and answer.object_id.startswith("sb-")
 
 
 def forgets_ended(spec: SandboxSpec) -> bool:
-    """True on Modal's older backend, where an ended sandbox is not found by its name."""
+    """True on Modal's older backend, which does not look up ended sandboxes by name."""
     from modal.config import config  # noqa: PLC0415 - part of the SDK
 
     return spec.gpu is not None or not config.get("sandbox_v2")
 
 
 async def by_name(account: Account, name: str, place: Place, *, ended: bool) -> Any:
-    """The running sandbox of a name on either backend, or with `ended` the last one that ended; None when there is none."""
+    """The running sandbox of a name on either backend, or with `ended` the last one that ended; None if there is none."""
     from_name = mapped(sdk.load().Sandbox.from_name.aio)
     where = {"environment_name": place.environment, "client": account.client}
-    # With `include_terminated` the SDK asks the newer backend alone; without, both.
+    # With `include_terminated` the SDK asks only the newer backend; without it, both.
     for include_terminated in (True, False) if ended else (False,):
         try:
             sandbox = await from_name(place.app, name, include_terminated=include_terminated, **where)
@@ -55,7 +55,7 @@ async def by_name(account: Account, name: str, place: Place, *, ended: bool) -> 
 
 
 async def find(account: Account, name: str, spec: SandboxSpec) -> Submission | None:
-    """The submission of a name; an unplaced one when the name was claimed and no sandbox can be found."""
+    """The submission of a name; an unplaced one if the name was claimed but no sandbox exists."""
     sandbox = await by_name(account, name, spec.place, ended=True)
     if sandbox is not None:
         return submission_of(name, sandbox.object_id, spec.place)
@@ -71,12 +71,12 @@ async def _find_claimed(account: Account, name: str, place: Place) -> Submission
 
 
 async def running_in(account: Account, place: Place) -> frozenset[str]:
-    """The ids of our sandboxes that run in a place."""
+    """The ids of our running sandboxes in a place."""
     return frozenset(sandbox.object_id for sandbox in await _running(account, place))
 
 
 async def names_running_in(account: Account, place: Place) -> frozenset[str]:
-    """The names of our jobs whose sandboxes run in a place: a call for the list, and one for the tags of each."""
+    """The names of our jobs with running sandboxes in a place; takes one call for the list and one for each sandbox's tags."""
     try:
         tags = await _tags(await _running(account, place))
     except MissingObject:
@@ -138,7 +138,7 @@ async def _observed(account: Account, sandbox_id: str) -> Observation:
 
 @mapped
 async def terminate(account: Account, submission: Submission) -> None:
-    """Request the end of a sandbox. It is no error if the sandbox does not exist."""
+    """Request the end of a sandbox. A missing sandbox is no error."""
     sandbox_id = submission.handle["sandbox_id"]
     if sandbox_id == UNPLACED:
         sandbox = await by_name(account, submission.name, Place.from_handle(submission.handle), ended=False)

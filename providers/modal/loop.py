@@ -1,6 +1,4 @@
-"""An event loop in a thread of its own: it limits the time of a call whatever the SDK does, and keeps all state in one
-thread.
-"""
+"""An event loop in its own thread: it bounds the time of a call whatever the SDK does, and keeps all state in one thread."""
 
 from __future__ import annotations
 
@@ -18,11 +16,13 @@ T = TypeVar("T")
 
 
 class Overdue(CallFailed):
-    """The work took too long. It was cancelled, and its effects are unknown."""
+    """The work took too long and was cancelled; its effects are unknown."""
 
 
 class Loop:
-    """Runs coroutines for callers in any thread. Made anew in a forked child, where the parent's thread does not live."""
+    """Runs coroutines for callers in any thread. A forked child makes a new loop, because the parent's thread does not exist
+    there.
+    """
 
     def __init__(self) -> None:
         self._reset()
@@ -30,7 +30,7 @@ class Loop:
         os.register_at_fork(after_in_child=lambda: (reset := renew()) and reset())
 
     def _reset(self) -> None:
-        # The parent's lock may be held by a thread that is not here, and its loop has none.
+        # A thread that does not exist here may hold the parent's lock, and the parent's loop has no thread here.
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
 

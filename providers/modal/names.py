@@ -11,7 +11,7 @@ LEDGER = "push-dispatcher-names"
 CLAIM = "claimed by "
 """The value of a claimed name until its sandbox is known; a random part identifies the claim."""
 UNPLACED = ""
-"""Stands for the unknown sandbox of a claimed name."""
+"""A stand-in for the unknown sandbox of a claimed name."""
 
 
 class Names:
@@ -30,16 +30,16 @@ class Names:
 
     @mapped
     async def record(self, name: str, sandbox_id: str) -> None:
-        """Write down the sandbox of a claimed name."""
+        """Record the sandbox of a claimed name."""
         await self._dictionary.put.aio(name, sandbox_id)
 
     @mapped
     async def release(self, name: str) -> None:
-        """Give a name back, because it is certain that nothing was started under it."""
+        """Release a name, because certainly nothing was started under it."""
         await self._dictionary.pop.aio(name, None)
 
     @mapped
     async def look_up(self, name: str) -> str | None:
-        """The sandbox of a claimed name, `UNPLACED` when it is not known, None for a name that nobody claimed."""
+        """The sandbox of a claimed name; `UNPLACED` if it is unknown; None for an unclaimed name."""
         entry = await self._dictionary.get.aio(name)
         return None if entry is None else UNPLACED if str(entry).startswith(CLAIM) else str(entry)

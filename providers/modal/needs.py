@@ -1,4 +1,4 @@
-"""Where a job goes and how much it needs there, by its configuration alone; a tick computes this for every due run."""
+"""A job's place and size, from its configuration alone; a tick computes this for every due run."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from providers.base import Needs
 from providers.modal.request import gpu_of, number, place_of, whole
 
 DEFAULT_CPU, DEFAULT_MEMORY = 0.125, 128
-"""Physical cores and MiB that Modal gives a sandbox which asks for nothing: https://modal.com/docs/guide/resources"""
+"""The default physical cores and MiB of a Modal sandbox: https://modal.com/docs/guide/resources"""
 
 
 def needs(configuration: Mapping[str, Any]) -> Needs:
-    """The place is (credentials, environment), empty for the host's own and for the token's default.
+    """The place is (credentials, environment); empty for the host's own credentials and the token's default environment.
 
     The sizes are cores, MiB, and GPUs by their kind (`gpu H100`): one kind may be scarce and another not. Raises
     `ConfigurationError`.

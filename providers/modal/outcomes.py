@@ -2,10 +2,10 @@
 
     refused for good    nothing was started and no repeat will change that       -> Rejected, with a hint
     not let in          no token, or one that is not valid; an SDK of old        -> Misconfigured, with what to do
-    exhausted           a rate, a quota, missing capacity                        -> Throttled, and whom it holds
+    exhausted           a rate, a quota, missing capacity                        -> Throttled, and the jobs it holds
     everything else     the server failed, the connection broke, the SDK gave up -> Unknown
 
-`AlreadyExistsError` is none of these: the name is in use, so what runs under it is looked up.
+`AlreadyExistsError` is none of these: the name is in use, so its sandbox is looked up.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def names_of(error: BaseException) -> frozenset[str]:
 
 
 def is_missing(error: BaseException) -> bool:
-    """True when Modal knows of no such thing."""
+    """True if the object does not exist at Modal."""
     return "NotFoundError" in names_of(error)
 
 
@@ -65,7 +65,7 @@ def is_taken(error: BaseException) -> bool:
 
 
 def outcome_of(error: BaseException, needs: Needs) -> Outcome:
-    """The outcome of a submission that failed with `error` when a sandbox was asked for."""
+    """The outcome of a submission that failed with `error` when it requested a sandbox."""
     words = describe(error)
     names = names_of(error)
     if names_nothing(error):
@@ -89,7 +89,7 @@ def describe(error: BaseException) -> str:
 
 
 def _hint(error: BaseException, table: Mapping[str, str]) -> str | None:
-    """The fix for an error, by the nearest of its classes in a table."""
+    """The fix for an error, looked up by the most specific of its classes in a table."""
     return next((table[kind.__name__] for kind in type(error).__mro__ if kind.__name__ in table), None)
 
 
@@ -106,12 +106,12 @@ def hold_of(words: str, needs: Needs) -> Hold:
 
 
 def _scarce(needs: Needs) -> Mapping[str, float]:
-    """GPUs of one kind come from a stock of their own."""
+    """The scarce resource: each kind of GPU has its own capacity."""
     return {name: count for name, count in needs.size.items() if name.startswith("gpu ")} or dict(needs.size)
 
 
 def _bounded(seconds: Any) -> float | None:
-    """A positive wait, of a day at most."""
+    """A positive wait of a day at most."""
     is_wait = isinstance(seconds, int | float) and seconds >= 0
     return min(float(seconds), LONGEST_WAIT) if is_wait else None
 

@@ -1,4 +1,4 @@
-"""The provider: the protocol `providers.base.Provider`, for any thread, with a time limit on each call."""
+"""The provider: implements `providers.base.Provider` for any thread, with a time limit on each call."""
 
 from __future__ import annotations
 
@@ -56,10 +56,10 @@ class ModalProvider:
     "token_secret_env": "NAME"}` with the names of two environment variables. Without one the host's own identity is used: a
     token in the environment or in `~/.modal.toml`, or the container's when this runs inside Modal.
 
-    `creations_per_second` and `creation_burst` pace submissions; five a second is what Modal gives an account that asked for
-    nothing. `call_timeout` bounds every call but the creation of a GPU sandbox, which waits for capacity and has `gpu_timeout`:
-    raise it where GPUs are scarce, as far as a tick has time. `lookup_lag` is how long a new sandbox may stay hidden, in
-    seconds: lower it only against an emulator, at which `server_url` points.
+    `creations_per_second` and `creation_burst` pace submissions; five a second is an account's default at Modal. `call_timeout`
+    bounds every call but the creation of a GPU sandbox, which waits for capacity within `gpu_timeout`: raise that if GPUs are
+    scarce, as far as a tick has time. `lookup_lag` is how long a new sandbox may stay hidden, in seconds: lower it only against
+    an emulator. `server_url` is the address of an emulator.
     """
 
     def __init__(
@@ -91,7 +91,7 @@ class ModalProvider:
 
     @property
     def limits(self) -> ProviderLimits:
-        """Modal's published limits, and the memory that the package's docstring explains."""
+        """Modal's published limits, and the `memory` that the package's docstring explains."""
         return self._limits
 
     def needs(self, configuration: Mapping[str, Any]) -> Needs:
@@ -130,12 +130,12 @@ class ModalProvider:
         except MissingObject:
             if not account.is_used:
                 raise
-            # What was looked up for an earlier job is gone or was replaced: nothing was started, look it up anew.
+            # An object that was looked up for an earlier job is gone or was replaced. Nothing was started; look it up anew.
             account.forget()
             return await creation.outcome(build_seconds=self._call_timeout / 2)
 
     def find(self, job: Job) -> Submission | None:
-        """The sandbox of the name: running, ended, or claimed and not found (see the package)."""
+        """The sandbox of the name: running, ended, or claimed but missing (see the package)."""
         try:
             spec = read(job)
         except ConfigurationError as problem:
@@ -146,7 +146,7 @@ class ModalProvider:
         return await find(await self._accounts.get(spec.place.credentials), name, spec)
 
     def observe(self, submissions: Sequence[Submission]) -> Mapping[str, Observation]:
-        """One list of the running sandboxes of each place; the others are looked up one by one."""
+        """One list of running sandboxes per place; the others are looked up one by one."""
         seen: dict[str, Observation] = {}
         ends = time.monotonic() + self._call_timeout
         for place, group in by_place(Place, submissions).items():
@@ -155,7 +155,7 @@ class ModalProvider:
             try:
                 self._ask("observe", place, self._observe(place, group, seen), left)
             except CallFailed as problem:
-                seen = unreadable(group, problem) | seen  # what was seen before the time was over counts
+                seen = unreadable(group, problem) | seen  # observations made before the time was over count
         return dict(seen)
 
     async def _observe(self, place: Place, submissions: Sequence[Submission], seen: dict[str, Observation]) -> None:
@@ -167,7 +167,7 @@ class ModalProvider:
             async with gate:
                 try:
                     seen[submission.name] = await look(account, submission)
-                except CallFailed as problem:  # one that could not be read concerns no other
+                except CallFailed as problem:  # an unreadable sandbox does not affect the others
                     seen.update(unreadable([submission], f"modal observe: {problem}"))
 
         listed = {submission.name for submission in submissions if submission.handle["sandbox_id"] in running}
@@ -192,7 +192,7 @@ class ModalProvider:
         return ()
 
     def strays(self, configuration: Mapping[str, Any], known_names: frozenset[str]) -> tuple[str, ...]:
-        """By a list of the sandboxes that run in the app, and the tags of each."""
+        """Reads a list of the running sandboxes in the app, and each sandbox's tags."""
         place = place_of(configuration)
         names: frozenset[str] = self._ask("list sandboxes", place, self._names(place), self._call_timeout)
         return tuple(sorted(names - known_names))

@@ -16,13 +16,13 @@ DEFAULT_IMAGE = "python:3.12-slim"
 DEFAULT_TIMEOUT = 3600
 LONGEST_TIMEOUT = 24 * 3600
 OURS = {"managed-by": "push-dispatcher"}
-"""The tag that all our sandboxes carry; lists are narrowed by it."""
+"""The tag of all our sandboxes; lists are filtered by it."""
 
 VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 NAME_TAG = "push-dispatcher-job"
 """The tag that holds the job's name: a list does not show the names of sandboxes."""
 OBJECT_NAME = re.compile(r"[a-zA-Z0-9._-]{1,63}")
-"""A name of an app or an environment, as the SDK checks it."""
+"""The names of apps and environments that the SDK accepts."""
 LONGEST_VALUE = 32_768
 """https://modal.com/docs/guide/secrets#limits"""
 TAG_LENGTH = 63
@@ -31,7 +31,7 @@ UNFIT_FOR_TAGS = re.compile(r"[^a-zA-Z0-9._-]+")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """Where an account keeps our sandboxes."""
+    """The place of our sandboxes within an account."""
 
     app: str = DEFAULT_APP
     environment: str | None = None
@@ -51,13 +51,13 @@ class Place:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageSpec:
-    """A container image in a registry, and what to add to it. Equal ones are built once."""
+    """A container image in a registry, and its additions. Equal specs are built once."""
 
     tag: str
     secret: str | None = None
-    """A named Modal secret with the registry's credentials; its keys say which kind of registry it is."""
+    """A named Modal secret with the registry's credentials; its keys show the kind of registry."""
     add_python: str | None = None
-    """A Python to add to an image that has none, as `3.12`."""
+    """The Python version to add to an image without Python, such as `3.12`."""
     pip_packages: tuple[str, ...] = ()
 
 
@@ -75,11 +75,11 @@ class SandboxSpec:
     own_variables: Mapping[str, str] = field(default_factory=dict)
     """The dispatcher's variables, which take precedence over everything."""
     options: Mapping[str, Any] = field(default_factory=dict)
-    """The other arguments of `Sandbox.create`, by their names there."""
+    """The other arguments of `Sandbox.create`, by name."""
 
 
 def place_of(configuration: Mapping[str, Any]) -> Place:
-    """Where a configuration puts its sandboxes."""
+    """The place of a configuration's sandboxes."""
     return Place(
         app=_text(configuration, "app") or DEFAULT_APP,
         environment=_text(configuration, "modal_environment"),
@@ -125,7 +125,7 @@ def variables(configuration: Mapping[str, Any]) -> dict[str, str]:
 
 
 def gpu_of(configuration: Mapping[str, Any]) -> tuple[str, int] | None:
-    """The kind of GPU and how many of it: `H100:2` is two. Raises `ConfigurationError`."""
+    """The kind and number of GPUs: `H100:2` is two. Raises `ConfigurationError`."""
     gpu = _text(configuration, "gpu")
     if gpu is None:
         return None
@@ -136,7 +136,7 @@ def gpu_of(configuration: Mapping[str, Any]) -> tuple[str, int] | None:
 
 
 def tags(job: Job) -> dict[str, str]:
-    """Labels in the letters and lengths that Modal takes."""
+    """Labels in the characters and lengths that Modal accepts."""
     labels = {**_texts(job.configuration, "labels"), **job.labels}
     cleaned = {_tag(name): _tag(value) for name, value in labels.items() if value}
     return {**cleaned, **OURS, NAME_TAG: job.name}
@@ -147,7 +147,7 @@ def _tag(value: str) -> str:
 
 
 def _texts(configuration: Mapping[str, Any], key: str) -> dict[str, str]:
-    """An object of texts; numbers and booleans are written as JSON writes them, and a null removes its name."""
+    """An object of texts; numbers and booleans become JSON text, and a null removes its name."""
     items = _object(configuration, key).items()
     return {str(name): _scalar(value, f"{key}.{name}") for name, value in items if value is not None}
 
@@ -175,7 +175,7 @@ def _image(configuration: Mapping[str, Any]) -> ImageSpec:
 
 
 def _registry_secret(image: Mapping[str, Any]) -> str | None:
-    """`secret`, or a key that says whose secret it is: `registry_secret`, `aws_secret`, `gcp_secret`."""
+    """The registry's secret: `secret`, or a key that names its kind: `registry_secret`, `aws_secret`, `gcp_secret`."""
     secrets = [value for key, value in image.items() if (key == "secret" or key.endswith("_secret")) and value]
     if len(secrets) > 1:
         raise ConfigurationError("image: name one secret for the registry, not several")

@@ -1,8 +1,8 @@
-"""A sandbox becomes an observation. Pure: it is read, never asked.
+"""A sandbox becomes an observation. Pure: it makes no call.
 
-The public interface has an exit code only: 124 for a time-out, 137 for a termination *or* an OOM kill, and for a container that
-never started whatever code its result carries, which may be 0. The status behind it is kept in the SDK's own object; it is read
-where this version of the SDK has it, and exit codes alone decide where it does not.
+The public interface has only an exit code: 124 for a time-out, 137 for a termination *or* an OOM kill, and any code, even 0,
+for a container that never started. The SDK's own object also has the status. It is used if this version of the SDK has it;
+otherwise exit codes alone decide.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ CRASHES = {
     "MEMORY_MANAGER_EVICTION": "Modal evicted the container for its memory",
     "MEMORY_THRASHING_EVICTION": "Modal evicted the container for its memory",
 }
-"""Ends that are not the job's own doing."""
+"""Ends that the job did not cause."""
 
 FAILURES = {
     "KERNEL_OOM_KILL": "out of memory: give it more `memory`",
@@ -31,7 +31,7 @@ FAILURES = {
 
 
 def observe(sandbox: Any) -> Observation:
-    """The state of a sandbox as it was when it was looked up."""
+    """The state of a sandbox at the time of its look-up."""
     result = _result(sandbox)
     code = sandbox.returncode
     if code is None:
@@ -47,7 +47,7 @@ def observe(sandbox: Any) -> Observation:
     if status in FAILURES:
         exit_code = TIMED_OUT if status == "TIMEOUT" else code or KILLED
         return Observation(state=JobState.FAILED, exit_code=exit_code, reason=_join(FAILURES[status], words))
-    if status == "FAILURE" and code == 0:  # two fields that contradict each other make no success
+    if status == "FAILURE" and code == 0:  # contradictory fields do not count as a success
         return Observation(state=JobState.FAILED, reason=words or "Modal calls it a failure, and gives the exit code 0")
     return _by_itself(code, words)
 

@@ -1,4 +1,4 @@
-"""The seam to the SDK: it is imported on first use, and every error of the SDK becomes a `ModalFailure`."""
+"""The interface to the SDK: the first use imports it, and every error of the SDK becomes a `ModalFailure`."""
 
 from __future__ import annotations
 
@@ -18,10 +18,11 @@ HINT = "the modal provider needs the Modal SDK: pip install 'push-dispatcher[mod
 
 
 def load() -> Any:
-    """The package `modal`, set to raise a throttle at once. Raises `ProviderUnavailable` when it is not installed.
+    """The package `modal`, configured to raise at once when it is throttled. Raises `ProviderUnavailable` if it is not
+    installed.
 
-    Without `MODAL_MAX_THROTTLE_WAIT` the SDK waits inside the call, without limit, for as long as it is throttled; a value that
-    is set already stays.
+    Without `MODAL_MAX_THROTTLE_WAIT` the SDK waits inside the call without limit while it is throttled. An existing value of
+    this variable is kept.
     """
     os.environ.setdefault("MODAL_MAX_THROTTLE_WAIT", "0")
     try:
@@ -40,7 +41,7 @@ class ModalFailure(CallFailed):
 
 
 class MissingObject(ModalFailure):
-    """Modal knows of no such thing."""
+    """The object does not exist at Modal."""
 
 
 class NameTaken(ModalFailure):
@@ -48,7 +49,7 @@ class NameTaken(ModalFailure):
 
 
 def mapped(function: Callable[Parameters, Awaitable[Result]]) -> Callable[Parameters, Awaitable[Result]]:
-    """Decorates a coroutine function that calls the SDK: its errors become a `ModalFailure`."""
+    """Decorates a coroutine function that calls the SDK, so that its errors become a `ModalFailure`."""
 
     @functools.wraps(function)
     async def call(*arguments: Parameters.args, **options: Parameters.kwargs) -> Result:

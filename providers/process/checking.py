@@ -1,4 +1,4 @@
-"""What can be said of a rendered configuration of a process before it is started, on the machine that would start it."""
+"""Checks of a rendered configuration before its process is started."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ def needs_of(configuration: Mapping[str, Any]) -> Needs:  # noqa: ARG001 - every
 
 
 def check(configuration: Mapping[str, Any]) -> Checked:
-    """All that `submit` would reject, and what it would accept without effect.
+    """Everything that `submit` would reject or would accept without effect.
 
-    A command or a working directory that does not exist here is a warning: whoever asks may sit at another machine than the one
-    that ticks, or have another PATH.
+    A command or a working directory that does not exist here is only a warning: the check may run on another machine than the
+    ticks or with another PATH.
     """
     faults, absent = own_faults(configuration), []
     content = {key: value for key, value in configuration.items() if key in READ and key != START_TIMEOUT}
@@ -36,6 +36,6 @@ def check(configuration: Mapping[str, Any]) -> Checked:
 
 
 def _warnings(configuration: Mapping[str, Any]) -> Iterator[Finding]:
-    """Only what was chosen against the template's default is worth a word."""
+    """Warnings about ignored variables whose values differ from the template's default."""
     if configuration.get("stream_output") is False:
         yield Finding(path="stream_output", message=NO_EFFECT["stream_output"])

@@ -1,4 +1,4 @@
-"""A rendered configuration becomes what a process is started with."""
+"""A rendered configuration becomes the command, environment and directory of a process."""
 
 from __future__ import annotations
 
@@ -15,35 +15,35 @@ from providers.base import ConfigurationError, Finding, Job
 from providers.remarks import reason_of, start_timeout_faults, unknown_keys
 
 READ = frozenset({"name", "command", "env", "labels", "working_dir", "stream_output", "task_start_timeout_seconds"})
-"""The keys of a job configuration that mean something here; the last is the dispatcher's, which reads it for every type."""
+"""The keys of a job configuration that are read here; the dispatcher itself reads the last one, for every type."""
 
 NO_EFFECT = {"stream_output": "has no effect here: the output is always kept in the job's log"}
-"""Variables of the template that are accepted and change nothing, with the reason."""
+"""Variables of the template that are accepted but change nothing, each with the reason."""
 
 INHERITED = ("PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR")
-"""What a job sees of the dispatcher's own environment. Nothing else: the rest may hold credentials."""
+"""The dispatcher's own variables that a job inherits. The others may contain credentials."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """What is to be run, checked."""
+    """A checked request to run a process."""
 
     executable: str
     """The file that `command[0]` stands for."""
     command: tuple[str, ...]
     environment: Mapping[str, str]
     working_directory: Path | None
-    """None: the job gets an empty one of its own."""
+    """None: the job gets its own empty directory."""
     labels: Mapping[str, str]
     title: str
     """The configuration's `name`, for people."""
 
 
 def request_of(job: Job, host: Mapping[str, str]) -> Request:
-    """Read a job's configuration; `host` is the environment that jobs inherit a little of.
+    """Read a job's configuration; `host` is the environment from which jobs inherit a few variables.
 
-    Raises `ConfigurationError` that names the variable. `stream_output` is accepted and changes nothing: the output is always
-    kept in the job's log, and there is nobody to stream it to once the tick is over.
+    Raises `ConfigurationError` that names the variable. `stream_output` is accepted and changes nothing: the output always goes
+    to the job's log, and after the tick nobody could receive a stream.
     """
     configuration = job.configuration
     if faults := own_faults(configuration):
@@ -63,11 +63,11 @@ def request_of(job: Job, host: Mapping[str, str]) -> Request:
 
 
 class NotOnThisMachine(ConfigurationError):
-    """What is asked for is not here; it may be where the ticks are, whose machine starts the process."""
+    """A command or directory does not exist here; it may exist on the machine of the ticks, which starts the process."""
 
 
 def own_faults(configuration: Mapping[str, Any]) -> list[Finding]:
-    """What is wrong with a configuration's own keys."""
+    """The faults in a configuration's own keys."""
     return [*unknown_keys(configuration, READ), *start_timeout_faults(configuration)]
 
 
@@ -127,7 +127,7 @@ def _working_directory(value: Any) -> Path | None:
     _check_text("working_dir", value)
     try:
         path = Path(value).expanduser()
-    except RuntimeError as problem:  # ~somebody who is not a user here
+    except RuntimeError as problem:  # ~name for a user that does not exist here
         raise NotOnThisMachine(f"working_dir: {value!r}: {problem}") from None
     if not path.is_absolute():
         raise ConfigurationError(f"working_dir: {value!r} is relative, and ticks run from anywhere; give the whole path")
@@ -137,7 +137,7 @@ def _working_directory(value: Any) -> Path | None:
 
 
 def _executable(word: str, search_path: str, directory: Path | None) -> str:
-    """The file behind the first word, so that one that is not there is refused before anything is started."""
+    """The file of the command's first word, so that a missing one is refused before anything is started."""
     if "/" in word:
         candidate = directory / word if directory else Path(word)
         file = str(candidate) if candidate.is_absolute() and candidate.is_file() and os.access(candidate, os.X_OK) else None

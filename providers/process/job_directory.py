@@ -1,4 +1,4 @@
-"""The files of one job, and what they say of its state (the table stands at the top of the package)."""
+"""The files of one job, and the state that they show (see the table in the package's docstring)."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from providers.signals import is_from_outside, signal_in, signal_name
 LOCK, JOB, STARTED, EXIT, CANCEL, BELL, LOG, WORK = "lock", "job.json", "started", "exit", "cancel", "bell", "log", "work"
 
 FIRST_LOCK_NUMBER = 60
-"""Descriptors below are what scripts use by number (`exec 3>file`), and would close the job's hold on its lock."""
+"""The lock's descriptor is at least this: scripts use lower ones by number (`exec 3>file`), which would release the lock."""
 
 LONGEST_TAIL = 1 << 20
-"""Bytes from the end of a log that `tail` looks at."""
+"""The bytes at the end of a log that `tail` reads."""
 
 
 class JobDirectory:
-    """One job's directory, which need not exist. Every method may raise OSError."""
+    """One job's directory, which may not exist. Every method may raise OSError."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -38,12 +38,12 @@ class JobDirectory:
         return (self.path / STARTED).exists() or (self.path / EXIT).exists()
 
     def make(self) -> None:
-        """Make the directory, for its owner alone."""
-        with suppress(FileExistsError):  # `exist_ok` would raise when a sweep removes it at just that moment
+        """Make the directory, accessible only to its owner."""
+        with suppress(FileExistsError):  # `exist_ok` would raise if a sweep removes it at that moment
             self.path.mkdir(mode=0o700, parents=True)
 
     def try_lock(self) -> int | None:
-        """The descriptor of the lock, now held; None when somebody else holds it, or has just removed the directory."""
+        """Take the lock. Returns its descriptor, or None if another process holds it or has just removed the directory."""
         try:
             opened = os.open(self.path / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except FileNotFoundError:
@@ -58,7 +58,7 @@ class JobDirectory:
         return None
 
     def is_held(self) -> bool:
-        """True while somebody submits the job or belongs to it."""
+        """True while a process submits the job or belongs to it."""
         try:
             lock = os.open(self.path / LOCK, os.O_RDONLY | os.O_CLOEXEC)
         except FileNotFoundError:
@@ -69,20 +69,20 @@ class JobDirectory:
             os.close(lock)
 
     def _is_the_lock(self, lock: int) -> bool:
-        """False when the directory was removed between the opening and the locking."""
+        """False if the directory was removed after the lock was opened and before it was taken."""
         try:
             return os.path.samestat(os.fstat(lock), (self.path / LOCK).stat())
         except FileNotFoundError:
             return False
 
     def write(self, name: str, content: Mapping[str, Any]) -> None:
-        """Write one of the files whole or not at all."""
+        """Write one of the files atomically."""
         partial = self.path / f".{name}.{os.urandom(8).hex()}"
         partial.write_text(json.dumps(content), encoding="utf-8")
         partial.replace(self.path / name)
 
     def read(self, name: str) -> dict[str, Any] | None:
-        """What one of the files holds; None when it is not there."""
+        """The content of one of the files; None if it does not exist."""
         try:
             content: dict[str, Any] = json.loads((self.path / name).read_text(encoding="utf-8"))
         except (FileNotFoundError, NotADirectoryError):
@@ -90,7 +90,7 @@ class JobDirectory:
         return content
 
     def observation(self) -> Observation:
-        """What can be said of the job. The lock is looked at first: an end is written before the lock is let go."""
+        """The observation of the job. The lock is read first, because an end is written before the lock is released."""
         held = self.is_held()
         started, end = self.read(STARTED), self.read(EXIT)
         started_at = _moment(started["at"]) if started else None
@@ -106,7 +106,7 @@ class JobDirectory:
         return Observation(state=JobState.CRASHED, reason=reason, started_at=started_at)
 
     def ask_to_stop(self, stop_seconds: float) -> None:
-        """Note that the job is to end, and wake its supervisor, which ends it. Nothing when it has ended."""
+        """Request the job's end and wake its supervisor, which ends it. Does nothing if it has ended."""
         if not self.path.exists() or (self.path / EXIT).exists():
             return
         request = self.read(CANCEL)
@@ -117,20 +117,20 @@ class JobDirectory:
             _signal_orphan(started, signal.SIGKILL if overdue else signal.SIGTERM)
 
     def _ring(self) -> bool:
-        """Wake the supervisor; False when there is none. One that is only starting will look for the request by itself."""
+        """Wake the supervisor; False if there is none. A supervisor that is just starting checks for the request by itself."""
         try:
             bell = os.open(self.path / BELL, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         except OSError as problem:
             if problem.errno in (errno.ENXIO, errno.ENOENT):
                 return False
             raise
-        with suppress(BlockingIOError):  # it has been rung before and is still to wake
+        with suppress(BlockingIOError):  # an earlier signal is still pending
             os.write(bell, b"!")
         os.close(bell)
         return True
 
     def tail(self, lines: int) -> str:
-        """The last lines of the log; empty when there is none."""
+        """The last lines of the log; empty if there is no log."""
         try:
             with (self.path / LOG).open("rb") as log:
                 size = log.seek(0, os.SEEK_END)
@@ -182,14 +182,14 @@ def _end(end: Mapping[str, Any]) -> tuple[JobState, str]:
 
 
 def _signal_orphan(started: Mapping[str, Any], number: signal.Signals) -> None:
-    """Signal the processes of a job whose supervisor was killed, unless the job's number is somebody else's by now.
+    """Signal the processes of a job whose supervisor was killed, unless another process has the job's id by now.
 
-    The number of a process group is not given out while the group has a member, and a stranger is in another session.
+    The system does not reuse the id of a process group while the group has a member, and a stranger is in another session.
     """
     try:
         if os.getsid(started["pid"]) != started["session"]:
             return
     except ProcessLookupError:
-        pass  # the first process is gone; others of its group may be left
+        pass  # the first process is gone; other members of its group may be left
     with suppress(ProcessLookupError, PermissionError):  # nobody is left
         os.killpg(started["pid"], number)

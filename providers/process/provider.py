@@ -37,13 +37,13 @@ from providers.process.job_directory import JOB, LOG, WORK, JobDirectory
 SUPERVISOR = Path(__file__).with_name("supervisor.py")
 NAMES = re.compile(r"[a-z][a-z0-9-]{0,62}")
 REMOVED = ".removed"
-"""Where a sweep moves a directory before it empties it, so that nobody sees half of one."""
+"""The directory to which a sweep moves a job's directory before deleting it, so that nobody sees a partial one."""
 
 SCARCE = frozenset({errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.ENOSPC, errno.EDQUOT})
-"""What may be there again later: processes, memory, descriptors, disk."""
+"""Temporary shortages: processes, memory, descriptors, disk."""
 
 NEVER_BEGAN = 1
-"""What the supervisor's first process answers when the job has not begun and never will."""
+"""The exit code of the supervisor's first process if the job has not begun and never will."""
 
 POLL_SECONDS = 0.01
 SWEPT_AT_ONCE = 1000
@@ -52,9 +52,9 @@ SWEPT_AT_ONCE = 1000
 class ProcessProvider:
     """Jobs as detached processes on this machine.
 
-    `directory` is where jobs and their logs are kept (`~/.dispatcher/processes`); `stop_seconds` lie between SIGTERM and
-    SIGKILL; `concurrency` starts are under way at once; `host_environment` is what jobs inherit a little of. `at` is told the
-    name of each step of a submission (`made`, `locked`, `noted`, `spawned`, `begun`), for tests that end the process there.
+    `directory` holds jobs and their logs (`~/.dispatcher/processes`); `stop_seconds` is the time between SIGTERM and SIGKILL;
+    `concurrency` is the number of concurrent starts; jobs inherit a few variables of `host_environment`. `at` is called with
+    the name of each step of a submission (`made`, `locked`, `noted`, `spawned`, `begun`), for tests that end the process there.
     """
 
     def __init__(
@@ -76,7 +76,7 @@ class ProcessProvider:
 
     @property
     def limits(self) -> ProviderLimits:
-        """Bounded by this machine alone; a name is remembered until it is swept."""
+        """Only this machine is a limit. A name is remembered until it is swept."""
         return self._limits
 
     def needs(self, configuration: Mapping[str, Any]) -> Needs:  # noqa: ARG002 - the protocol's
@@ -84,7 +84,7 @@ class ProcessProvider:
         return Needs()
 
     def submit(self, job: Job) -> Outcome:
-        """Start the process, unless its directory says that it was started. Accepted means that it has begun."""
+        """Start the process unless its directory shows that it was started. Accepted means that it has begun."""
         try:
             directory = self._job_directory(job.name)
             if directory.was_started:
@@ -92,11 +92,11 @@ class ProcessProvider:
             return self._submit_once(job, directory, request_of(job, self._host))
         except ConfigurationError as problem:
             return Rejected(reason=str(problem))
-        except OSError as problem:  # before anything was started; what comes after is answered where it happens
+        except OSError as problem:  # before anything was started; later failures are handled where they happen
             return _refusal(problem)
 
     def find(self, job: Job) -> Submission | None:
-        """What was started under the name. Raises `CallFailed` while somebody is at it."""
+        """The job that was started under the name. Raises `CallFailed` while another process submits it."""
         try:
             directory = self._job_directory(job.name)
             if directory.is_held() and not directory.was_started:
@@ -106,7 +106,7 @@ class ProcessProvider:
             raise CallFailed(f"{job.name}: {problem}") from problem
 
     def observe(self, submissions: Sequence[Submission]) -> Mapping[str, Observation]:
-        """What each job's directory says."""
+        """The state that each job's directory shows."""
         seen: dict[str, Observation] = {}
         for submission in submissions:
             try:
@@ -116,25 +116,25 @@ class ProcessProvider:
         return seen
 
     def cancel(self, submission: Submission) -> None:
-        """SIGTERM to the job's processes, and SIGKILL after `stop_seconds`; its supervisor sees to it."""
+        """Let the supervisor send SIGTERM to the job's processes, and SIGKILL after `stop_seconds`."""
         try:
             _directory_of(submission).ask_to_stop(self._stop_seconds)
         except (OSError, ValueError, LookupError) as problem:
             raise CallFailed(f"{submission.name}: {problem}") from problem
 
     def discard(self, submissions: Sequence[Submission]) -> frozenset[str]:
-        """Nothing lingers: what an ended job leaves is its log, and that is kept until it is swept."""
+        """Nothing to remove: an ended job leaves only its log, which is kept until it is swept."""
         return frozenset(submission.name for submission in submissions)
 
     def sweep(self, configuration: Mapping[str, Any], keep: frozenset[str]) -> tuple[str, ...]:  # noqa: ARG002 - one place only
-        """Remove the directories, logs and all, of ended jobs that nobody remembers."""
+        """Remove the directories, with their logs, of ended jobs that no store remembers."""
         orphans = [name for name in self._names() if name not in keep][:SWEPT_AT_ONCE]
         removed = tuple(name for name in orphans if self._remove(name))
         shutil.rmtree(self._directory / REMOVED, ignore_errors=True)
         return removed
 
     def strays(self, configuration: Mapping[str, Any], known_names: frozenset[str]) -> tuple[str, ...]:  # noqa: ARG002 - one place only
-        """The live jobs of this directory that are not known_names."""
+        """The names of the live jobs in this directory, without `known_names`."""
         names = [name for name in self._names() if JOB_NAME.fullmatch(name) and name not in known_names]
         return tuple(name for name in names if self._is_live(name))
 
@@ -154,7 +154,7 @@ class ProcessProvider:
         return state in (JobState.STARTING, JobState.RUNNING)
 
     def logs(self, submission: Submission, tail: int = 100) -> str:
-        """The last lines that the job wrote; empty once it was swept. Raises `CallFailed`."""
+        """The last lines that the job wrote; empty after it was swept. Raises `CallFailed`."""
         try:
             return _directory_of(submission).tail(tail)
         except (OSError, LookupError) as problem:
@@ -180,7 +180,9 @@ class ProcessProvider:
             os.close(lock)
 
     def _lock(self, directory: JobDirectory) -> int | None:
-        """The lock's descriptor; None when the job was started meanwhile, or somebody is still at it after half a timeout."""
+        """The lock's descriptor; None if the job was started meanwhile, or if another process still has the lock after half a
+        timeout.
+        """
         deadline = time.monotonic() + self._limits.call_timeout / 2
         while not directory.was_started:
             directory.make()
@@ -227,7 +229,7 @@ class ProcessProvider:
         return [*python, str(directory.path), str(self._stop_seconds), request.executable, *request.command]
 
     def _begun(self, supervisor: subprocess.Popen[bytes], environment: bytes) -> int:
-        """Wait for the supervisor's first process; its exit code."""
+        """Wait for the supervisor's first process. Returns its exit code."""
         try:
             supervisor.communicate(environment, timeout=self._limits.call_timeout / 2)
         except subprocess.TimeoutExpired:
@@ -236,7 +238,7 @@ class ProcessProvider:
         return supervisor.returncode
 
     def _remove(self, name: str) -> bool:
-        """Remove a directory whose job has ended, or never began; False when it is alive, or somebody is at it."""
+        """Remove a directory whose job has ended or never began; False if the job is alive or another process submits it."""
         directory = JobDirectory(self._directory / name)
         try:
             lock = directory.try_lock()
@@ -268,7 +270,7 @@ def _refusal(problem: OSError) -> Outcome:
 
 
 def _note(job: Job, request: Request) -> dict[str, Any]:
-    """What is kept of a submission for people; nothing of the environment."""
+    """The record of a submission for people, without its environment."""
     return {
         "name": job.name,
         "title": request.title,
@@ -285,5 +287,5 @@ def _own_work(directory: JobDirectory) -> Path:
 
 
 def _environment_block(environment: Mapping[str, str]) -> bytes:
-    """As the supervisor reads it: an item ends with a zero byte, the whole with another."""
+    """The environment in the supervisor's form: each item ends with a zero byte, and the whole with another."""
     return b"".join(os.fsencode(f"{name}={value}") + b"\0" for name, value in environment.items()) + b"\0"

@@ -1,10 +1,11 @@
-"""The program that stays with one job. Run as a file, never imported: it loads next to nothing, so that it starts quickly.
+"""The program that accompanies one job. It is run as a file and never imported; it loads very little, so that it starts
+quickly.
 
     python -I -S supervisor.py DIRECTORY STOP_SECONDS EXECUTABLE COMMAND...    < environment
 
-The environment comes as `NAME=value` items, each ended by a zero byte, and one zero byte more at the end; cut off, it starts
-nothing. The lock's descriptor is inherited and handed on to the job. The first process ends as soon as the job has begun (0),
-or cannot begin (1); the second stays until the job has ended.
+The environment is a sequence of `NAME=value` items, each ended by a zero byte, with one more zero byte at the end; if it is cut
+off, nothing is started. The job inherits the lock's descriptor. The first process exits as soon as the job has begun (0) or
+cannot begin (1); the second stays until the job has ended.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from collections.abc import Mapping, Sequence
 
 
 class Supervisor:
-    """Starts the command, stops it when asked to, and writes down how it ended."""
+    """Starts the command, stops it on request, and records how it ended."""
 
     def __init__(
         self, directory: str, stop_seconds: float, executable: str, command: list[str], environment: Mapping[bytes, bytes]
@@ -30,7 +31,7 @@ class Supervisor:
         self.kill_at: float | None = None
 
     def run(self, begun: int) -> None:
-        """Run the job from its start to its end; a byte goes to `begun` when the start is on disk."""
+        """Run the job from its start to its end; a byte is written to `begun` when the start is on disk."""
         if self.is_cancelled():
             self.stopped = True
             self._write_exit(0, 0)
@@ -51,11 +52,11 @@ class Supervisor:
         self._write_exit(self._wait(), problem)
 
     def is_cancelled(self) -> bool:
-        """True once somebody has asked for the job's end."""
+        """True once somebody has requested the job's end."""
         return os.path.exists(os.path.join(self.directory, "cancel"))
 
     def _tell(self, begun: int) -> None:
-        """Notify the first process; whoever killed it because it waited too long finds the start on disk."""
+        """Notify the first process. If it was killed because it waited too long, the start is on disk anyway."""
         try:  # noqa: SIM105 - contextlib costs 3 ms
             os.write(begun, b"!")
         except BrokenPipeError:
@@ -63,7 +64,7 @@ class Supervisor:
         os.close(begun)
 
     def _listen(self) -> tuple[int, int]:
-        """What a wait wakes up for: an ended child, a signal to the supervisor, a ring of the bell."""
+        """The events that end a wait: an ended child, a signal to the supervisor, a byte in the bell."""
         wake, signalled = os.pipe()
         os.set_blocking(signalled, False)
         os.set_blocking(wake, False)
@@ -73,7 +74,7 @@ class Supervisor:
         bell = os.path.join(self.directory, "bell")
         if not os.path.exists(bell):
             os.mkfifo(bell, 0o600)
-        return wake, os.open(bell, os.O_RDWR | os.O_NONBLOCK)  # also for writing, so that it never reads as ended
+        return wake, os.open(bell, os.O_RDWR | os.O_NONBLOCK)  # also for writing, so that it never reads as closed
 
     def _become_the_job(self, gate: int) -> None:
         os.close(self.go)
@@ -81,7 +82,7 @@ class Supervisor:
         if not os.read(gate, 1):
             os._exit(1)  # the supervisor was killed before it could note the start
         signal.set_wakeup_fd(-1)
-        for number in signal.valid_signals():  # what Python, or a shell's background job, ignores would be inherited
+        for number in signal.valid_signals():  # the job would inherit what Python or a background job ignores
             if signal.getsignal(number) is signal.SIG_IGN:
                 signal.signal(number, signal.SIG_DFL)
         try:
@@ -91,14 +92,14 @@ class Supervisor:
             os._exit(127)
 
     def _set_group(self, pid: int) -> None:
-        """Put the job in a group of its own. Both sides do it, because either may come first."""
+        """Put the job in its own process group. Both sides do it, because either may run first."""
         try:  # noqa: SIM105 - as above
             os.setpgid(pid, pid)
         except OSError:
             pass  # done by the other side, or over
 
     def _wait(self) -> int:
-        """The status that the job ended with; whatever is left of its group ends with it, as in a container."""
+        """The job's exit status; the rest of its process group is ended with it, as in a container."""
         while True:
             ended, status = os.waitpid(self.job, os.WNOHANG)
             if ended:
@@ -135,7 +136,7 @@ class Supervisor:
         self._write("exit", f"{{{end}}}")
 
     def _write(self, name: str, content: str) -> None:
-        """Write a file whole or not at all, and so that it outlives a loss of power."""
+        """Write a file atomically, so that it survives a power loss."""
         partial, whole = f"{self.directory}/.{name}", f"{self.directory}/{name}"
         file = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         os.write(file, content.encode())
@@ -162,7 +163,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def read_environment() -> dict[bytes, bytes]:
-    """The job's environment from standard input. Raises EOFError when it was cut off."""
+    """The job's environment, read from standard input. Raises EOFError if it was cut off."""
     content = sys.stdin.buffer.read()
     if not content.endswith(b"\0\0") and content != b"\0":
         raise EOFError("the environment was cut off: whoever submitted the job was killed")

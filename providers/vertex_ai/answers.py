@@ -1,7 +1,7 @@
-"""What Google's answers mean for a job. Pure.
+"""The meaning of Google's answers for a job. Pure.
 
-Only Google itself refuses for good: its errors carry a canonical status (https://cloud.google.com/apis/design/errors), which a
-gateway on the way does not give.
+Only Google's own refusals are permanent: they carry a canonical status (https://cloud.google.com/apis/design/errors), and a
+gateway's errors do not.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ MINUTE = 60.0
 """Seconds. Vertex AI's rates are per minute, so after this long a call has a chance again."""
 
 LONGEST_WAIT = 3600.0
-"""Seconds; no answer makes anybody wait for longer."""
+"""The longest wait that an answer can ask for, in seconds."""
 
 NO_ANSWER_CODES = frozenset({408, 409, 425, 499})
-"""4xx codes that do not say that nothing was done."""
+"""4xx codes that do not prove that nothing was done."""
 
 MAX_TEXT = 600
 
@@ -49,7 +49,7 @@ class Answer:
 
     @cached_property
     def value(self) -> Any:
-        """The body as JSON; None for what is none."""
+        """The body as JSON; None if it is not JSON."""
         try:
             return json.loads(self.body)
         except (ValueError, RecursionError):
@@ -57,29 +57,29 @@ class Answer:
 
     @cached_property
     def error(self) -> Mapping[str, Any]:
-        """The `error` object; empty where Google did not refuse."""
+        """The `error` object; empty if Google did not refuse."""
         error = self.value.get("error") if isinstance(self.value, Mapping) else None
         return error if isinstance(error, Mapping) and isinstance(error.get("status"), str) else {}
 
     @property
     def code(self) -> str:
-        """The canonical status, such as NOT_FOUND; empty where Google did not refuse."""
+        """The canonical status, such as NOT_FOUND; empty if Google did not refuse."""
         return str(self.error.get("status", ""))
 
     @property
     def is_absence(self) -> bool:
-        """True when Google says that what was asked for does not exist."""
+        """True if Google says that the requested resource does not exist."""
         return self.status == 404 and self.code == "NOT_FOUND"
 
     @property
     def words(self) -> str:
-        """What Google said, or that it was something else, in one line."""
+        """Google's message in one line, or a description of an answer from somebody else."""
         message = self.error.get("message")
         text = f"{self.code}: {message}" if self.code else f"an answer that is not Google's, with HTTP status {self.status}"
         return " ".join(text.split())[:MAX_TEXT]
 
     def details(self, kind: str) -> Mapping[str, Any]:
-        """The detail of one kind (`ErrorInfo`, `RetryInfo`); empty where there is none."""
+        """The detail of one kind (`ErrorInfo`, `RetryInfo`); empty if there is none."""
         details = self.error.get("details")
         for detail in details if isinstance(details, list) else ():
             if isinstance(detail, Mapping) and str(detail.get("@type", "")).endswith(kind):
@@ -87,7 +87,7 @@ class Answer:
         return {}
 
     def unexpected(self, subject: str) -> CallFailed:
-        """The failure of a call whose answer is none."""
+        """The failure of a call with an unusable answer."""
         return CallFailed(f"{subject}: {self.words}")
 
 
@@ -105,13 +105,15 @@ def refusal(answer: Answer, needs: Needs) -> Outcome:
 
 
 def refusal_before(answer: Answer, needs: Needs) -> Outcome:
-    """The outcome when a call before the one that creates the job was not answered as it should: nothing was started."""
+    """The outcome if a call before the creation of the job failed: nothing was started."""
     outcome = refusal(answer, needs)
     return Unreachable(cause=outcome.cause) if isinstance(outcome, Unknown) else outcome
 
 
 def _throttled(answer: Answer, needs: Needs) -> Throttled:
-    """A rate holds its place for a minute; an amount holds the jobs that need as much, until one ends."""
+    """The outcome of a quota's refusal. A rate holds its place for a minute; an amount holds the jobs that need as much until a
+    job ends.
+    """
     metadata = answer.details("ErrorInfo").get("metadata")
     named = json.dumps(metadata) if isinstance(metadata, Mapping) and metadata else answer.words
     if _RATE.search(named):

@@ -1,4 +1,4 @@
-"""What can be said of a rendered configuration before any call: all remarks when it is saved, the faults at a submission."""
+"""Checks of a rendered configuration before any call: all remarks when it is saved, only the faults at a submission."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ READ = frozenset(
     {"name", "command", "image", "env", "labels", "credentials", "project", "region", "job_spec"}
     | {"job_watch_poll_interval", "task_start_timeout_seconds"}
 )
-"""The keys of a job configuration that mean something here, or that Prefect's templates have."""
+"""The keys of a job configuration that are read here or that Prefect's templates have."""
 
 POLL_INTERVAL, USUAL_INTERVAL = "job_watch_poll_interval", 5.0
 _NETWORK = re.compile(r"projects/[^/]+/global/networks/[^/]+")
@@ -26,7 +26,7 @@ _SOMEBODY = "r" + "0" * 32 + "-1"
 
 
 def check(configuration: Mapping[str, Any]) -> Checked:
-    """All that `submit` would reject, and what it would accept without effect."""
+    """Everything that `submit` would reject or would accept without effect."""
     faults = list(own_faults(configuration))
     try:
         needs_of(configuration)
@@ -38,12 +38,14 @@ def check(configuration: Mapping[str, Any]) -> Checked:
 
 
 def refused(configuration: Mapping[str, Any], body: Mapping[str, Any]) -> list[Finding]:
-    """The faults for which a submission is rejected before Google is asked; a region that is missing is the host's."""
+    """The faults for which a submission is rejected before Google is asked. A missing region is no fault: the host's is
+    used.
+    """
     return [*(item for item in own_faults(configuration) if item.path != "region"), *broken_rules(body)]
 
 
 def own_faults(configuration: Mapping[str, Any]) -> Iterator[Finding]:
-    """What is wrong with a configuration's own keys."""
+    """The faults in a configuration's own keys."""
     yield from unknown_keys(configuration, READ)
     yield from start_timeout_faults(configuration)
     try:
@@ -54,7 +56,7 @@ def own_faults(configuration: Mapping[str, Any]) -> Iterator[Finding]:
 
 
 def broken_rules(body: Mapping[str, Any]) -> Iterator[Finding]:
-    """What Vertex AI refuses of a job spec whose fields are well formed."""
+    """Vertex AI's refusals of a job spec with well-formed fields."""
     spec = body["jobSpec"]
     if "network" in spec and not _NETWORK.fullmatch(spec["network"]):
         yield Finding(path="job_spec.network", message="give its full name, as projects/12345/global/networks/myVPC")
@@ -80,7 +82,7 @@ def _broken_rules_of_machine(machine: Mapping[str, Any], spec: Mapping[str, Any]
 
 
 def _warnings(configuration: Mapping[str, Any], body: Mapping[str, Any]) -> Iterator[Finding]:
-    """Only what was chosen against the template's default is worth a word."""
+    """Warnings about ignored variables whose values differ from the template's default."""
     if configuration.get(POLL_INTERVAL) not in (None, "", USUAL_INTERVAL):
         yield Finding(path=POLL_INTERVAL, message="has no effect here: nobody waits for a job, each tick looks at it")
     scheduling = body["jobSpec"]["scheduling"]

@@ -1,6 +1,6 @@
-"""HTTP as one identity. The one module that imports google-auth and requests; it is imported by the first call.
+"""HTTP calls as one identity. Only this module imports google-auth and requests; the first call imports it.
 
-No call is repeated: a 401 is an answer, and a broken connection is none.
+No call is repeated: a 401 counts as an answer, and a broken connection as no answer.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from providers.values import compact
 from providers.vertex_ai.answers import Answer
 
 BROKEN = (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError, TypeError, LookupError, AttributeError)
-"""What requests lets out when a connection breaks, or an answer is none."""
+"""The exceptions of requests for a broken connection or an unreadable answer."""
 
 OF_THE_WHOLE = 0.9
-"""The part of a call's time for each of its steps, so that one that cannot connect says so before the whole is given up."""
+"""The share of a call's time for each of its steps, so a failed connection is reported before the whole call times out."""
 
 LARGEST = 16
-"""Connections that are kept open to one region."""
+"""The number of open connections that are kept to one region."""
 
 
 class Connection:
@@ -43,7 +43,9 @@ class Connection:
         self._session.mount("http://", requests.adapters.HTTPAdapter(pool_maxsize=LARGEST, max_retries=0))
 
     def ask(self, method: str, url: str, seconds: float, *, body: Any = None, query: Mapping[str, Any] | None = None) -> Answer:
-        """Make one call, within `seconds` as a whole. Raises `NeverSent`, `AccountLacks`, and `CallFailed` for no answer."""
+        """Make one call, which takes at most `seconds` as a whole. Raises `NeverSent`, `AccountLacks`, and `CallFailed` without
+        an answer.
+        """
         headers = self._signed(seconds)
         if body is not None:
             headers["Content-Type"] = "application/json"
@@ -59,7 +61,7 @@ class Connection:
         return Answer(status=answer.status_code, body=answer.content, retry_after=answer.headers.get("Retry-After", ""))
 
     def _signed(self, seconds: float) -> dict[str, str]:
-        """Headers with a token, which is had before the call, so that nothing is sent where there is none."""
+        """The headers with a token. It is obtained before the call, so without a token nothing is sent."""
         headers: dict[str, str] = {}
         try:
             if not self._credentials.valid:

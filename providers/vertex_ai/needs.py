@@ -1,4 +1,4 @@
-"""What a job needs of Vertex AI, read from its configuration alone."""
+"""What a job needs from Vertex AI, read from its configuration alone."""
 
 from __future__ import annotations
 
@@ -13,13 +13,15 @@ from providers.values import mapping, objects, text
 
 CPU = "cpu"
 _CPUS = re.compile(r"[a-z0-9]+-[a-z]+-(\d{1,4})(?:-.*)?")
-"""`n1-standard-4`; what follows the number (`-lssd`) is no part of it. Machines by the GPU (`a2-highgpu-1g`) do not say."""
+"""`n1-standard-4`; a suffix after the number (`-lssd`) is ignored. Machine types that are named by GPU (`a2-highgpu-1g`) do not
+show their CPUs.
+"""
 
 
 def needs_of(configuration: Mapping[str, Any]) -> Needs:
     """Credentials, project and region (empty where the configuration leaves them to the host); CPUs, and accelerators by type.
 
-    The size is that of all replicas of all worker pools. Raises `ConfigurationError`.
+    The size covers all replicas of all worker pools. Raises `ConfigurationError`.
     """
     names = place_names(configuration)
     spec = mapping(configuration.get("job_spec"), "job_spec")

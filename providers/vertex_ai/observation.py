@@ -1,4 +1,4 @@
-"""From a CustomJob, as Google answers it, to an `Observation`. Pure."""
+"""A CustomJob in Google's answer becomes an `Observation`. Pure."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ LIVE = {
     "JOB_STATE_PAUSED": JobState.RUNNING,
     "JOB_STATE_CANCELLING": JobState.RUNNING,
 }
-"""States of a job that holds resources, or waits for them."""
+"""States of a job that holds resources or waits for them."""
 
 ENDED = {
     "JOB_STATE_SUCCEEDED": JobState.SUCCEEDED,
@@ -27,7 +27,7 @@ ENDED = {
     "JOB_STATE_EXPIRED": JobState.CRASHED,
     "JOB_STATE_PARTIALLY_SUCCEEDED": JobState.FAILED,
 }
-"""A job that failed says in words alone whether its own command did: without them it has crashed."""
+"""Vertex AI's states as ours. JOB_STATE_FAILED counts as CRASHED unless the error's message shows that the command failed."""
 
 CANCELLING = "JOB_STATE_CANCELLING"
 
@@ -47,7 +47,7 @@ MAX_TEXT = 600
 
 
 def observation_of(job: Mapping[str, Any]) -> Observation:
-    """What a CustomJob says of itself. Raises `CallFailed` for an answer that cannot be read."""
+    """The observation of a CustomJob. Raises `CallFailed` for an unreadable answer."""
     state = job.get("state")
     if not isinstance(state, str) or (state not in LIVE and state not in ENDED):
         raise CallFailed(f"the job is in a state that is not known here: {state!r:.80}")
@@ -70,19 +70,19 @@ def observation_of(job: Mapping[str, Any]) -> Observation:
 
 
 def has_ended(job: Mapping[str, Any]) -> bool:
-    """True when nothing of a job runs or will run."""
+    """True when no part of a job runs or will run."""
     state = job.get("state")
     return isinstance(state, str) and state in ENDED
 
 
 def words_of(error: Any) -> str:
-    """What an error says, in one line; empty for none."""
+    """An error's message in one line; empty without an error."""
     message = error.get("message") if isinstance(error, Mapping) else None
     return " ".join(message.split())[:MAX_TEXT] if isinstance(message, str) else ""
 
 
 def moment(value: Any) -> datetime | None:
-    """A time as Google writes it; None for none. Raises `CallFailed` for something else."""
+    """A time in Google's form; None if it is missing. Raises `CallFailed` for any other value."""
     if value is None:
         return None
     match = _MOMENT.fullmatch(value) if isinstance(value, str) else None
@@ -96,7 +96,7 @@ def moment(value: Any) -> datetime | None:
 
 
 def _failure(words: str) -> tuple[JobState, int | None]:
-    """The state and the exit code in an error's words: there is no field for the code."""
+    """The state and the exit code, read from an error's message: there is no field for the code."""
     match = _EXIT.search(words)
     if match is None:
         return JobState.CRASHED, None

@@ -1,4 +1,4 @@
-"""Where a job is put, and how it is addressed there."""
+"""The place of a job, and its address there."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _RESOURCE = re.compile(r"projects/[^/]+/locations/([^/]+)/customJobs/(\d+)")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """All that is needed to address a call."""
+    """Everything that is needed to address a call."""
 
     project: str
     region: str
@@ -29,34 +29,34 @@ class Place:
 
     @property
     def host(self) -> str:
-        """Each region has a service of its own."""
+        """The host name; each region has its own service."""
         return f"https://{self.region}-aiplatform.googleapis.com"
 
     def job(self, identifier: str) -> str:
-        """A job by the number that Vertex AI gave it."""
+        """The full name of a job, from the number that Vertex AI gave it."""
         return f"{self.jobs}/{identifier}"
 
     def identifier(self, resource: Any) -> str:
-        """The number in a job's full name; empty for what is no job of this region.
+        """The number in a job's full name; empty if it is not a job of this region.
 
-        The project is not compared: Google answers with its number where it was asked with its id.
+        The project is not compared, because Google's answers contain its number instead of its id.
         """
         match = _RESOURCE.fullmatch(resource) if isinstance(resource, str) else None
         return match[2] if match and match[1] == self.region else ""
 
     def console(self, identifier: str) -> str:
-        """The page of Google's console that shows a job, as Google's own client prints it."""
+        """The page of a job in Google's console; Google's own client prints the same URL."""
         return (
             f"https://console.cloud.google.com/vertex-ai/locations/{self.region}/training/{identifier}?project={self.project}"
         )
 
     def logs(self, identifier: str) -> str:
-        """The page of Google's log viewer with what a job wrote."""
+        """The page of a job's log in Google's log viewer."""
         query = f'resource.type="ml_job"\nresource.labels.job_id="{identifier}"'
         return f"https://console.cloud.google.com/logs/viewer?project={self.project}&advancedFilter={quote(query)}"
 
     def handle(self) -> dict[str, str]:
-        """Its part of a submission's handle."""
+        """The place as a part of a submission's handle."""
         return filled({"project": self.project, "region": self.region, "credentials": self.credentials})
 
     @classmethod

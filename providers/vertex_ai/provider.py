@@ -1,4 +1,4 @@
-"""The provider of CustomJobs on Vertex AI. google-auth is imported by the first call."""
+"""The provider of CustomJobs on Vertex AI. The first call imports google-auth."""
 
 from __future__ import annotations
 
@@ -35,16 +35,18 @@ from providers.vertex_ai.regions import Regions
 from providers.vertex_ai.request import body_of
 
 SUBMISSIONS_PER_MINUTE = 60
-"""Creating and deleting jobs, in a project and region: https://cloud.google.com/vertex-ai/docs/quotas."""
+"""The default quota per minute for creating and deleting jobs in a project and region:
+https://cloud.google.com/vertex-ai/docs/quotas.
+"""
 
 LOOKUP_LAG = 120.0
-"""An allowance for lists that are behind a create; Google states no bound."""
+"""An allowance for lists that lag behind a create; Google documents no bound."""
 
 MEMORY = timedelta(days=30)
-"""How long a job is taken to stay listed after its submission; Google states nothing."""
+"""How long a job is assumed to stay listed after its submission; Google documents nothing."""
 
 SETTLING = timedelta(minutes=10)
-"""A job is swept no sooner after its end, which is longer than a lease: somebody may be about to record the end."""
+"""How long ago a job must have ended to be swept; longer than a lease, because another process may still record the end."""
 
 
 class VertexAiProvider:
@@ -54,8 +56,8 @@ class VertexAiProvider:
     its entry's, `project`, the host's own. `submissions_per_minute` is the project's quota for creating and deleting. `owner`
     distinguishes the jobs of several dispatchers that share a project. `lookup_lag` is how long a new job may stay hidden from
     a list, in seconds: lower it only against an emulator. `start_deadline` is how long a job may be queued and prepared, in
-    seconds. With `delete_ended` jobs are deleted once their end is recorded, by half of that quota. `now` is the time by which
-    a sweep measures how long a job has been over. `endpoint` (or VERTEX_AI_EMULATOR_HOST) is an emulator.
+    seconds. With `delete_ended` jobs are deleted after their end is recorded, within half of that quota. A sweep measures by
+    the clock `now` how long ago a job ended. `endpoint` (or VERTEX_AI_EMULATOR_HOST) is the address of an emulator.
     """
 
     def __init__(
@@ -89,7 +91,9 @@ class VertexAiProvider:
 
     @property
     def limits(self) -> ProviderLimits:
-        """Paced by the submission quota. A job that ended occupies nothing; it is deleted only where that is asked for."""
+        """The limits follow from the submission quota. An ended job occupies nothing; it is deleted only if `delete_ended` is
+        set.
+        """
         return self._limits
 
     def needs(self, configuration: Mapping[str, Any]) -> Needs:
@@ -97,7 +101,7 @@ class VertexAiProvider:
         return needs_of(configuration)
 
     def submit(self, job: Job) -> Outcome:
-        """Create the job, unless the list has one of its name. Vertex AI itself would create a second one."""
+        """Create the job unless the list contains one of its name. Vertex AI itself would create a second one."""
         place: tuple[str, ...] = ()
         try:
             needs = needs_of(job.configuration)
@@ -115,13 +119,13 @@ class VertexAiProvider:
         return region.submit(job.name, body, needs)
 
     def find(self, job: Job) -> Submission | None:
-        """The job that is labelled with the name; the oldest, should there be several. Raises `CallFailed`."""
+        """The job that is labelled with the name; if there are several, the oldest. Raises `CallFailed`."""
         region = self._regions.asked(job.configuration)
         identifier = region.find(job.name)
         return region.submission(job.name, identifier) if identifier else None
 
     def observe(self, submissions: Sequence[Submission]) -> Mapping[str, Observation]:
-        """One list of the jobs that live in each place, and a look at each of the others."""
+        """One list of the live jobs per place, and a look at each of the others."""
         seen: dict[str, Observation] = {}
         for place, group in by_place(Place, submissions).items():
             try:
@@ -131,22 +135,22 @@ class VertexAiProvider:
         return seen
 
     def cancel(self, submission: Submission) -> None:
-        """Ask the job to end; one that has ended, or is gone, is no error. Raises `CallFailed`."""
+        """Request the job's end; it is no error if it has ended or is gone. Raises `CallFailed`."""
         self._regions.at(Place.from_handle(submission.handle)).cancel(submission.name, submission.handle["job_id"])
 
     def discard(self, submissions: Sequence[Submission]) -> frozenset[str]:
-        """Delete ended jobs, where that is asked for; without, they count as gone."""
+        """Delete ended jobs if `delete_ended` is set; otherwise they count as gone."""
         if not self._limits.lingers:
             return frozenset(submission.name for submission in submissions)
         gone: set[str] = set()
         for place, group in by_place(Place, submissions[: self._deletes]).items():
-            with suppress(CallFailed):  # what is not named as gone is asked for again
+            with suppress(CallFailed):  # jobs that are not returned as gone are passed in again
                 region = self._regions.at(place)
                 gone |= {job.name for job in group if region.delete(job.handle["job_id"])}
         return frozenset(gone)
 
     def sweep(self, configuration: Mapping[str, Any], keep: frozenset[str]) -> tuple[str, ...]:
-        """Delete jobs of this owner that ended minutes ago and that nobody remembers, where deleting is asked for.
+        """With `delete_ended`, delete jobs of this owner that ended minutes ago and that no store remembers.
 
         Raises `ConfigurationError` when `configuration` names no region, and `CallFailed`.
         """
@@ -159,18 +163,18 @@ class VertexAiProvider:
         return tuple(name for name, identifier in leftovers[: self._deletes] if region.delete(identifier))
 
     def strays(self, configuration: Mapping[str, Any], known_names: frozenset[str]) -> tuple[str, ...]:
-        """By one list of the jobs of this owner that live. Raises `CallFailed` when it could not be read to its end."""
+        """Reads one list of this owner's live jobs. Raises `CallFailed` when it could not be read to its end."""
         live = self._regions.asked(configuration).ours(self._owner, LIVE_STATES)
         return tuple(sorted(name for name, _, _ in live if name not in known_names))
 
     def logs(self, submission: Submission, tail: int = 100) -> str:
-        """The last lines in Cloud Logging, which gets them some seconds late. Raises `CallFailed`."""
+        """The last lines in Cloud Logging, which lags by some seconds. Raises `CallFailed`."""
         if tail <= 0:
             return ""
         return self._regions.at(Place.from_handle(submission.handle)).log(submission.handle["job_id"], tail)
 
     def _orphans(self, region: Region, keep: frozenset[str]) -> list[tuple[str, str]]:
-        """The name and number of each; all are found before the first is deleted, because that changes the list."""
+        """The names and numbers of orphaned jobs. The list is read whole before the first deletion, which changes it."""
         settled = self._now() - SETTLING
         listed = region.ours(self._owner, ENDED_STATES)
         return [

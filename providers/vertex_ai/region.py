@@ -1,4 +1,4 @@
-"""The calls of one place, within the time of one operation. Every answer is checked for what it must name."""
+"""The calls to one place, within the time of one operation. Every answer is checked for the resource that it must name."""
 
 from __future__ import annotations
 
@@ -36,24 +36,24 @@ if TYPE_CHECKING:
 
 PAGE_SIZE = 100
 READ_MASK = "name,displayName,state,createTime,startTime,endTime,error,labels"
-"""A row of a list would otherwise hold the whole job, with its environment."""
+"""The fields of a list's rows; otherwise a row would contain the whole job with its environment."""
 
 NOBODY = "1"
-"""The number of a job that does not exist: only Google says so."""
+"""The number of a job that does not exist; only Google itself can confirm that."""
 
 LOOKUPS_AT_ONCE = 8
 LEAST_SECONDS = 0.05
-"""A call that has less is not begun."""
+"""Seconds; no call is begun with less time left."""
 
 Row = Mapping[str, Any]
 
 
 class OddAnswer(CallFailed):
-    """An answer that does not name what was asked for, or cannot be read."""
+    """An answer that does not name the requested resource or cannot be read."""
 
 
 class ErrorAnswer(CallFailed):
-    """Google, or somebody on the way, answered with something else than what was asked for."""
+    """Google, or a gateway in between, answered with something other than the requested resource."""
 
     def __init__(self, answer: Answer, subject: str) -> None:
         super().__init__(f"{subject}: {answer.words}")
@@ -61,7 +61,7 @@ class ErrorAnswer(CallFailed):
 
 
 class Region:
-    """One place through one connection, until `end` on the monotonic clock. Made anew for every operation."""
+    """One place through one connection, until `end` on the monotonic clock. One is made for every operation."""
 
     def __init__(self, place: Place, connection: Connection, endpoint: str | None, end: float) -> None:
         self.place = place
@@ -70,7 +70,7 @@ class Region:
         self._logging = f"{endpoint or 'https://logging.googleapis.com'}/v2/entries:list"
 
     def submit(self, name: str, body: Mapping[str, Any], needs: Needs) -> Outcome:
-        """Create the job, unless one of its name is there."""
+        """Create the job unless one of its name exists."""
         try:
             identifier = self.looked_up(name)
         except ErrorAnswer as problem:
@@ -98,15 +98,15 @@ class Region:
         return Accepted(submission=self.submission(name, identifier))
 
     def submission(self, name: str, identifier: str) -> Submission:
-        """How a job is remembered."""
+        """The submission of a job."""
         handle = {**self.place.handle(), "job_id": identifier, "logs": self.place.logs(identifier)}
         return Submission(name=name, handle=handle, url=self.place.console(identifier))
 
     def find(self, name: str) -> str | None:
-        """The number of the job of that name, None when there is none. Raises `CallFailed`.
+        """The number of the job of that name; None if there is none. Raises `CallFailed`.
 
-        Google's empty list is `{}`, and so is what many a gateway says. So an absence counts once Google has also said of a
-        job that cannot exist that it does not.
+        Google's empty list is `{}`, which a gateway may also return. So an absence counts only after Google has also confirmed
+        that an impossible job does not exist.
         """
         identifier = self.looked_up(name)
         if identifier:
@@ -117,7 +117,7 @@ class Region:
         return None
 
     def looked_up(self, name: str) -> str | None:
-        """The number of the oldest job of that name in the list. A younger one that lives is asked to end."""
+        """The number of the oldest job of that name in the list. Younger live ones are cancelled."""
         rows = [row for row in self.rows(f'labels.{NAME_LABEL}="{name}"') if self._identifier(row, name)]
         rows.sort(key=lambda row: (str(row.get("createTime", "")), self._identifier(row, name)))
         for row in rows[1:]:
@@ -126,9 +126,9 @@ class Region:
         return self._identifier(rows[0], name) if rows else None
 
     def observe(self, jobs: Mapping[str, str]) -> dict[str, Observation]:
-        """What is seen of jobs by name, given their numbers: one list of all that live, and a look at each other one.
+        """The observations of jobs by name, from their numbers: one list of all live jobs, and a look at each of the others.
 
-        Raises `CallFailed` when there is no list to be had.
+        Raises `CallFailed` when the list cannot be read.
         """
         rows = self._live_rows(frozenset(jobs.values())) if len(jobs) > 1 else {}
         with ThreadPoolExecutor(LOOKUPS_AT_ONCE, thread_name_prefix="vertex-ai") as executor:
@@ -136,9 +136,9 @@ class Region:
             return {name: seen for name, seen in zip(jobs, looks, strict=True) if seen is not None}
 
     def cancel(self, name: str, identifier: str) -> None:
-        """Ask a job to end; one that has ended, or is gone, is no error. Raises `CallFailed`.
+        """Request a job's end; it is no error if it has ended or is gone. Raises `CallFailed`.
 
-        It is looked at first: the answer to a cancel is empty, and so says nothing.
+        The job is read first, because the empty answer to a cancel proves nothing.
         """
         row = self._job(name, identifier)
         if row is not None:
@@ -153,7 +153,7 @@ class Region:
             raise ErrorAnswer(answer, f"{identifier}: could not be cancelled")
 
     def delete(self, identifier: str) -> bool:
-        """Delete a job that has ended; True when it is gone. Raises `CallFailed`."""
+        """Delete an ended job; True if it is gone. Raises `CallFailed`."""
         answer = self._ask("DELETE", self.place.job(identifier))
         if answer.is_absence:
             return True
@@ -163,7 +163,7 @@ class Region:
         return isinstance(operation, str) and "/operations/" in operation
 
     def rows(self, condition: str) -> Iterator[Row]:
-        """Every listed job that a condition picks. Raises `CallFailed`."""
+        """All listed jobs that match a condition. Raises `CallFailed`."""
         query = {"filter": condition, "pageSize": PAGE_SIZE, "readMask": READ_MASK}
         token: Any = ""
         while True:
@@ -179,7 +179,7 @@ class Region:
                 return
 
     def ours(self, owner: str, states: Sequence[str]) -> Iterator[tuple[str, str, Row]]:
-        """The name, the number and the row of each listed job of one dispatcher in one of some states."""
+        """The name, number and row of each listed job of one dispatcher in one of these states."""
         owned = clean_value(owner)
         for row in self.rows(_condition(owned, states)):
             labels = row.get("labels")
@@ -202,7 +202,7 @@ class Region:
         return "".join(f"{line}\n" for line in map(_line, reversed(entries)) if line is not None)
 
     def _live_rows(self, identifiers: frozenset[str]) -> dict[str, Row]:
-        """The listed rows by their numbers, read no further than to the last of these."""
+        """The listed rows by their numbers, read only as far as the last of these numbers."""
         rows: dict[str, Row] = {}
         for row in self.rows(_condition(None, tuple(LIVE))):
             identifier = self.place.identifier(row.get("name"))
@@ -213,7 +213,9 @@ class Region:
         return rows
 
     def _look(self, name: str, identifier: str, row: Row | None) -> Observation | None:
-        """One job, in its row where the list has a good one, else by itself; None when there was no time for it."""
+        """The observation of one job, from a usable row of the list or else from its own read; None if there was no time for
+        it.
+        """
         try:
             if row is not None and self._identifier(row, name) == identifier:
                 with suppress(CallFailed):
@@ -228,7 +230,7 @@ class Region:
             return Observation(state=JobState.UNREADABLE, reason=str(problem))
 
     def _job(self, name: str, identifier: str) -> Row | None:
-        """One job by its number; None when Google says that there is none. Raises `CallFailed`."""
+        """One job by its number; None if Google says that there is none. Raises `CallFailed`."""
         answer = self._ask("GET", self.place.job(identifier))
         if answer.is_absence:
             return None
@@ -240,7 +242,7 @@ class Region:
         return job
 
     def _identifier(self, row: Any, name: str) -> str:
-        """The number of a job that is the one of that name; empty for every other answer."""
+        """The number of the job in an answer if it has that name; empty for every other answer."""
         labels = row.get("labels") if isinstance(row, Mapping) else None
         if not isinstance(labels, Mapping) or labels.get(NAME_LABEL) != name:
             return ""
@@ -257,7 +259,7 @@ class Region:
 
 
 def _condition(owner: str | None, states: Sequence[str]) -> str:
-    """The filter for jobs of dispatchers in some states; the reference of customJobs.list has its words."""
+    """The filter for jobs of dispatchers in these states; the reference of customJobs.list documents its language."""
     ours = f'labels.{OWNER_LABEL}="{owner}"' if owner else f"labels.{NAME_LABEL}:*"
     alternatives = " OR ".join(f'state="{state}"' for state in states)
     return f"{ours} AND ({alternatives})"
@@ -267,7 +269,7 @@ ENDED_STATES, LIVE_STATES = tuple(ENDED), tuple(LIVE)
 
 
 def _line(entry: Any) -> str | None:
-    """What one log entry says: a text, or the message of its payload."""
+    """The text of one log entry, or the message of its payload."""
     if not isinstance(entry, Mapping):
         return None
     payload = entry.get("jsonPayload")

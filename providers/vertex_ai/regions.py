@@ -1,4 +1,4 @@
-"""From a configuration, or a handle, to the place it means and the calls there."""
+"""Resolves a configuration or a handle to its place and the calls there."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from providers.vertex_ai.connection import Connection
 
 EMULATOR_VARIABLE = "VERTEX_AI_EMULATOR_HOST"
-"""`host:port` of an emulator, when no endpoint is given."""
+"""The variable with the `host:port` of an emulator, used if no endpoint is set."""
 
 
 class Regions:
@@ -31,9 +31,9 @@ class Regions:
         self._seconds = seconds
 
     def of(self, configuration: Mapping[str, Any]) -> Region:
-        """Where a configuration puts jobs.
+        """The region in which a configuration puts jobs.
 
-        Raises `ConfigurationError`, `AccountLacks`, or another `CallFailed` when the host's identity could not be had.
+        Raises `ConfigurationError`, `AccountLacks`, or another `CallFailed` when the host's identity could not be obtained.
         """
         end = time.monotonic() + self._seconds
         names = place_names(configuration)
@@ -41,14 +41,14 @@ class Regions:
         return Region(Place(project=project, region=region, credentials=names.credentials), connection, self._endpoint, end)
 
     def asked(self, configuration: Mapping[str, Any]) -> Region:
-        """Likewise for a question about a job. Raises `CallFailed` alone."""
+        """The same region for a read. Raises only `CallFailed`."""
         try:
             return self.of(configuration)
         except ConfigurationError as problem:
             raise CallFailed(str(problem)) from problem
 
     def at(self, place: Place) -> Region:
-        """A place that a submission names. Raises `CallFailed`."""
+        """The region of a submission's place. Raises `CallFailed`."""
         end = time.monotonic() + self._seconds
         try:
             return Region(place, self._connections.named(place.credentials, end), self._endpoint, end)

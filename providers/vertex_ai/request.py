@@ -1,4 +1,4 @@
-"""From a rendered configuration to the body of a create call. Pure: the same job gives the same body."""
+"""A rendered configuration becomes the body of a create call. Pure: the same job gives the same body."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from providers.values import command, mapping, named_texts, number, optional_tex
 from providers.vertex_ai.shape import fitted
 
 NAME_LABEL = "push_dispatcher_name"
-"""The label by which a job is found: Vertex AI takes no name of ours, and display names may stand there twice."""
+"""The label by which a job is looked up: Vertex AI accepts no name of ours, and display names are not unique."""
 
 OWNER_LABEL = "push_dispatcher_owner"
 """The label that distinguishes the jobs of several dispatchers in one project."""
@@ -22,7 +22,7 @@ HOUR = 3600
 
 SPEC = "job_spec"
 HOURS, ACCOUNT = "maximum_run_time_hours", "service_account_name"
-"""Prefect's keys within a job spec that are no fields of the API."""
+"""Prefect's keys within a job spec that are not fields of the API."""
 
 
 def body_of(job: Job, owner: str) -> dict[str, Any]:
@@ -36,7 +36,7 @@ def body_of(job: Job, owner: str) -> dict[str, Any]:
 
 
 def spec_of(configuration: Mapping[str, Any]) -> dict[str, Any]:
-    """The job spec as the API has it, without what is the run's own. Raises `ConfigurationError`."""
+    """The job spec in the API's form, without the run's own values. Raises `ConfigurationError`."""
     template = mapping(configuration.get(SPEC), SPEC)
     hours, account = template.pop(HOURS, None), optional_text(template.pop(ACCOUNT, None), f"{SPEC}.{ACCOUNT}")
     spec, faults = fitted(template, "CustomJobSpec", SPEC)
@@ -54,13 +54,13 @@ def spec_of(configuration: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def display_name(job: Job) -> str:
-    """What the console shows: the job's name, after the readable one that the configuration may have."""
+    """The name in the console: the configuration's readable name, if any, followed by the job's name."""
     readable = optional_text(job.configuration.get("name"), "name")
     return f"{readable[: MAX_DISPLAY_NAME - len(job.name) - 1]} {job.name}" if readable else job.name
 
 
 def _scheduling(scheduling: dict[str, Any], hours: Any) -> dict[str, Any]:
-    """Without a word of the template, Vertex AI starts nothing a second time by itself."""
+    """The scheduling options. Unless the template sets it, Vertex AI does not restart a job by itself."""
     restarts = scheduling.setdefault("restartJobOnWorkerRestart", False)
     scheduling.setdefault("disableRetries", not restarts)
     if hours not in (None, ""):
@@ -69,7 +69,7 @@ def _scheduling(scheduling: dict[str, Any], hours: Any) -> dict[str, Any]:
 
 
 def _main_container(spec: dict[str, Any], job: Job) -> None:
-    """Complete the container of the first worker pool: image, command, environment."""
+    """Complete the first worker pool's container: image, command, environment."""
     pool = spec["workerPoolSpecs"][0]
     key = "pythonPackageSpec" if "pythonPackageSpec" in pool else "containerSpec"
     container = dict(pool.get(key, {}))
@@ -85,7 +85,7 @@ def _main_container(spec: dict[str, Any], job: Job) -> None:
 
 
 def _environment(variables: list[dict[str, Any]], job: Job) -> list[dict[str, str]]:
-    """The container's own variables < the configuration's `env` (null takes a name away) < the dispatcher's."""
+    """The environment: the container's own variables < the configuration's `env` (null removes a name) < the dispatcher's."""
     chosen = {str(item.get("name", "")): str(item.get("value", "")) for item in variables}
     env = mapping(job.configuration.get("env"), "env")
     chosen = {name: value for name, value in chosen.items() if env.get(name, "") is not None}

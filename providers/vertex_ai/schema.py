@@ -1,8 +1,8 @@
-"""The messages of a CustomJob as Google publishes them: names and types, nothing else.
+"""The messages of a CustomJob as Google publishes them: only names and types.
 
 Taken from the discovery document of aiplatform v1, revision 20261106
-(https://aiplatform.googleapis.com/$discovery/rest?version=v1). A list holds the type of its items, `{"*": ...}` that of the
-values of an object with free keys, and a tuple the names of an enumeration. Durations are texts such as `600s`.
+(https://aiplatform.googleapis.com/$discovery/rest?version=v1). A list contains the type of its items, `{"*": ...}` the type of
+the values of an object with free keys, and a tuple the names of an enumeration. Durations are texts such as `600s`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Fits what a template says of a job to the published messages: spelling, types, and what has no value."""
+"""Fits a template's job to the published messages: it converts spellings and types and removes empty values."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from providers.vertex_ai.schema import MESSAGES
 
 _DURATION = re.compile(r"\d{1,12}(\.\d{1,9})?")
 GROWING = frozenset({"acceleratorType"})
-"""Enumerations to which Google adds names all the time: any name is taken here, and Google says what it knows."""
+"""Enumerations to which Google often adds names: any name is accepted here, and Google checks it."""
 
 _WHOLE = re.compile(r"-?\d{1,18}")
 
 
 def fitted(value: Any, message: str, path: str) -> tuple[dict[str, Any], list[Finding]]:
-    """An object as a message of the API, in its spelling, without nulls and empty values; and all that does not fit.
+    """An object as a message of the API, in its spelling, without nulls and empty values; and the values that do not fit.
 
-    Both `worker_pool_specs` and `workerPoolSpecs` are taken. A command as one text is split the way a shell splits it.
+    Both `worker_pool_specs` and `workerPoolSpecs` are accepted. A command in one text is split like a shell command.
     """
     faults: list[Finding] = []
     return _object(value, message, path, faults), faults
@@ -98,7 +98,7 @@ def _scalar(value: Any, of: Any, path: str) -> Any:
 
 
 def duration(value: Any, path: str) -> str:
-    """Seconds as protobuf's JSON has them, as `600s`; a number, its text, or that form itself."""
+    """Seconds in protobuf's JSON form, such as `600s`, from a number, its text, or that form itself."""
     number = text(value).removesuffix("s")
     if isinstance(value, bool) or not _DURATION.fullmatch(number):
         raise ConfigurationError(f"{path}: give seconds, as 600 or '600s'")
