@@ -1,4 +1,4 @@
-"""What every emulator offers: one local cloud, spoken to by the unmodified vendor client.
+"""The interface of all emulators. An emulator is a local cloud for the unmodified vendor client.
 
     with EcsEmulator(job_seconds=5) as ecs:         # starts, binds 127.0.0.1 and a free port
         os.environ.update(ecs.environment())        # points a client at it
@@ -7,17 +7,17 @@
         ecs.advance(60)                             # its clock jumps; nobody sleeps
         assert ecs.peak_live <= 5 and max(ecs.starts.values()) == 1
 
-An emulator is made of the same five parts, so that one test can speak to any of them:
+Every emulator has the same five parts, so one test can use any of them:
 
-* `jobs()`, `finish()`, `peak_live`, `starts`: what was started, how often per name, and the most that was ever live at once.
-  A job's name is the one its caller gave it (the dispatcher's `StartedJob.name`), whatever the cloud calls it.
-* `book` (`emulators.jobs.Jobs`): the life of the jobs, by the emulator's clock and never by how often somebody looked.
-* `faults` (`emulators.faults.Faults`): what goes wrong at the next calls of an operation.
+* `jobs()`, `finish()`, `peak_live`, `starts`: the started jobs, their number per name, and the most that were ever live at
+  once. A job's name is the one that its caller chose (the dispatcher's `StartedJob.name`), whatever the cloud calls it.
+* `book` (`emulators.jobs.Jobs`): the life of the jobs by the emulator's clock, however often somebody reads it.
+* `faults` (`emulators.faults.Faults`): faults for the next calls of an operation.
 * `calls` (`emulators.calls.Calls`): the calls by operation, with the parsed requests.
 * `now()`: `clock()` plus what `advance()` added.
 
-The same is offered over HTTP to other processes, at `url` + the path (`emulators.control`; a gRPC emulator serves it on a port
-of its own and names it in `control_url`). Bodies and answers are JSON:
+Other processes reach the same parts over HTTP, at `url` + the path (`emulators.control`; a gRPC emulator serves them on a
+separate port, at `control_url`). Bodies and answers are JSON:
 
     GET  /_emulator            name, url, environment, live, peak_live
     GET  /_emulator/jobs       {"jobs": [...], "live": 2, "peak_live": 5, "starts": {"r0001-1": 1}}
@@ -49,7 +49,7 @@ Clock = Callable[[], float]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EmulatedJob:
-    """One started job, as every emulator describes it. A name that was started twice is two of these."""
+    """One started job, in the form of all emulators. A name that was started twice has two of these."""
 
     name: str
     """The name that its caller chose."""
@@ -65,7 +65,7 @@ class EmulatedJob:
 
 
 class Emulator(ABC):
-    """The parts that all emulators share; a cloud's own adds the wire. Times are seconds of `now()`."""
+    """The parts that all emulators share; each cloud's emulator adds the protocol. Times are seconds of `now()`."""
 
     name: str = ""
     """Its name in `python -m providers.emulators NAME`."""
@@ -100,7 +100,7 @@ class Emulator(ABC):
 
     @abstractmethod
     def start(self) -> None:
-        """Start the server; `url` is known afterwards."""
+        """Start the server and set `url`."""
 
     @abstractmethod
     def stop(self) -> None:
@@ -124,7 +124,7 @@ class Emulator(ABC):
         """The events that the cloud would have sent, oldest first; empty for a cloud that sends none."""
         return ()
 
-    def on_change(self, job: StartedJob, when: float) -> None:  # noqa: B027 - most clouds send nothing by themselves
+    def on_change(self, job: StartedJob, when: float) -> None:  # noqa: B027 - most clouds send no events
         """Called under the book's lock when a job enters a phase, with the time of that change."""
 
     def now(self) -> float:
@@ -132,16 +132,16 @@ class Emulator(ABC):
         return self._clock() + self._offset
 
     def advance(self, seconds: float) -> None:
-        """Move the clock forward, and let everything happen that is due by then."""
+        """Move the clock forward and carry out everything that is due by then."""
         self._offset += seconds
         self.book.settle()
 
     def jobs(self) -> list[EmulatedJob]:
-        """The present state of every started job, in the order of their starts."""
+        """The current state of every started job, in the order of their starts."""
         return [self.describe(job) for job in self.book.all()]
 
     def describe(self, job: StartedJob) -> EmulatedJob:
-        """A job in the form that all emulators share."""
+        """A job in the form of all emulators."""
         return EmulatedJob(
             name=job.name,
             identifier=job.identifier,
@@ -153,7 +153,7 @@ class Emulator(ABC):
         )
 
     def finish(self, name: str, exit_code: int = 0) -> None:
-        """Let every live job of that name (or identifier) end by itself, now; KeyError when there is none."""
+        """Let every live job of that name (or identifier) end by itself now. Raises KeyError if there is none."""
         self.book.finish_named(name, exit_code)
 
     @property
@@ -163,11 +163,11 @@ class Emulator(ABC):
 
     @property
     def starts(self) -> Mapping[str, int]:
-        """How often each name was started; all numbers are 1 if nothing ran twice."""
+        """The number of starts of each name; all are 1 if nothing ran twice."""
         return dict(self.book.starts)
 
     def change_settings(self, settings: Mapping[str, Any]) -> None:
-        """Change settings of a running emulator: job_seconds, exit_code, capacity. ValueError for another name."""
+        """Change settings of a running emulator: job_seconds, exit_code, capacity. Raises ValueError for another name."""
         places = {"job_seconds": self.book, "exit_code": self.book, "run_commands": self.book, "capacity": self}
         for name, value in settings.items():
             if name not in places:

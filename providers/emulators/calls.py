@@ -19,14 +19,14 @@ class CallLog:
         self.reset()
 
     def record(self, operation: str, request: Mapping[str, Any] | None = None) -> None:
-        """Count a call, whatever its outcome is."""
+        """Count a call, whatever its outcome."""
         with self._lock:
             self._counts[operation] += 1
             self._requests.append((operation, dict(request or {})))
 
     @property
     def counts(self) -> dict[str, int]:
-        """How often each operation was called."""
+        """The number of calls of each operation."""
         with self._lock:
             return dict(self._counts)
 

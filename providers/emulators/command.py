@@ -1,4 +1,4 @@
-"""An emulator as a process of its own: `python -m providers.emulators NAME`, and the CLI's `dispatcher emulator NAME`."""
+"""Runs an emulator as a separate process: `python -m providers.emulators NAME`, or the CLI's `dispatcher emulator NAME`."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ EMULATORS = {
     "modal": ("providers.emulators.modal:ModalEmulator", "modal"),
     "kubernetes": ("providers.emulators.kubernetes:KubernetesEmulator", "kubernetes"),
 }
-"""Every emulator by name: its class, and the extra that it needs."""
+"""Every emulator by name: its class and the extra that it needs."""
 
 
 def load(name: str) -> type[Emulator]:
-    """The emulator of that name, imported on use. Raises ProviderUnavailable, naming what to install."""
+    """The class of the emulator of that name, imported on use. Raises ProviderUnavailable, which names the extra to install."""
     if name not in EMULATORS:
         raise ProviderUnavailable(f"there is no emulator {name!r}; there are {', '.join(EMULATORS)}")
     path, extra = EMULATORS[name]
@@ -75,7 +75,7 @@ def _greeting(emulator: Emulator, *, as_json: bool) -> str:
 
 
 def exports(environment: Mapping[str, str]) -> str:
-    """Lines that a shell evaluates."""
+    """Lines for a shell to evaluate."""
     return "\n".join(f"export {variable}={shlex.quote(value)}" for variable, value in environment.items())
 
 

@@ -1,6 +1,6 @@
-"""The control surface under `/_emulator`, for tests in another process. Its table is in `emulators.base`.
+"""The control API under `/_emulator`, for tests in another process. `emulators.base` lists its paths.
 
-`answer` is the whole of it, as a function, so that any server can offer it; `Remote` is its client.
+`answer` implements it as one function, so that any server can offer it; `Remote` is its client.
 """
 
 from __future__ import annotations
@@ -95,17 +95,17 @@ _ROUTES: dict[tuple[str, str], Callable[[Emulator, Query, Body], dict[str, Any]]
 
 
 class Remote:
-    """An emulator in another process, asked over its control surface. Raises urllib's HTTPError for a 400 or 404."""
+    """An emulator in another process, reached over its control API. Raises urllib's HTTPError for a 400 or 404."""
 
     def __init__(self, control_url: str, *, timeout: float = 30.0) -> None:
         self._url, self._timeout = control_url.rstrip("/") + PREFIX, timeout
 
     def get(self, path: str = "", **query: str) -> Any:
-        """Read the emulator itself (`about` is empty), or its jobs, calls or events."""
+        """Read the emulator itself (with an empty `about`), or its jobs, calls or events."""
         return self._ask("GET", path + (f"?{urllib.parse.urlencode(query)}" if query else ""), None)
 
     def post(self, path: str, **body: Any) -> Any:
-        """One of finish, faults, advance, settings, reset."""
+        """Post one of finish, faults, advance, settings, reset."""
         return self._ask("POST", path, json.dumps(body).encode())
 
     def _ask(self, method: str, path: str, data: bytes | None) -> Any:

@@ -16,11 +16,11 @@ class FaultKind(StrEnum):
     LOSE_REQUEST = "lose-request"
     """The connection breaks, and the request never arrives."""
     THROTTLE = "throttle"
-    """Refused for the caller's rate; nothing happens."""
+    """The call is refused because of the caller's rate; nothing happens."""
     NO_CAPACITY = "no-capacity"
-    """Refused for lack of capacity, in the cloud's own form; nothing happens."""
+    """The call is refused for lack of capacity, in the cloud's own form; nothing happens."""
     REFUSE = "refuse"
-    """Refused for good; nothing happens."""
+    """The call is refused for good; nothing happens."""
     SERVER_ERROR = "server-error"
     """A 5xx; nothing happens."""
     SERVER_ERROR_AFTER = "server-error-after"
@@ -28,13 +28,13 @@ class FaultKind(StrEnum):
 
     @property
     def acts(self) -> bool:
-        """True if the operation is carried out although the call fails."""
+        """True if the operation is carried out even though the call fails."""
         return self in (FaultKind.LOSE_ANSWER, FaultKind.SERVER_ERROR_AFTER)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InjectedFault:
-    """One fault; `detail` is the emulator's to read: a variant, or `Code: message` in place of its usual words."""
+    """One fault. The emulator interprets `detail`: a variant, or `Code: message` instead of its usual words."""
 
     operation: str
     kind: FaultKind
@@ -68,9 +68,9 @@ class Faults:
         probability: float | None = None,
         detail: str = "",
     ) -> None:
-        """Let the next `times` calls of `operation` (`*`: of any) fail, or each with a `probability`.
+        """Let the next `times` calls of `operation` (`*`: any) fail, or each call with a `probability`.
 
-        `times` is 1 unless a probability is given; then it is without end.
+        `times` defaults to 1; with a probability it is unlimited.
         """
         fault = InjectedFault(operation=operation, kind=FaultKind(kind), detail=detail)
         remaining = 1 if times is None and probability is None else times
@@ -78,7 +78,7 @@ class Faults:
             self._script.append(_ScriptedFault(fault, remaining, probability))
 
     def take(self, operation: str) -> InjectedFault | None:
-        """Take the fault of this call; the oldest one first."""
+        """Take the fault for this call, the oldest first."""
         if not self._script:
             return None
         with self._lock:
@@ -97,4 +97,4 @@ class Faults:
         """Forget every fault, and seed the probabilities again."""
         with self._lock:
             self._script: list[_ScriptedFault] = []
-            self._random = random.Random(self._seed)  # noqa: S311 - chance that must repeat, not a secret
+            self._random = random.Random(self._seed)  # noqa: S311 - repeatable chance, not a secret

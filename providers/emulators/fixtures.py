@@ -1,9 +1,9 @@
 """pytest fixtures: `pytest_plugins = ["providers.emulators.fixtures"]`, or import the ones you want.
 
-Each yields a started emulator and sets the variables that point the vendor's client at it. An emulator whose extra is not
-installed is an error of the test that asks for it, and of no other.
+Each yields a started emulator and sets the variables that point the vendor's client at it. If an emulator's extra is not
+installed, only the tests that use it fail.
 
-Both ways may be mixed: nothing is asserted here, so pytest has nothing to rewrite (PYTEST_DONT_REWRITE).
+Both ways may be mixed: this module has no assertions for pytest to rewrite (PYTEST_DONT_REWRITE).
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _WINS_OVER_ENVIRONMENT = (
     "AWS_ENDPOINT_URL_ECS",
     "AWS_ENDPOINT_URL_EC2",
 )
-"""Variables of a developer's shell that would point a client elsewhere."""
+"""Variables in a developer's shell that would point a client elsewhere."""
 
 
 def _started(name: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:

@@ -1,4 +1,4 @@
-"""Errors in the form that Google's REST services give them: `{"error": {"code", "status", "message", "details"}}`."""
+"""Errors in the form of Google's REST services: `{"error": {"code", "status", "message", "details"}}`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ HTTP_CODES = {
     "UNAVAILABLE": 503,
     "DEADLINE_EXCEEDED": 504,
 }
-"""Canonical statuses and the HTTP codes they travel under: https://cloud.google.com/apis/design/errors."""
+"""Canonical statuses and their HTTP codes: https://cloud.google.com/apis/design/errors."""
 
 TYPES = "type.googleapis.com/google.rpc."
 

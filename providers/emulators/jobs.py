@@ -1,7 +1,7 @@
 """The life of emulated jobs: phases by the clock, ends by hand, by time or by a real process.
 
-Only the end of a local process happens in the background. Every request first settles what was due, in order and with the times
-at which it was due. So an answer never depends on how often somebody asks.
+Only the end of a local process happens in the background. Every request first carries out all due changes in order, each with
+its due time. So an answer never depends on how often somebody asks.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ class EndCause(StrEnum):
     STOPPED = "stopped"
     NOT_STARTED = "not-started"
     TAKEN = "taken"
-    """Its host went away: a reclaimed spot instance, broken hardware."""
+    """Its host disappeared: a reclaimed spot instance, broken hardware."""
     TIMED_OUT = "timed-out"
-    """It ran for longer than its own timeout allows."""
+    """It exceeded its own timeout."""
 
 
 @dataclass(frozen=True, slots=True)
 class Phase:
-    """A part of a job's life that ends after some time."""
+    """A phase of a job's life that ends after some time."""
 
     name: str
     seconds: float = 0.0
@@ -55,7 +55,7 @@ class Life:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ending:
-    """An end that a job is given at its start: it comes in place of running (`NOT_STARTED`), or as soon as it runs."""
+    """An end that is decided at a job's start: it comes instead of running (`NOT_STARTED`), or as soon as the job runs."""
 
     cause: EndCause
     reason: str = ""
@@ -79,11 +79,11 @@ class StartedJob:
     state: str = ""
     live: bool = True
     version: int = 0
-    """Grows with every change."""
+    """Increases with every change."""
     created_at: float = 0.0
     started_at: float | None = None
     stopping_at: float | None = None
-    """When its end began: a stop was asked for, or its command ended."""
+    """When its end began: a stop was requested, or its command ended."""
     finished_at: float | None = None
     """When its command ended."""
     ended_at: float | None = None
@@ -132,7 +132,7 @@ class Book:
         ending: Ending | None = None,
         detail: Any = None,
     ) -> StartedJob:
-        """Begin a job's life in its first phase; later phases come with time."""
+        """Begin a job's life in its first phase; later phases follow with time."""
         with self.lock:
             self.settle()
             now = self._now()
@@ -147,13 +147,13 @@ class Book:
             return job
 
     def get(self, identifier: str) -> StartedJob | None:
-        """The job as it is now."""
+        """The job in its current state."""
         with self.lock:
             self.settle()
             return self._jobs.get(identifier)
 
     def named(self, name: str) -> list[StartedJob]:
-        """Every start under a name, first to last."""
+        """All starts under a name, in order."""
         with self.lock:
             self.settle()
             return list(self._by_name.get(name, ()))
@@ -165,16 +165,16 @@ class Book:
             return list(self._jobs.values())
 
     def settle(self) -> None:
-        """Let everything happen that is due."""
+        """Carry out everything that is due."""
         with self.lock:
             now = self._now()
             while self._due and self._due[0][0] <= now:
                 when, _, job, step, act = heapq.heappop(self._due)
-                if job.live and job._step == step:  # noqa: SLF001 - the book's own bookkeeping on its jobs
+                if job.live and job._step == step:  # noqa: SLF001 - the book keeps its own records on its jobs
                     act(job, when)
 
     def finish(self, job: StartedJob, exit_code: int = 0) -> None:
-        """End a job by itself with an exit code, now."""
+        """Let a job end by itself now, with an exit code."""
         with self.lock:
             self.settle()
             if job.finished_at is None and job.live:
@@ -183,7 +183,7 @@ class Book:
                 self._end(job, now, EndCause.EXITED, exit_code)
 
     def finish_named(self, name: str, exit_code: int = 0) -> None:
-        """End the live jobs of that name or identifier; KeyError when there is none."""
+        """Let the live jobs of that name or identifier end. Raises KeyError if there is none."""
         with self.lock:
             jobs = [job for job in self.all() if job.live and name in (job.name, job.identifier)]
             if not jobs:
@@ -192,7 +192,7 @@ class Book:
                 self.finish(job, exit_code)
 
     def stop(self, job: StartedJob, reason: str = "") -> None:
-        """Ask a job to end; a second time changes nothing."""
+        """Ask a job to end; a second request changes nothing."""
         with self.lock:
             self.settle()
             if job.stopping_at is not None or not job.live:
@@ -213,7 +213,7 @@ class Book:
     def take(
         self, job: StartedJob, reason: str, *, cause: EndCause = EndCause.TAKEN, code: str = "", exit_code: int | None = None
     ) -> None:
-        """End a job from outside, now: it is never started, or its host disappears."""
+        """End a job from outside now: it is never started, or its host disappears."""
         with self.lock:
             self.settle()
             if job.live and job.finished_at is None:
@@ -235,7 +235,7 @@ class Book:
         self.live = self.peak_live = 0
 
     def _later(self, job: StartedJob, when: float, act: Callable[[StartedJob, float], None]) -> None:
-        job._step += 1  # noqa: SLF001 - what was planned before is void now
+        job._step += 1  # noqa: SLF001 - earlier plans are void now
         heapq.heappush(self._due, (when, next(self._ticket), job, job._step, act))  # noqa: SLF001 - as above
 
     def _changed(self, job: StartedJob, when: float, state: str | None = None) -> None:

@@ -10,13 +10,13 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 
 STOP_SECONDS = 30.0
-"""Between SIGTERM and SIGKILL; the default of ECS's stopTimeout."""
+"""Seconds between SIGTERM and SIGKILL; the default of ECS's stopTimeout."""
 
 
 class LocalProcess:
     """One command in its own process group; `on_exit` gets its exit code, from another thread.
 
-    The environment is the job's, over this process's PATH and nothing else of it. Raises OSError when it cannot be started.
+    Its environment is the job's plus this process's PATH. Raises OSError if it cannot be started.
     """
 
     def __init__(
@@ -29,7 +29,7 @@ class LocalProcess:
     ) -> None:
         self._stop_seconds = stop_seconds
         inherited = {name: os.environ[name] for name in ("PATH", "LANG", "TMPDIR") if name in os.environ}
-        self._process = subprocess.Popen(  # noqa: S603 - running what the caller asks for is the point
+        self._process = subprocess.Popen(  # noqa: S603 - its purpose is to run the caller's command
             list(command),
             env={**inherited, **environment},
             stdin=subprocess.DEVNULL,
@@ -42,14 +42,14 @@ class LocalProcess:
 
     def _watch(self, on_exit: Callable[[int], None]) -> None:
         code = self._process.wait()
-        self._signal(signal.SIGKILL)  # a container's children end with it
+        self._signal(signal.SIGKILL)  # a container's children end together with it
         if self._timer is not None:
             self._timer.cancel()
         # A shell, and every cloud, reports a death by signal as 128 + its number.
         on_exit(code if code >= 0 else 128 - code)
 
     def stop(self) -> None:
-        """SIGTERM, and SIGKILL if that is not enough."""
+        """Send SIGTERM, and SIGKILL if the command does not end."""
         if self._process.poll() is not None:
             return
         self._signal(signal.SIGTERM)
@@ -58,7 +58,7 @@ class LocalProcess:
         self._timer.start()
 
     def kill(self) -> None:
-        """SIGKILL to the command and its children; nothing when it has ended."""
+        """Send SIGKILL to the command and its children; does nothing if it has ended."""
         if self._process.poll() is None:
             self._signal(signal.SIGKILL)
 

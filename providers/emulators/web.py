@@ -1,7 +1,6 @@
-"""A small HTTP/1.1 server for emulators: an application is a function from `HttpRequest` to `Response`.
+"""A small HTTP/1.1 server for emulators. An application is a function from `HttpRequest` to `Response`.
 
-The control surface is served in front of it. Connections are kept alive, one thread each; nothing but the standard library is
-needed.
+The control API is served in front of it. Connections are kept alive, with one thread each. It needs only the standard library.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ from providers.emulators.base import Emulator
 
 
 class AnswerLost(Exception):
-    """Raised by an application that does not answer: the client's connection breaks."""
+    """Raised by an application to give no answer: the client's connection breaks."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,25 +31,25 @@ class HttpRequest:
 
     method: str
     path: str
-    """Decoded, without the query."""
+    """The decoded path, without the query."""
     raw_query: str = ""
     headers: Mapping[str, str] = field(default_factory=dict)
-    """By lower-case name."""
+    """The headers by lower-case name."""
     body: bytes = b""
 
     @property
     def query(self) -> dict[str, str]:
-        """The query's parameters; the last of a name wins."""
+        """The query's parameters; if a name is repeated, the last one wins."""
         return dict(urllib.parse.parse_qsl(self.raw_query, keep_blank_values=True))
 
     def json(self) -> Any:
-        """The body as JSON, `{}` when it is empty. Raises ValueError."""
+        """The body as JSON; `{}` if it is empty. Raises ValueError."""
         return json.loads(self.body) if self.body else {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Response:
-    """One HTTP answer; its length is added on the way out."""
+    """One HTTP answer; its length is added when it is sent."""
 
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -68,7 +67,7 @@ Application = Callable[[HttpRequest], Response]
 
 
 class WebServer:
-    """Serves `application` (None: the control surface alone) on `host` and `port` (0: a free one)."""
+    """Serves `application` (None: only the control API) on `host` and `port` (0: a free one)."""
 
     def __init__(self, emulator: Emulator, application: Application | None, *, host: str = "127.0.0.1", port: int = 0) -> None:
         self._emulator, self._application = emulator, application
@@ -77,14 +76,14 @@ class WebServer:
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
-        """Listen, and answer from threads of its own."""
+        """Start listening, and answer from its own threads."""
         handler = type("BoundHandler", (_Handler,), {"application": staticmethod(self._answer)})
         self._server = _HttpServer(self._address, handler)
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
-        """Close the socket and every connection; a second time does nothing."""
+        """Close the socket and all connections; a second call does nothing."""
         if self._server is None or self._thread is None:
             return
         self._server.shutdown()
@@ -118,7 +117,7 @@ class WebServer:
 
 
 def _failure(problem: str) -> bytes:
-    """A whole HTTP answer, after which the connection is closed."""
+    """A complete HTTP answer, after which the connection is closed."""
     body = json.dumps({"error": problem}).encode()
     headers = f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\nConnection: close"
     return f"HTTP/1.1 500 Internal Server Error\r\n{headers}\r\n\r\n".encode() + body
@@ -141,12 +140,12 @@ class _HttpServer(ThreadingHTTPServer):
         super().shutdown_request(request)
 
     def drop_connections(self) -> None:
-        """A stopped server does not answer, not even on connections that were kept alive."""
+        """Close the kept connections: a stopped server must not answer on them."""
         for connection in list(self._open):
             self.shutdown_request(connection)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Answer 500 and log what the emulator itself raised. A client that went away is not logged."""
+        """Answer 500 and log an exception of the emulator itself. A disconnected client is not logged."""
         error = sys.exception()
         if not isinstance(error, ConnectionError | TimeoutError):
             logging.getLogger(__name__).error("an emulator failed to answer %s", client_address, exc_info=error)
@@ -157,7 +156,7 @@ class _HttpServer(ThreadingHTTPServer):
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
-    wbufsize = -1  # one packet an answer
+    wbufsize = -1  # one packet per answer
     application: ClassVar[Application]
 
     def handle_one_request(self) -> None:
@@ -168,7 +167,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._respond()
 
     def handle_expect_100(self) -> bool:
-        """The client waits for this before it sends the body, so it must not wait in a buffer."""
+        """Flush the answer: the client waits for it before it sends the body."""
         super().handle_expect_100()
         self.wfile.flush()
         return True

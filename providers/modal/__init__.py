@@ -17,7 +17,7 @@ the name is free, and a repeat would run the job again. Three measures close tha
   submission without an answer is not repeated after more than a day.
 * Only Modal's newer backend looks up ended sandboxes by name, and GPU jobs run on the older one. A GPU job's name is
   therefore claimed in a `modal.Dict` (`push-dispatcher-names`, one atomic put) before its sandbox is created, and is released
-  only if nothing was certainly started. A claimed name without a sandbox counts as started, even if the process that claimed it
+  only if certainly nothing was started. A claimed name without a sandbox counts as started, even if the process that claimed it
   died before the creation: the job is found, then observed as missing, and its run ends as crashed. It does not run twice.
   Modal drops such entries after a week without use.
 

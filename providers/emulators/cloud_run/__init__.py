@@ -9,8 +9,8 @@
         )
 
 Offered: jobs (create, get, list, update, delete, run with overrides), executions (get, list, cancel, delete), tasks (get,
-list), operations (get, wait). Every body is read as the message of `run_v2` that it claims to be, so an unknown field or a
-wrong type is refused with its path. With `grpc=True` the same jobs are served over gRPC too.
+list), operations (get, wait). Every body is parsed as its message of `run_v2`, so an unknown field or a wrong type is refused
+with its path. With `grpc=True` the same jobs are also served over gRPC.
 """
 
 from providers.emulators.cloud_run.emulator import READS_PER_MINUTE, WRITES_PER_MINUTE, CloudRunEmulator

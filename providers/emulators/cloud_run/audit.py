@@ -1,8 +1,8 @@
-"""The entry of the audit log that Cloud Run writes when an execution ends, as a sink of Cloud Logging exports it.
+"""The audit log entry that Cloud Run writes when an execution ends, in the form that a sink of Cloud Logging exports.
 
-Google documents the frame (LogEntry, AuditLog) and not what Cloud Run puts into it. What is here is what public repositories
-query: `/Jobs.RunJob` of the log of system events, a resource name `namespaces/PROJECT/executions/EXECUTION`, the job's name and
-place in the resource's labels, the execution's in a label of the entry, and a status of code 10 where the execution has failed.
+Google documents the frame (LogEntry, AuditLog) but not Cloud Run's content. The content here is what public repositories query:
+`/Jobs.RunJob` of the log of system events, a resource name `namespaces/PROJECT/executions/EXECUTION`, the job's name and place
+in the resource's labels, the execution's name in a label of the entry, and a status with code 10 if the execution failed.
 https://cloud.google.com/logging/docs/reference/v2/rest/v2/LogEntry
 """
 
@@ -18,7 +18,7 @@ ABORTED = 10
 
 
 def entry(execution: StartedJob, when: float) -> dict[str, Any]:
-    """The entry about an execution that ended `when`."""
+    """The entry about an execution that ended at `when`."""
     _, project, _, region, _, job, _, name = execution.identifier.split("/")
     time = f"{moment(when):%Y-%m-%dT%H:%M:%S.%fZ}"
     failed = execution.exit_code != 0

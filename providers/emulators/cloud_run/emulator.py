@@ -34,7 +34,7 @@ PROJECT = "emulated-project"
 LIFE = Life(before=(Phase("EXECUTION_PENDING"),), running="EXECUTION_RUNNING", ended="EXECUTION_COMPLETED")
 
 KEPT_EVENTS = 10_000
-"""Entries of the audit log that are kept."""
+"""The number of audit log entries that are kept."""
 
 _WRITES = frozenset({"CreateJob", "UpdateJob", "DeleteJob", "RunJob", "CancelExecution", "DeleteExecution"})
 
@@ -42,11 +42,11 @@ _WRITES = frozenset({"CreateJob", "UpdateJob", "DeleteJob", "RunJob", "CancelExe
 class CloudRunEmulator(Emulator):
     """Cloud Run's jobs on 127.0.0.1.
 
-    `writes_per_minute` and `reads_per_minute` (None: no limit) count per project and region, as Cloud Run does; a refused call
-    says how long to wait unless `tell_wait` is False. `list_lag` is how many seconds ListJobs stays behind. A job with an
-    image of `missing_images` never becomes ready. With `grpc` the same jobs are also served over gRPC, at `grpc_address`.
-    Faults are named by the API's methods: CreateJob, GetJob, ListJobs, UpdateJob, DeleteJob, RunJob, GetExecution,
-    ListExecutions, CancelExecution, DeleteExecution, ListTasks, GetTask, GetOperation.
+    `writes_per_minute` and `reads_per_minute` (None: no limit) count per project and region, as in Cloud Run; a refusal
+    includes the time to wait unless `tell_wait` is False. `list_lag` is how many seconds ListJobs lags. A job with an image in
+    `missing_images` never becomes ready. With `grpc` the same jobs are also served over gRPC, at `grpc_address`. Faults have
+    the names of the API's methods: CreateJob, GetJob, ListJobs, UpdateJob, DeleteJob, RunJob, GetExecution, ListExecutions,
+    CancelExecution, DeleteExecution, ListTasks, GetTask, GetOperation.
     """
 
     name = "cloud-run"
@@ -77,7 +77,7 @@ class CloudRunEmulator(Emulator):
         self._grpc = _grpc_face(self._carry_out, self.host) if grpc else None
 
     def start(self) -> None:
-        """Listen; `url` is known afterwards."""
+        """Start listening and set `url`."""
         self._server.start()
         if self._grpc is not None:
             self._grpc.start()
@@ -91,18 +91,18 @@ class CloudRunEmulator(Emulator):
 
     @property
     def url(self) -> str:
-        """Where a client finds it: `ClientOptions(api_endpoint=url)` with the REST transport."""
+        """The address for clients with the REST transport: `ClientOptions(api_endpoint=url)`."""
         return self._server.url
 
     @property
     def grpc_address(self) -> str:
-        """Where a client with the gRPC transport finds it: `JobsGrpcTransport(channel=grpc.insecure_channel(grpc_address))`."""
+        """The address for clients with the gRPC transport: `JobsGrpcTransport(channel=grpc.insecure_channel(grpc_address))`."""
         if self._grpc is None or not self._grpc.address:
             raise RuntimeError("gRPC is not served: make the emulator with grpc=True, and start it")
         return self._grpc.address
 
     def environment(self) -> dict[str, str]:
-        """What points `CloudRunProvider` at it; Google's own client reads no such variable and takes `url`."""
+        """The variables that point `CloudRunProvider` at it; Google's own client reads no such variables and takes `url`."""
         return {"CLOUD_RUN_EMULATOR_HOST": self.url.removeprefix("http://"), "GOOGLE_CLOUD_PROJECT": PROJECT}
 
     def describe(self, job: StartedJob) -> EmulatedJob:
@@ -116,7 +116,7 @@ class CloudRunEmulator(Emulator):
             return list(self._events)
 
     def on_change(self, job: StartedJob, when: float) -> None:
-        """Write the entry about an end."""
+        """Record the entry about an end."""
         if not job.live:
             self._events.append(entry(job, when))
 
@@ -191,6 +191,6 @@ class CloudRunEmulator(Emulator):
 
 
 def _grpc_face(perform: Callable[[HttpRequest], dict[str, Any]], host: str) -> GrpcFace:
-    from providers.emulators.cloud_run.grpc_face import GrpcFace  # noqa: PLC0415 - gRPC is slow to import, and few ask for it
+    from providers.emulators.cloud_run.grpc_face import GrpcFace  # noqa: PLC0415 - gRPC is slow to import and rarely used
 
     return GrpcFace(perform, host=host)

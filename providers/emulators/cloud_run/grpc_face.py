@@ -1,6 +1,6 @@
-"""The same service over gRPC: each call becomes the equivalent REST request, and its answer a gRPC message.
+"""The same service over gRPC: each call becomes the equivalent REST request, and its answer becomes a gRPC message.
 
-The methods, and the paths that they stand for, are those of run_v2's transports (`transports/grpc.py` and `rest_base.py`).
+The methods and their paths are those of run_v2's transports (`transports/grpc.py` and `rest_base.py`).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from providers.emulators.cloud_run.refusals import Refusal
 from providers.emulators.web import AnswerLost, HttpRequest
 
 THREADS = 16
-"""Calls answered at once; more wait their turn."""
+"""The number of concurrent calls; further calls wait."""
 
 _STATUSES: Mapping[str, Any] = {code.name: code for code in grpc.StatusCode}
 _OPERATION = operations_pb2.Operation
@@ -31,7 +31,7 @@ _OPERATION = operations_pb2.Operation
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Method:
-    """One method of the API and the REST request that it stands for."""
+    """One method of the API and its equivalent REST request."""
 
     request_type: Any
     """The class of its request."""
@@ -39,9 +39,9 @@ class Method:
     """The class of its answer."""
     verb: str
     suffix: str = ""
-    """What follows the resource's name in the path."""
+    """The part of the path after the resource's name."""
     resource: str = ""
-    """The field that becomes the body; empty: everything that is no part of the path."""
+    """The field that becomes the body; empty: everything that is not part of the path."""
 
     def request(self, message: Any) -> HttpRequest:
         """The REST request of a call."""
@@ -58,7 +58,7 @@ class Method:
 
 
 def _run(request: Any, response: Any, verb: str, suffix: str = "", resource: str = "") -> Method:
-    """A method whose messages are run_v2's own, or a long-running operation (None)."""
+    """A method whose answer is a message of run_v2, or a long-running operation (None)."""
     answer = _OPERATION if response is None else response.pb()
     return Method(request_type=request.pb(), response_type=answer, verb=verb, suffix=suffix, resource=resource)
 

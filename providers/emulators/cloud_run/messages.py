@@ -27,7 +27,7 @@ def moment(seconds: float | None) -> datetime | None:
 
 
 def job_message(record: JobRecord, latest: StartedJob | None, seen_until: float) -> run_v2.Job:
-    """A job with its output fields; `latest` is its last execution as it was at `seen_until`."""
+    """A job with its output fields; `latest` is its last execution in its state at `seen_until`."""
     message = run_v2.Job(record.body)
     message.name, message.uid, message.etag = record.name, record.uid, record.etag
     message.generation = message.observed_generation = record.generation
@@ -62,7 +62,7 @@ def _reference(execution: StartedJob, seen_until: float) -> run_v2.ExecutionRefe
 
 
 def completion(execution: StartedJob, seen_until: float) -> run_v2.ExecutionReference.CompletionStatus:
-    """Where an execution stood at a time."""
+    """The state of an execution at a time."""
     if execution.ended_at is not None and execution.ended_at <= seen_until:
         if execution.cause is EndCause.EXITED and execution.exit_code == 0:
             return Completion.EXECUTION_SUCCEEDED
@@ -73,7 +73,7 @@ def completion(execution: StartedJob, seen_until: float) -> run_v2.ExecutionRefe
 
 
 def execution_message(execution: StartedJob) -> run_v2.Execution:
-    """An execution as it is now."""
+    """An execution in its current state."""
     record: ExecutionRecord = execution.detail
     counts = _counts(execution, record.task_count)
     return run_v2.Execution(
@@ -124,7 +124,7 @@ def _explain(condition: run_v2.Condition, execution: StartedJob) -> None:
         condition.execution_reason = Reason.DELETED if execution.detail.deleted else Reason.CANCELLED
         condition.message = execution.reason or "Execution was cancelled."
     elif execution.cause is EndCause.TIMED_OUT:
-        condition.message = f"{task} {timeout_message(execution)}"  # a timeout has no reason of its own
+        condition.message = f"{task} {timeout_message(execution)}"  # a timeout has no specific reason
     elif execution.cause is EndCause.EXITED:
         condition.execution_reason = Reason.NON_ZERO_EXIT_CODE
         condition.message = f"{task} The container exited with an error."
@@ -134,7 +134,7 @@ def _explain(condition: run_v2.Condition, execution: StartedJob) -> None:
 
 
 def task_messages(execution: StartedJob) -> Iterator[run_v2.Task]:
-    """The tasks of an execution; all of them end alike here."""
+    """The tasks of an execution; here all of them end in the same way."""
     record: ExecutionRecord = execution.detail
     for index in range(record.task_count):
         yield run_v2.Task(

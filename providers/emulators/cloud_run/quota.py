@@ -18,7 +18,9 @@ class Quota:
         self._windows: dict[tuple[str, str], tuple[int, int]] = {}
 
     def spend(self, project: str, region: str, *, tell_wait: bool) -> None:
-        """Count one call; a Refusal when the minute's are used up, with the rest of the minute when `tell_wait`."""
+        """Count one call. Raises `Refusal` if the minute's calls are used up; with `tell_wait` it includes the rest of the
+        minute.
+        """
         if self.allowed is None:
             return
         minute, into = divmod(self._now(), MINUTE)

@@ -1,4 +1,4 @@
-"""What the emulator remembers of jobs and executions. An execution's life is in the book; this is the rest."""
+"""The emulator's records of jobs and executions. The book holds the life of an execution, and these hold the rest."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ class JobRecord:
     name: str
     uid: str
     body: run_v2.Job
-    """As the request had it, with Cloud Run's defaults and without output fields."""
+    """The job in the request, with Cloud Run's defaults and without output fields."""
     created_at: float
     updated_at: float
     generation: int = 1
     token: str = ""
-    """The start token it holds; dropped when an execution is made another way."""
+    """Its start token; dropped when an execution is created in another way."""
     executions: list[str] = field(default_factory=list)
-    """Full names, first to last; deleted ones are taken out."""
+    """Full names in the order of creation; deleted ones are removed."""
     used: set[str] = field(default_factory=set)
-    """Every execution id there ever was."""
+    """All execution ids that were ever used."""
     failure: str = ""
     """Why the job never became ready."""
 

@@ -1,4 +1,4 @@
-"""What Cloud Run refuses, in Google's form."""
+"""Cloud Run's refusals, in Google's form."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ __all__ = ["HTTP_CODES", "Refusal", "already_exists", "invalid", "not_found", "o
 
 
 def invalid(field: str, message: str) -> Refusal:
-    """A request that is wrong in one field."""
+    """The refusal of a request with an invalid field."""
     violation = {"field": field, "description": message}
     return Refusal(
         "INVALID_ARGUMENT", f"Violation in {field}: {message}", {"@type": TYPES + "BadRequest", "fieldViolations": [violation]}
@@ -16,17 +16,17 @@ def invalid(field: str, message: str) -> Refusal:
 
 
 def not_found(name: str) -> Refusal:
-    """A resource that does not exist."""
+    """The refusal for a resource that does not exist."""
     return Refusal("NOT_FOUND", f"Resource '{name.rpartition('/')[2]}' of kind '{_kind(name)}' does not exist.")
 
 
 def already_exists(identifier: str) -> Refusal:
-    """A name that is taken; the text is the real service's (prefect-archive/prefect-gcp#254)."""
+    """The refusal of a taken name, in the real service's words (prefect-archive/prefect-gcp#254)."""
     return Refusal("ALREADY_EXISTS", f"Resource '{identifier}' already exists.")
 
 
 def over_rate(*, metric: str, limit: str, region: str, project: str, allowed: int, seconds: float | None) -> Refusal:
-    """Too many calls a minute: the quota's name in ErrorInfo, and the wait in RetryInfo when `seconds` is given."""
+    """The refusal of too many calls a minute: ErrorInfo has the quota's name, and RetryInfo the wait if `seconds` is set."""
     kind = "Write" if metric.startswith("write") else "Read"
     info = {
         "@type": TYPES + "ErrorInfo",
@@ -50,7 +50,7 @@ def over_rate(*, metric: str, limit: str, region: str, project: str, allowed: in
 
 
 def over_quota(quota: str, allowed: int) -> Refusal:
-    """A quota that time alone does not refill; how the real service words it is not known here."""
+    """The refusal by a quota that time alone does not refill. The real service's words are unknown."""
     return Refusal("RESOURCE_EXHAUSTED", f"Quota exceeded: {quota}, limit {allowed}. See https://cloud.google.com/run/quotas")
 
 

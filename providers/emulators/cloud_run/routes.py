@@ -1,4 +1,4 @@
-"""Paths of the REST mapping -> operations, answered as JSON. The mapping is run_v2's own (`transports/rest_base.py`)."""
+"""Maps REST paths to operations and answers them in JSON. The mapping is run_v2's own (`transports/rest_base.py`)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from providers.emulators.cloud_run.rules import parse_job, parse_message
 from providers.emulators.cloud_run.service import Service
 
 PAGE_SIZE = 100
-"""Items of a list that asks for no size, and the most of one that does."""
+"""The default and the largest page size of a list."""
 
 _LOCATION = r"projects/[^/:]+/locations/[^/:]+"
 _JOB = rf"{_LOCATION}/jobs/[^/:]+"
@@ -28,7 +28,7 @@ Answer = dict[str, Any]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
-    """One call: the resource its path names, its query and its body."""
+    """One call: the resource in its path, its query and its body."""
 
     name: str
     query: Mapping[str, str]
@@ -36,12 +36,12 @@ class Call:
 
     @property
     def numeric(self) -> bool:
-        """True when enums are to be numbers, as the client asks for."""
+        """True if the client requests enums as numbers."""
         return "enum-encoding=int" in self.query.get("$alt", "")
 
     @property
     def fields(self) -> dict[str, Any]:
-        """The body of a call that carries no resource; a 400 when it is no JSON object."""
+        """The body of a call without a resource. Raises a 400 if it is not a JSON object."""
         try:
             fields = json.loads(self.body or b"{}")
         except ValueError as error:
@@ -64,7 +64,7 @@ class Call:
 
 
 class Routes:
-    """Finds the operation of a call and carries it out."""
+    """Routes calls to operations and carries them out."""
 
     def __init__(self, service: Service) -> None:
         self._service = service
@@ -88,7 +88,7 @@ class Routes:
         self._table = [(method, re.compile(f"/v2/{path}"), name, act) for method, path, name, act in verbs]
 
     def find(self, method: str, path: str) -> tuple[str, str, Callable[[Call], Answer]]:
-        """The operation's name, the resource that the path names, and what answers; a 404 for a path that is none."""
+        """The operation's name, the resource in the path, and the function that answers. Raises a 404 for an unknown path."""
         for verb, pattern, operation, act in self._table:
             match = pattern.fullmatch(path)
             if match and method == verb:
@@ -135,7 +135,7 @@ class Routes:
         return self._operations[call.name]
 
     def _begun(self, call: Call, resource: run_v2.Job | run_v2.Execution) -> Answer:
-        """A long-running operation that has begun; the next request finds it done."""
+        """A long-running operation that has begun; it is done at the next request."""
         location = "/".join(resource.name.split("/")[:4])
         packed = {"@type": f"type.googleapis.com/google.cloud.run.v2.{type(resource).__name__}", **call.encode(resource)}
         name = f"{location}/operations/{uuid.uuid4()}"
@@ -145,7 +145,7 @@ class Routes:
 
 
 def _page(call: Call, key: str, messages: Sequence[proto.Message]) -> Answer:
-    """One page of a list; the token is where the next one begins."""
+    """One page of a list; its token is the start of the next page."""
     limit, token = call.query.get("pageSize", "0"), call.query.get("pageToken", "0")
     if not limit.isdigit() or not token.isdigit():
         raise invalid("page_token", "is not one that this server gave")

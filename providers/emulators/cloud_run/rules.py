@@ -1,4 +1,4 @@
-"""What Cloud Run refuses in a job. Sources are the pages named beside each rule."""
+"""Cloud Run's refusals of a job. The source of each rule is linked beside it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MAX_TIMEOUT_SECONDS = 168 * 3600
 MAX_TASKS = 10_000
 
 MEMORY_BY_CPU = {1: (512, 4096), 2: (512, 8192), 4: (2048, 16384), 6: (4096, 24576), 8: (4096, 32768)}
-"""MiB that go with a number of CPUs: https://cloud.google.com/run/docs/configuring/jobs/cpu."""
+"""The allowed MiB for a number of CPUs: https://cloud.google.com/run/docs/configuring/jobs/cpu."""
 
 GPU = "nvidia.com/gpu"
 GPU_CPUS = 4
@@ -162,7 +162,7 @@ def parse_job(body: bytes) -> run_v2.Job:
 
 
 def parse_message(kind: Any, body: bytes) -> Any:
-    """The body as one of the vendor's own messages; an unknown field or a wrong type is refused with its path."""
+    """The body as one of Google's own messages; an unknown field or a wrong type is refused with its path."""
     try:
         return kind.from_json(body or b"{}", ignore_unknown_fields=False)
     except (ParseError, TypeError, ValueError) as error:

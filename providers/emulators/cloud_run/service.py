@@ -1,4 +1,4 @@
-"""The verbs of the Admin API over one state. Each is called under the book's lock."""
+"""The operations of the Admin API on one state. Each is called under the book's lock."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from providers.emulators.cloud_run.rules import check_identifier, check_job
 from providers.emulators.jobs import Book, StartedJob
 
 NAME_HELD_SECONDS = 30.0
-"""How long the name of a deleted job stays taken; that it does is prefect-archive/prefect-gcp#249, how long is a guess."""
+"""How long the name of a deleted job stays taken. The source is prefect-archive/prefect-gcp#249; the duration is a guess."""
 
 
 class Service:
@@ -41,7 +41,7 @@ class Service:
     # Jobs
 
     def create_job(self, parent: str, identifier: str, body: run_v2.Job) -> run_v2.Job:
-        """A new job, and with a token its first execution."""
+        """Create a job and, with a token, its first execution."""
         check_identifier(identifier)
         check_job(body, identifier)
         name = f"{parent}/jobs/{identifier}"
@@ -59,11 +59,11 @@ class Service:
         return self.job_message(record)
 
     def get_job(self, name: str) -> run_v2.Job:
-        """One job, as it is now."""
+        """One job in its current state."""
         return self.job_message(self._job(name))
 
     def list_jobs(self, parent: str) -> list[run_v2.Job]:
-        """The jobs of a region, as they were `lag` seconds ago."""
+        """The jobs of a region in their state `lag` seconds ago."""
         seen_until = self._now() - self.lag
         return [
             messages.job_message(record, self._latest(record), seen_until)
@@ -72,7 +72,7 @@ class Service:
         ]
 
     def update_job(self, name: str, body: run_v2.Job, *, allow_missing: bool) -> run_v2.Job:
-        """A changed job; a token that it does not hold yet starts an execution."""
+        """Change a job; a new token starts an execution."""
         if name not in self._jobs and allow_missing:
             parent, _, identifier = name.partition("/jobs/")
             return self.create_job(parent, identifier, body)
@@ -92,7 +92,7 @@ class Service:
         return self.job_message(record)
 
     def delete_job(self, name: str, etag: str) -> run_v2.Job:
-        """The job that was; its executions end with it."""
+        """Delete a job and end its executions. Returns the deleted job."""
         record = self._job(name)
         check_etag(etag, record.etag)
         for execution in list(record.executions):
@@ -104,7 +104,7 @@ class Service:
         return message
 
     def run_job(self, name: str, request: run_v2.RunJobRequest) -> run_v2.Execution:
-        """A new execution under a name that the service makes up; every call starts one."""
+        """Start a new execution under a name that the service chooses; every call starts one."""
         record = self._job(name)
         check_etag(request.etag, record.etag)
         self._require_room(1)
@@ -116,15 +116,15 @@ class Service:
     # Executions and tasks
 
     def get_execution(self, name: str) -> run_v2.Execution:
-        """One execution, as it is now."""
+        """One execution in its current state."""
         return messages.execution_message(self._execution(name))
 
     def list_executions(self, parent: str) -> list[run_v2.Execution]:
-        """The executions of a job, or of every job of the region when it is `-`; the newest first."""
+        """The executions of a job, or of every job of the region if it is `-`; newest first."""
         return [messages.execution_message(execution) for execution in self._executions(parent)]
 
     def cancel_execution(self, name: str, etag: str) -> run_v2.Execution:
-        """An execution that is asked to end."""
+        """Request the end of an execution."""
         execution = self._execution(name)
         check_etag(etag, messages.execution_message(execution).etag)
         if not execution.live:
@@ -133,7 +133,7 @@ class Service:
         return messages.execution_message(execution)
 
     def delete_execution(self, name: str, etag: str) -> run_v2.Execution:
-        """An execution that is gone, and ended if it had not."""
+        """Delete an execution; a live one is ended first."""
         execution = self._execution(name)
         check_etag(etag, messages.execution_message(execution).etag)
         self._drop(self._job(execution.detail.job), execution)
@@ -156,7 +156,7 @@ class Service:
         return task
 
     def job_message(self, record: JobRecord) -> run_v2.Job:
-        """The record as it is now."""
+        """The record in its current state."""
         return messages.job_message(record, self._latest(record), self._now())
 
     def _start_by_token(self, record: JobRecord, body: run_v2.Job) -> None:
@@ -166,7 +166,7 @@ class Service:
         if not token or record.failure:
             return
         record.token = token
-        # The caller's own name for the work: the job's id when it made one for it, else the token.
+        # The caller's own name for the work: the job's id if it created one for it, else the token.
         caller = record.identifier if record.generation == 1 else token
         template = record.body.template
         self._start(record, f"{record.identifier}-{token}", caller, template, template.task_count)
@@ -233,7 +233,7 @@ class Service:
 
 
 def with_defaults(body: run_v2.Job) -> run_v2.Job:
-    """The wanted part of a job, with what Cloud Run fills in (run_v2's own documentation names the values)."""
+    """The requested part of a job, with Cloud Run's defaults (run_v2's own documentation names the values)."""
     job = run_v2.Job(
         labels=body.labels,
         annotations=body.annotations,
@@ -253,7 +253,7 @@ def with_defaults(body: run_v2.Job) -> run_v2.Job:
 
 
 def override(template: run_v2.ExecutionTemplate, overrides: Any) -> tuple[run_v2.ExecutionTemplate, int]:
-    """The template of one execution after RunJob's overrides: args, env (merged), task count and timeout only."""
+    """The template of one execution with RunJob's overrides: only args, env (merged), task count and timeout."""
     changed = run_v2.ExecutionTemplate(template)
     if "timeout" in overrides:
         changed.template.timeout = overrides.timeout
@@ -273,6 +273,6 @@ def _override_container(containers: Sequence[run_v2.Container], change: Any) -> 
 
 
 def check_etag(etag: str, current: str) -> None:
-    """Refuse a change that was made from another version; no etag means any."""
+    """Refuse a change that is based on another version; without an etag any version matches."""
     if etag and etag != current:
         raise Refusal("ABORTED", f"Conflict: the etag {etag} is not the current {current}.")

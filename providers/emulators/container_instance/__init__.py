@@ -1,4 +1,4 @@
-"""A local Azure Container Instances: as much of Azure Resource Manager as container groups need."""
+"""A local Azure Container Instances: the part of Azure Resource Manager that container groups need."""
 
 from providers.emulators.container_instance.emulator import ContainerInstanceEmulator
 from providers.emulators.container_instance.quotas import Quotas

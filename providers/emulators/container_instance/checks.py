@@ -1,4 +1,4 @@
-"""Checks that Azure makes first: of API versions, names, and bodies against its model and its rules."""
+"""Azure's checks before an operation: API versions, names, and bodies against its model and rules."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ API_VERSIONS = frozenset(
         "2026-07-01",
     }
 )
-"""Versions of Microsoft.ContainerInstance that are served."""
+"""The supported API versions of Microsoft.ContainerInstance."""
 
 _NAME = re.compile(r"[a-z0-9]([a-z0-9]|-(?!-)){0,61}[a-z0-9]|[a-z0-9]")
 _ENVIRONMENT_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -36,7 +36,7 @@ _CHANGEABLE = frozenset(
 
 
 def check_api_version(version: str | None) -> str:
-    """The version asked for. Raises `Refusal` for none and for one that is not served."""
+    """The requested version. Raises `Refusal` if it is missing or unsupported."""
     if version is None:
         message = "The api-version query parameter (?api-version=) is required for all requests."
         raise invalid(message, "MissingApiVersionParameter")
@@ -63,7 +63,7 @@ def check_group(name: str, body: Any, api_version: str) -> None:
 
 
 def check_tags(tags: Mapping[str, str]) -> None:
-    """Raises `Refusal` for tags that Azure does not take."""
+    """Raises `Refusal` for tags that Azure does not accept."""
     if len(tags) > 50:
         raise invalid("The resource has more than 50 tags.", "InvalidTagCount")
     for name, value in tags.items():
@@ -179,5 +179,5 @@ def _fixed(properties: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def cpus(properties: Mapping[str, Any]) -> float:
-    """The CPUs that a group asks for."""
+    """The CPUs that a group requests."""
     return float(sum(container["properties"]["resources"]["requests"]["cpu"] for container in properties["containers"]))

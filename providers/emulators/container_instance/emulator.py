@@ -1,4 +1,4 @@
-"""The emulator: takes a request, meets its fault, does the operation, answers."""
+"""The emulator: it takes a request, applies its fault, carries out the operation, and answers."""
 
 from __future__ import annotations
 
@@ -27,11 +27,10 @@ class ContainerInstanceEmulator(Emulator):
     """Azure Container Instances on this machine. Any token, or none, is accepted; any subscription exists.
 
     `resource_groups` maps names to regions (None: every resource group exists, in `location`). `largest` maps regions to the
-    most CPUs that a group may ask for there; a region it does not name has machines of every size. `status_lag` is how many
-    seconds a reply's view of a group is behind. Faults have variants, by their detail: "provisioning" of NO_CAPACITY accepts
-    the group and then fails its provisioning while it goes on trying; a quota's name ("StandardCores") of NO_CAPACITY says that
-    it is used up; "size" of NO_CAPACITY says that the location has nothing of this size; and `Code: message` or
-    `409 Code: message` gives any other error.
+    most CPUs that a group may request there; other regions have machines of every size. `status_lag` is how many seconds a
+    reply's view of a group lags. The detail of a fault selects a variant: for NO_CAPACITY, "provisioning" accepts the group and
+    then fails its provisioning while it keeps trying; a quota's name ("StandardCores") reports that quota as used up; "size"
+    reports that the location has nothing of this size. `Code: message` or `409 Code: message` gives any other error.
     """
 
     name = "aci"
@@ -59,7 +58,7 @@ class ContainerInstanceEmulator(Emulator):
         self._server = WebServer(self, self._answer, host=self.host, port=self.port)
 
     def start(self) -> None:
-        """Listen; `url` is known afterwards."""
+        """Start listening and set `url`."""
         self._server.start()
 
     def stop(self) -> None:
@@ -69,28 +68,31 @@ class ContainerInstanceEmulator(Emulator):
 
     @property
     def url(self) -> str:
-        """Where a client finds it."""
+        """The address for clients."""
         return self._server.url
 
     def environment(self) -> dict[str, str]:
-        """What points `providers.container_instance` at it; an Azure client takes `url` as its `base_url`."""
+        """The variables that point `providers.container_instance` at it; an Azure client takes `url` as its `base_url`."""
         return {ENDPOINT_VARIABLE: self.url}
 
     def log(self, name: str, text: str) -> None:
-        """What the containers of that name have written; KeyError when there is no such group."""
+        """The output of the containers of that name. Raises KeyError if there is no such group."""
         for group in self._named(name):
             group.log = text
 
     def outlive(self, name: str, seconds: float | None = None, *, sidecar_exit: int = 0) -> None:
-        """Let a group run on for so long after its main container has ended by itself; None: until it is stopped.
+        """Keep a group running for this long after its main container has ended by itself; None: until it is stopped.
 
-        With further containers these live on, and leave `sidecar_exit`; without any it is a fault of Azure's.
+        Other containers keep running and then exit with `sidecar_exit`; without other containers this emulates a fault of
+        Azure.
         """
         for group in self._named(name):
             group.outlives, group.sidecar_exit = seconds, sidecar_exit
 
     def show_provisioning(self, name: str, state: str | None) -> None:
-        """Show this provisioning state, as `Unhealthy` or `Repairing`, in place of the true one; None: the true one again."""
+        """Show this provisioning state (such as `Unhealthy` or `Repairing`) instead of the true one; None: the true one
+        again.
+        """
         for group in self._named(name):
             group.provisioning = state
 
@@ -106,19 +108,19 @@ class ContainerInstanceEmulator(Emulator):
         return len(self.service.groups)
 
     def on_change(self, job: StartedJob, when: float) -> None:
-        """Note it in the group's history."""
+        """Record the change in the group's history."""
         if isinstance(job.detail, ContainerGroup):
             job.detail.remember(job, when)
 
     def describe(self, job: StartedJob) -> EmulatedJob:
-        """A job with its group's state in Azure's word."""
+        """A job with Azure's own word for its group's state."""
         group: ContainerGroup = job.detail
         return replace(
             super().describe(job), state=instance_state(group, group.history[-1], self.now()) if job is group.job else job.state
         )
 
     def reset(self) -> None:
-        """Forget groups, jobs, calls and faults; the server goes on."""
+        """Forget groups, jobs, calls and faults; the server keeps running."""
         super().reset()
         self.service.reset()
 
@@ -148,7 +150,7 @@ class ContainerInstanceEmulator(Emulator):
         return of_fault(fault, self.location, (_body(request) or {}).get("properties") or {})
 
     def _performed(self, call: Call, request: HttpRequest, *, fails_provisioning: bool) -> Response:
-        """The operation's answer or refusal: either can be lost."""
+        """The operation's answer or refusal; a fault can lose either."""
         try:
             if call.operation != "ResourceGroups_Get":
                 check_api_version(request.query.get("api-version"))

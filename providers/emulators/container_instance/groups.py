@@ -1,4 +1,4 @@
-"""A container group, and how its reply looks: whole with an instance view, without one in a list, never with a secret."""
+"""A container group and its replies: complete with an instance view, without one in a list, never with a secret."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _SECRET_KEYS = frozenset({"secureValue", "password", "storageAccountKey", "works
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class View:
-    """A group's job as it was at `when`."""
+    """A group's job in its state at `when`."""
 
     when: float
     phase: str
@@ -41,19 +41,21 @@ class ContainerGroup:
     name: str
     body: dict[str, Any]
     failure: tuple[str, str] | None = None
-    """The event that failed its provisioning: name and message. Azure goes on trying until somebody stops or deletes it."""
+    """The event that failed its provisioning: name and message. Azure keeps trying until somebody stops or deletes the
+    group.
+    """
     job: StartedJob = field(init=False)
     history: list[View] = field(default_factory=list)
     restarts: int = 0
     log: str = ""
     outlives: float | None = 0.0
-    """Seconds that the group goes on running once its main container has ended by itself; None: until it is stopped."""
+    """Seconds for which the group keeps running after its main container has ended by itself; None: until it is stopped."""
     sidecar_exit: int = 0
     """The exit code of its other containers when they end by themselves."""
     stopped_at: float | None = None
-    """When a stop was asked for after its main container had ended."""
+    """When a stop was requested after its main container had ended."""
     provisioning: str | None = None
-    """A provisioning state that Azure shows in place of the true one, as `Unhealthy`."""
+    """A provisioning state, such as `Unhealthy`, that is shown instead of the true one."""
 
     @property
     def location(self) -> str:
@@ -72,12 +74,12 @@ class ContainerGroup:
 
     @property
     def is_moving(self) -> bool:
-        """True while it can take no other operation: on its way up or down."""
+        """True while it accepts no other operation because it is starting or stopping."""
         stopping = self.job.live and self.job.stopping_at is not None
         return stopping or (self.job.state in WAITING and self.job.live and self.failure is None)
 
     def remember(self, job: StartedJob, when: float) -> None:
-        """Note what can be seen from `when` on."""
+        """Record the state that is visible from `when` on."""
         view = View(
             when=when,
             phase=job.state,
@@ -91,7 +93,7 @@ class ContainerGroup:
         self.history.append(view)
 
     def seen(self, at: float) -> View:
-        """The state that could be seen at a time; for an earlier time, its first state."""
+        """The visible state at a time; before its first state, the first one."""
         return next((view for view in reversed(self.history) if view.when <= at), self.history[0])
 
 
@@ -127,7 +129,7 @@ def provisioning_state(group: ContainerGroup, view: View) -> str:
 
 
 def representation(group: ContainerGroup, view: View, now: float, *, with_instance_view: bool) -> dict[str, Any]:
-    """The group as a reply carries it; `view` is its main container as it was at `now`."""
+    """The group in a reply; `view` is its main container in its state at `now`."""
     properties = _without_secrets(deepcopy(group.properties))
     properties.setdefault("sku", "Standard")
     properties.setdefault("restartPolicy", "Always")
@@ -159,7 +161,7 @@ def _container_view(group: ContainerGroup, view: View, current: dict[str, Any]) 
 
 
 def _sidecar_state(group: ContainerGroup, view: View, now: float) -> dict[str, Any]:
-    """A container beside the main one: it lives as long as the group does."""
+    """The state of a sidecar, which lives as long as the group."""
     if goes_on(group, view, now):
         return {"state": "Running", "startTime": timestamp(view.started_at), "detailStatus": ""}
     if view.cause is not EndCause.EXITED or view.live:
@@ -210,7 +212,7 @@ def timestamp(when: float | None) -> str | None:
 
 
 def environment(container: Mapping[str, Any]) -> dict[str, str]:
-    """The variables that a container's command finds; a Key Vault reference is given its own name as value."""
+    """The environment of a container's command; the value of a Key Vault reference is its own name."""
     variables = container["properties"].get("environmentVariables") or []
     order = ("value", "secureValue", "secureValueReference")
     return {v["name"]: next((str(v[key]) for key in order if v.get(key) is not None), "") for v in variables}

@@ -1,4 +1,4 @@
-"""The operations' names and paths, as the vendor's API description has them."""
+"""The operations' names and paths, from the vendor's API description."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _COMPILED = [(method, re.compile(path + "/?", re.IGNORECASE), operation) for met
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
-    """One call, its path taken apart."""
+    """One call with its parsed path."""
 
     operation: str
     subscription: str
@@ -45,12 +45,12 @@ class Call:
 
     @property
     def key(self) -> tuple[str, str, str]:
-        """What a group is found by; Resource Manager does not look at case."""
+        """The key of a group; Resource Manager ignores case."""
         return self.subscription.lower(), self.resource_group.lower(), self.name.lower()
 
 
 def route(method: str, path: str) -> Call | None:
-    """The call that a request makes; None for a path that is not served."""
+    """The call of a request; None for an unknown path."""
     for verb, pattern, operation in _COMPILED:
         if method == verb and (match := pattern.fullmatch(path)):
             parts = match.groupdict()

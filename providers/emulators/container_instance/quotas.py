@@ -1,4 +1,4 @@
-"""A subscription's quotas: what may exist in a region, and how often something may be created or deleted.
+"""A subscription's quotas: how much may exist in a region, and the rates of creates and deletes.
 
 The defaults are Azure's: https://learn.microsoft.com/azure/container-instances/container-instances-resource-and-quota-limits
 """
@@ -11,14 +11,14 @@ from dataclasses import dataclass
 from providers.emulators.container_instance.refusals import Refusal, throttled
 
 Window = tuple[int, float]
-"""So many requests in so many seconds."""
+"""A number of requests in a number of seconds."""
 
 AZURE_WINDOWS: tuple[Window, ...] = ((100, 300.0), (300, 3600.0))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quotas:
-    """What one subscription may use in each region."""
+    """The quotas of one subscription in each region."""
 
     groups: float = 100
     """Container groups that exist, ended ones included."""
@@ -27,7 +27,7 @@ class Quotas:
     creates: tuple[Window, ...] = AZURE_WINDOWS
     deletes: tuple[Window, ...] = AZURE_WINDOWS
     reads: tuple[float, float] | None = None
-    """Resource Manager's own bucket, (burst, refill a second); (250, 25) comes near it. None: no bucket."""
+    """Resource Manager's own bucket as (burst, refill per second); (250, 25) is close to the real one. None: no bucket."""
 
     @classmethod
     def unlimited(cls) -> Quotas:
@@ -66,7 +66,7 @@ class Bucket:
         self._tokens, self._at = burst, float("-inf")
 
     def take(self, now: float) -> int | None:
-        """Take a token; the number that is left, or None when there was none."""
+        """Take a token. Returns the number of tokens left, or None if there was none."""
         if now > self._at:
             self._tokens = min(self._burst, self._tokens + (now - self._at) * self._per_second)
             self._at = now

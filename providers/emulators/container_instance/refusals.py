@@ -24,10 +24,10 @@ STATUSES = {
     "SubscriptionNotFound": 404,
     "TooManyRequests": 429,
 }
-"""The statuses that a fault's own code comes with; any other code is a 400."""
+"""The HTTP statuses of a fault's own codes; any other code is a 400."""
 
 QUOTAS = frozenset({"ContainerGroups", "StandardCores", "StandardSpotCores", "V100Cores"})
-"""What a fault of missing capacity may name."""
+"""The details that a fault of missing capacity may have."""
 
 _DETAIL = re.compile(r"(?:(\d{3}) )?(\w+): (.+)", re.DOTALL)
 
@@ -41,7 +41,7 @@ class Refusal(Exception):
         self.retry_after = None if retry_after is None else max(1, math.ceil(retry_after))
 
     def response(self) -> Response:
-        """The answer on the wire."""
+        """The HTTP response."""
         headers = {} if self.retry_after is None else {"Retry-After": str(self.retry_after)}
         return Response.json({"error": {"code": self.code, "message": self.message}}, status=self.status, headers=headers)
 
@@ -52,7 +52,7 @@ def invalid(message: str, code: str = "InvalidRequestContent") -> Refusal:
 
 
 def transitioning(name: str) -> Refusal:
-    """The group is between two states; the vendor asks for ten seconds between operations."""
+    """The group is between two states; Azure asks for ten seconds between operations."""
     return Refusal(
         409, "ContainerGroupTransitioning", f"The container group '{name}' is still transitioning, please retry later."
     )
@@ -74,7 +74,7 @@ def over_quota(quota: str, location: str, limit: float, usage: float, requested:
 
 
 def not_available(location: str, properties: Mapping[str, Any]) -> Refusal:
-    """The region has nothing of the size, the system or the network that the group asks for, always or just now."""
+    """The region lacks the size, system or network that the group requests, permanently or at the moment."""
     requests = [container["properties"]["resources"]["requests"] for container in properties["containers"]]
     cpu, memory = sum(item["cpu"] for item in requests), sum(item["memoryInGB"] for item in requests)
     message = (
@@ -86,7 +86,7 @@ def not_available(location: str, properties: Mapping[str, Any]) -> Refusal:
 
 
 def no_capacity(location: str) -> Refusal:
-    """The region is full: running groups have to end first. The words are assumed; the status and the code are Azure's."""
+    """The region is full until running groups end. The words are assumed; the status and the code are Azure's."""
     message = f"There is no capacity for container groups of this size in '{location}' at this time. Please retry later."
     return Refusal(409, "ServiceUnavailable", message)
 
@@ -102,7 +102,7 @@ def throttled(action: str, limit: float, seconds: float, retry_after: float) -> 
 
 
 def of_fault(fault: InjectedFault, location: str, properties: Mapping[str, Any]) -> Refusal:
-    """The refusal that a fault stands for; its detail may be a quota, or `Code: message` or `409 Code: message`."""
+    """The refusal of a fault; its detail may be a quota, `Code: message` or `409 Code: message`."""
     if detail := _DETAIL.fullmatch(fault.detail):
         status, code, message = detail.groups()
         return Refusal(int(status) if status else STATUSES.get(code, 400), code, message)

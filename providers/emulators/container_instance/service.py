@@ -1,8 +1,7 @@
 """The operations on container groups.
 
-Azure does not say, and the emulator assumes: a PUT of the same body on a running group restarts nothing; a group on its way up
-can be deleted, though not stopped; an ended group counts as a group, but its CPUs do not; a stopped container leaves exit
-code 143.
+Undocumented by Azure and assumed here: a PUT of the same body on a running group restarts nothing; a starting group can be
+deleted but not stopped; an ended group counts as a group, but its CPUs do not count; a stopped container has exit code 143.
 """
 
 from __future__ import annotations
@@ -35,11 +34,11 @@ from providers.emulators.jobs import Book, EndCause
 from providers.emulators.web import HttpRequest, Response
 
 RUNNING_LOG, ENDED_LOG, ENDED_LINES = 4 * 1024 * 1024, 16 * 1024, 1000
-"""How much of a log is kept: bytes while running; bytes and lines afterwards."""
+"""The size of a kept log: bytes while running; bytes and lines afterwards."""
 
 
 class World(Protocol):
-    """What the operations need of the emulator that serves them."""
+    """The parts of the emulator that the operations need."""
 
     @property
     def book(self) -> Book:
@@ -48,7 +47,7 @@ class World(Protocol):
 
     @property
     def url(self) -> str:
-        """Where a client finds it."""
+        """The address for clients."""
         ...
 
     capacity: int | None
@@ -79,7 +78,7 @@ class Service:
         self._numbers = itertools.count(1)
 
     def perform(self, call: Call, request: HttpRequest, *, fails_provisioning: bool = False) -> Response:
-        """Do the operation. Raises `Refusal`."""
+        """Carry out the operation. Raises `Refusal`."""
         self._book.settle()
         self._restart_ended()
         self._check_resource_group(call)
@@ -113,7 +112,7 @@ class Service:
         return self._moving(group, call, request, 201)
 
     def _update(self, group: ContainerGroup, body: dict[str, Any]) -> Response:
-        """A PUT on a running group: nothing when it is the same, otherwise its containers restart."""
+        """A PUT on a running group: the same body changes nothing, and another one restarts its containers."""
         if body == group.body:
             return self._reply(group, 200)
         checks.check_update(group.name, group.properties, body["properties"])
@@ -123,7 +122,7 @@ class Service:
         return self._reply(group, 200)
 
     def _again(self, call: Call, request: HttpRequest, group: ContainerGroup, body: dict[str, Any]) -> Response:
-        """A PUT on an ended group: deployed as new, so its containers run once more."""
+        """A PUT on an ended group: it is deployed anew, so its containers run once more."""
         self._check_quotas(group, new_groups=0)
         group.body, group.failure = body, None
         self._launch(group)
@@ -152,7 +151,7 @@ class Service:
         group.job = self._book.start(identifier, group.name, command=command, environment=environment(container), detail=group)
 
     def _restart_ended(self) -> None:
-        """Start containers again where the policy says so, whenever somebody asks; Azure does it by itself, after a delay."""
+        """Restart containers according to the policy whenever a request comes; Azure does it by itself after a delay."""
         for group in self.groups.values():
             policy, job = group.properties.get("restartPolicy") or "Always", group.job
             repeats = policy == "Always" or (policy == "OnFailure" and job.exit_code != 0)
@@ -161,7 +160,7 @@ class Service:
                 self._launch(group)
 
     def _tag(self, call: Call, request: HttpRequest) -> Response:
-        """A PATCH, which changes tags and nothing else: the ones it brings are all there are afterwards."""
+        """A PATCH: it changes only the tags, and replaces them all."""
         group, body = self._existing(call), _parsed(request)
         if not isinstance(body, dict) or set(body) - {"tags"}:
             raise invalid("An update of a container group can change its tags alone.")
@@ -264,7 +263,7 @@ class Service:
 
     @property
     def _then(self) -> float:
-        """The time whose state a reply shows."""
+        """The time of the state that a reply shows."""
         return self._emulator.now() - self._emulator.status_lag
 
     def _reply(self, group: ContainerGroup, status: int, *, with_instance_view: bool = False) -> Response:

@@ -1,7 +1,7 @@
-"""The fields of a container group that Azure's published model knows, written down as a small language of our own.
+"""The fields of a container group in Azure's published model, written in a small notation of our own.
 
 A shape is a type, a tuple of allowed words, a one-element list (a list of that shape), a `Map` (any keys, values of one shape)
-or `Fields` (these keys, some of them new with 2025-09-01). Where the model is open (extensions' settings), it is `object`.
+or `Fields` (these keys, some of them new with 2025-09-01). Open parts of the model (extensions' settings) are `object`.
 """
 
 from __future__ import annotations
@@ -168,7 +168,7 @@ GROUP = _fields(
 
 
 def faults(value: Any, shape: Any, api_version: str, path: str = "") -> list[str]:
-    """Everything in `value` that does not fit, each with its path; null counts as absent."""
+    """All faults in `value`, each with its path; null counts as absent."""
     if value is None or shape is object:
         return []
     if isinstance(shape, Fields):

@@ -1,4 +1,4 @@
-"""AWS for the dispatcher: moto's server, with an ECS in front of it that behaves as ECS does.
+"""AWS for the dispatcher: moto's server, with an emulated ECS in front of it.
 
     with EcsEmulator(job_seconds=5) as ecs:
         os.environ.update(ecs.environment())

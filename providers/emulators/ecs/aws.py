@@ -1,4 +1,4 @@
-"""The rest of AWS: moto's server application, one request at a time, and its state, from which tasks need some parts."""
+"""The rest of AWS: moto's server application, one request at a time, and the parts of its state that tasks need."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ from providers.emulators.ecs.transactions import TARGET, Transactions
 from providers.emulators.web import HttpRequest, Response
 
 os.environ.setdefault("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")
-"""Tasks need no image of EC2, and moto takes longer to load its 1,300 than for everything else that a new account holds."""
+"""No EC2 images: tasks need none, and moto takes longer to load its 1,300 images than all other content of a new account."""
 
 quicker.hurry()
 queries.hurry()
 items.hurry()
 
 _taken: set[str] = set()
-"""The accounts in use in this process: moto keeps one state of each."""
+"""The accounts in use in this process: moto keeps one state per account."""
 
 
 class Aws:
-    """moto's backends of one account. Everything that changes them holds `lock`: moto itself takes none."""
+    """moto's backends of one account. Every change must hold `lock`, because moto does no locking itself."""
 
     def __init__(self, account: str) -> None:
         self.account = account
@@ -82,7 +82,7 @@ class Aws:
         }
 
     def open(self) -> None:
-        """Take the account, empty. Raises RuntimeError while another emulator of this process has it."""
+        """Take the account, which is empty then. Raises RuntimeError while another emulator in this process has it."""
         if self.account in _taken:
             raise RuntimeError(f"an emulator of account {self.account} runs in this process: give this one another `account`")
         _taken.add(self.account)
@@ -90,14 +90,14 @@ class Aws:
         self.reset()
 
     def close(self) -> None:
-        """Give the account back; a second time does nothing."""
+        """Release the account; a second call does nothing."""
         if self._open:
             self.reset()
             self._open = False
             _taken.discard(self.account)
 
     def reset(self) -> None:
-        """Forget what the account holds, in every service."""
+        """Forget the account's content in every service."""
         with self.lock:
             self._transactions.reset()
             for service in list(BackendDict._instances):  # noqa: SLF001 - moto resets all accounts or none
@@ -105,7 +105,7 @@ class Aws:
                     service[self.account].reset()
 
     def ecs(self, region: str) -> Any:
-        """The ECS that moto keeps for a region."""
+        """The ECS backend of moto for a region."""
         return ecs_backends[self.account][region]
 
     def cluster(self, region: str, name: str) -> Any:
@@ -117,7 +117,7 @@ class Aws:
         return cluster
 
     def set_counts(self, cluster: Any, running: int, pending: int) -> None:
-        """Let a cluster say how many tasks it has."""
+        """Set the numbers of tasks that a cluster reports."""
         with self.lock:
             cluster.running_tasks_count, cluster.pending_tasks_count = running, pending
 
@@ -144,7 +144,7 @@ class Aws:
         return definition
 
     def subnets(self, region: str, identifiers: Iterable[str]) -> list[Any]:
-        """The subnets. Raises InvalidParameterException for one that is not there, in ECS's own words."""
+        """The subnets. Raises InvalidParameterException, in ECS's own words, for a missing one."""
         try:
             with self.lock:
                 return list(ec2_backends[self.account][region].describe_subnets(subnet_ids=list(identifiers)))
@@ -152,7 +152,7 @@ class Aws:
             raise invalid(f"Error retrieving subnet information for [{', '.join(identifiers)}]: {_words(error)}") from error
 
     def security_groups(self, region: str, identifiers: Iterable[str]) -> list[Any]:
-        """The security groups. Raises InvalidParameterException for one that is not there."""
+        """The security groups. Raises InvalidParameterException for a missing one."""
         try:
             with self.lock:
                 return list(ec2_backends[self.account][region].describe_security_groups(group_ids=list(identifiers)))
@@ -162,7 +162,7 @@ class Aws:
             ) from error
 
     def prepare(self, region: str, cluster: str) -> dict[str, list[str]]:
-        """Make the cluster, let the default VPC resolve names, and return its subnets and its default security group."""
+        """Create the cluster, enable DNS in the default VPC, and return its subnets and its default security group."""
         with self.lock:
             self.ecs(region).create_cluster(cluster, capacity_providers=["FARGATE", "FARGATE_SPOT"])
             ec2 = ec2_backends[self.account][region]

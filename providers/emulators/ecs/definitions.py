@@ -1,7 +1,7 @@
-"""What ECS refuses in a task definition, and in the sizes and variables with which RunTask overrides it.
+"""ECS's refusals of a task definition, and of the sizes and variables with which RunTask overrides it.
 
-The tables and rules are those of the documentation, written down here once more: a mistake of the provider's own check is
-not to be repeated by its emulator. Where AWS's exact words are not published, the words are ours.
+The tables and rules are written from the documentation a second time, so that the emulator does not repeat a mistake in the
+provider's own check. If AWS's exact words are not published, the words are ours.
 https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-cpu-memory-error.html,
 https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task_definition_parameters.html
 """
@@ -32,7 +32,7 @@ Container = Mapping[str, Any]
 
 
 def check_definition(request: Mapping[str, Any]) -> None:
-    """Raises the ClientException with which ECS refuses to register a definition."""
+    """Raises ECS's ClientException for a definition that cannot be registered."""
     containers: Sequence[Container] = request["containerDefinitions"]
     for container in containers:
         for field in ("name", "image"):
@@ -50,7 +50,7 @@ def check_definition(request: Mapping[str, Any]) -> None:
 
 
 def check_overrides(request: Mapping[str, Any], definition: Any, *, fargate: bool) -> None:
-    """Raises the refusal of a task whose sizes or variables do not fit its definition."""
+    """Raises ECS's refusal if a task's sizes or variables do not fit its definition."""
     overrides = request.get("overrides", {})
     by_name = {override.get("name"): override for override in overrides.get("containerOverrides", ())}
     cpu, memory = overrides.get("cpu") or definition.cpu, overrides.get("memory") or definition.memory
@@ -84,14 +84,14 @@ def _check_fargate(request: Mapping[str, Any], containers: Sequence[Container]) 
 
 
 def _check_pair(cpu: Any, memory: Any) -> None:
-    """Sizes in units; ECS takes `1 vCPU` and `2 GB` as well."""
+    """Check sizes in units; ECS also accepts `1 vCPU` and `2 GB`."""
     units, mib = _amount(cpu, "vcpu"), _amount(memory, "gb")
     if units is None or mib not in SIZES.get(f"{units:g}", ()):
         raise client(f"No Fargate configuration exists for given values: {cpu} CPU, {memory} memory.")
 
 
 def _check_sum(containers: Iterable[Container], cpu: Any, memory: Any) -> None:
-    """All containers together have no more than the task."""
+    """Check that all containers together have no more than the task."""
     listed = list(containers)
     of_task, reserved = _amount(cpu, "vcpu"), sum(item.get("cpu") or 0 for item in listed)
     if of_task is not None and reserved > of_task:

@@ -1,4 +1,4 @@
-"""State changes passed to a callback, as EventBridge passes them to a rule's target: later, on another thread."""
+"""Passes state changes to a callback as EventBridge does to a rule's target: later, on another thread."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from typing import Any
 Event = Mapping[str, Any]
 
 LOOK_SECONDS = 0.05
-"""How often the clock is read while nothing else happens, so that a job's end is delivered without a request."""
+"""Seconds between two reads of the clock when nothing else happens, so that a job's end is delivered without a request."""
 
 
 class Delivery:
     """A thread that calls `target` with each event, in order.
 
-    A target must not raise: an exception ends the delivery, and Python reports it as that of any thread.
+    A target must not raise: an exception ends the delivery thread, and Python reports it.
     """
 
     def __init__(self, target: Callable[[Event], None], settle: Callable[[], None]) -> None:

@@ -66,7 +66,7 @@ def cluster_not_found() -> EcsError:
 
 
 def from_detail(detail: str, otherwise: EcsError) -> EcsError:
-    """`Code: message` as an error, or a whole body in JSON with `__type`; `otherwise` when there is no detail."""
+    """The error for a detail: `Code: message`, or a whole JSON body with `__type`; `otherwise` without a detail."""
     if not detail:
         return otherwise
     if detail.startswith("{"):

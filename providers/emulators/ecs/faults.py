@@ -1,4 +1,4 @@
-"""The shared faults in ECS's own form."""
+"""The shared faults, in ECS's own form."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from providers.emulators.faults import FaultKind, InjectedFault
 from providers.emulators.jobs import EndCause, Ending
 
 NO_CAPACITY = "Capacity is unavailable at this time. Please try again later or in a different availability zone"
-"""The reason of a failure when there is no room."""
+"""The reason of a failure without free capacity."""
 
 TOO_MANY_REVISIONS = "ClientException: Too many concurrent attempts to create a new revision of the specified family."
-"""The detail with which RegisterTaskDefinition is refused as if two callers registered one family at once."""
+"""The detail that refuses RegisterTaskDefinition as if two callers registered one family concurrently."""
 
 PULL_FAILED = "TaskFailedToStart: CannotPullContainerError: pull image manifest has been retried 5 time(s): i/o timeout"
-"""The detail with which a fault of `Task` lets a task end before it ran."""
+"""The detail with which a fault of `Task` ends a task before it runs."""
 
 
 def refusal(fault: InjectedFault) -> EcsError:
@@ -33,7 +33,7 @@ def refusal(fault: InjectedFault) -> EcsError:
 
 
 def ending(fault: InjectedFault | None) -> Ending | None:
-    """The end that a fault of `Task` gives a task: `StopCode: reason`."""
+    """The end of a task for a fault of `Task`: `StopCode: reason`."""
     if fault is None:
         return None
     code, _, reason = (fault.detail or PULL_FAILED).partition(":")

@@ -1,6 +1,6 @@
-"""Lambda's asynchronous invocations: taken and kept for a test to read, since nothing runs the function here.
+"""Lambda's asynchronous invocations: accepted and kept for a test to read, because nothing runs the function here.
 
-An ARN that a policy has to allow is the qualified one where the request has a qualifier, and the unqualified one otherwise.
+A policy must allow the qualified ARN if the request has a qualifier, and otherwise the unqualified one.
 https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html
 """
 
@@ -24,23 +24,23 @@ KEPT = 10_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Invocation:
-    """One that was accepted."""
+    """One accepted invocation."""
 
     function: str
-    """The function's name, with its qualifier where the request had one."""
+    """The function's name, with the request's qualifier if it had one."""
     event: Any
     region: str = "us-east-1"
 
 
 @dataclass(frozen=True, slots=True)
 class LambdaFunctions:
-    """Of one account: what was asked of its functions, oldest first."""
+    """The functions of one account, and their invocations, oldest first."""
 
     account: str
     invocations: deque[Invocation] = field(default_factory=lambda: deque(maxlen=KEPT))
 
     def take(self, name: str, request: HttpRequest, region: str) -> Response:
-        """Accept an invocation. Raises EcsError for one that waits for its answer, and for a function that does not exist."""
+        """Accept an invocation. Raises EcsError for a synchronous invocation and for a function that does not exist."""
         if request.headers.get("x-amz-invocation-type") != "Event":
             raise EcsError("InvalidParameterValueException", "The emulator takes asynchronous invocations (Event) alone.")
         function = name.partition(":")[0]
@@ -52,7 +52,7 @@ class LambdaFunctions:
 
 
 def invoked(operation: str) -> str | None:
-    """The function, and its qualifier behind a colon, that a request to Lambda invokes; None for any other request."""
+    """The function that a request to Lambda invokes, with its qualifier after a colon; None for any other request."""
     match = _INVOKE.fullmatch(operation)
     if match is None:
         return None

@@ -1,4 +1,4 @@
-"""IAM's quotas on policies, which moto does not have: white space does not count, and the sizes cannot be raised.
+"""IAM's quotas on policies, which moto lacks: white space does not count, and the sizes cannot be raised.
 
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
 """
@@ -16,17 +16,17 @@ from providers.emulators.ecs.errors import EcsError
 from providers.emulators.web import HttpRequest
 
 INLINE = 10_240
-"""Characters of all inline policies of one role."""
+"""The most characters of all inline policies of one role."""
 MANAGED = 6_144
-"""Characters of one managed policy."""
+"""The most characters of one managed policy."""
 TRUST = 2_048
-"""Characters of a role's trust policy; the quota's default."""
+"""The most characters of a role's trust policy; the quota's default."""
 ATTACHED = 10
-"""Managed policies of one role; the quota's default."""
+"""The most managed policies of one role; the quota's default."""
 
 
 def check_sizes(request: HttpRequest, account: str) -> None:
-    """Raise the EcsError that IAM answers where a request would exceed a quota."""
+    """Raise IAM's refusal as an EcsError if a request would exceed a quota."""
     if b"Policy" not in request.body or "urlencoded" not in request.headers.get("content-type", ""):
         return
     body = dict(urllib.parse.parse_qsl(request.body.decode()))

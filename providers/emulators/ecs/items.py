@@ -1,6 +1,6 @@
-"""Items of moto's DynamoDB, made without the work that grows with the square of their attributes.
+"""Makes items of moto's DynamoDB in less than quadratic time.
 
-moto weighs a whole item for each attribute that it adds, and reads all attributes for each one that a projection names.
+moto measures the whole item for each attribute that it adds, and reads all attributes for each one that a projection names.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _weigh, _copy = DynamoType.size, DynamoType.__deepcopy__
 
 
 def create(item: Any, hash_key: DynamoType, range_key: DynamoType | None, attrs: Mapping[str, Any]) -> None:
-    """Make an item: each attribute is weighed once. Raises ItemSizeTooLarge as moto does."""
+    """Make an item; each attribute is measured once. Raises ItemSizeTooLarge as moto does."""
     item.hash_key, item.range_key, item.attrs = hash_key, range_key, LimitedSizeDict()
     size = 0
     for name, attribute in attrs.items():
@@ -34,7 +34,7 @@ def create(item: Any, hash_key: DynamoType, range_key: DynamoType | None, attrs:
 
 
 def weigh(value: Any) -> int:
-    """The bytes of a value, as moto counts them."""
+    """The bytes of a value by moto's count."""
     content = value.value
     if value.type == "M":
         return sum(bytesize(name) + weigh(part) for name, part in content.items())
@@ -46,12 +46,12 @@ def weigh(value: Any) -> int:
 
 
 def weigh_item(item: Any) -> int:
-    """The bytes of an item, as moto counts them."""
+    """The bytes of an item by moto's count."""
     return sum(bytesize(name) + weigh(value) for name, value in item.attrs.items())
 
 
 def copy_value(value: Any, _memo: object = None) -> Any:
-    """What moto's deep copy of a value is."""
+    """A copy of a value that equals moto's deep copy."""
     result = DynamoType.__new__(DynamoType)
     result.type, content = value.type, value.value
     if value.type == "M":
@@ -65,7 +65,7 @@ def copy_value(value: Any, _memo: object = None) -> Any:
 
 
 def copy_item(item: Any, _memo: object = None) -> Any:
-    """What moto's deep copy of an item is."""
+    """A copy of an item that equals moto's deep copy."""
     result = Item.__new__(Item)
     result.hash_key = copy_value(item.hash_key)
     result.range_key = None if item.range_key is None else copy_value(item.range_key)
@@ -76,7 +76,7 @@ def copy_item(item: Any, _memo: object = None) -> Any:
 
 
 def project(item: Any, expressions: Sequence[Sequence[str]]) -> Any:
-    """What moto's projection makes of an item. Attributes of plain values, each by its own name, are taken as they are."""
+    """The result of moto's projection of an item. Named attributes with plain values are taken unchanged."""
     if not all(len(names) == 1 and _is_plain(item.attrs, names[0]) for names in expressions):
         return _project(item, expressions)
     names = dict.fromkeys(names[0] for names in expressions if names[0] in item.attrs)
@@ -92,6 +92,6 @@ def _is_plain(attributes: Mapping[str, Any], name: str) -> bool:
 
 
 def hurry() -> None:
-    """Let moto make, weigh and copy its items so, in this process."""
+    """Let moto in this process make, measure and copy its items with these functions."""
     Item.__init__, Item.project, Item.size, Item.__deepcopy__ = create, project, weigh_item, copy_item
     DynamoType.size, DynamoType.__deepcopy__ = weigh, copy_value

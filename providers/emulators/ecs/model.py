@@ -19,7 +19,7 @@ from providers.emulators.web import HttpRequest
 
 @cache
 def service_model() -> ServiceModel:
-    """ECS, as the installed botocore describes it."""
+    """The model of ECS in the installed botocore."""
     return ServiceModel(botocore.loaders.Loader().load_service_model("ecs", "service-2"), "ecs")
 
 
@@ -33,7 +33,7 @@ _validator = ParamValidator()
 
 
 def parse(request: HttpRequest) -> dict[str, Any]:
-    """The body of a request. Raises an EcsError when it is no JSON object."""
+    """The body of a request. Raises an EcsError if it is not a JSON object."""
     try:
         body = request.json()
     except ValueError as error:
@@ -44,7 +44,7 @@ def parse(request: HttpRequest) -> dict[str, Any]:
 
 
 def check_request(operation: str, request: dict[str, Any]) -> None:
-    """Raises an EcsError that lists every fault, or says that there is no such operation."""
+    """Raises an EcsError that lists all faults, or reports an unknown operation."""
     model = _operation(operation)
     if model is None:
         raise EcsError("UnknownOperationException", f"ECS has no operation {operation!r}")
@@ -59,8 +59,8 @@ def check_request(operation: str, request: dict[str, Any]) -> None:
 
 
 def _wrong_values(value: Any, shape: Shape, path: str) -> Iterator[str]:
-    """The faults that botocore does not find: enum values, which it leaves to the service, and booleans, which are numbers
-    in Python.
+    """The faults that botocore does not check: enum values, which it leaves to the service, and booleans, which are numbers in
+    Python.
     """
     if value is None:
         return

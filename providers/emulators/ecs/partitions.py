@@ -1,4 +1,4 @@
-"""Sorted partitions for moto's DynamoDB: the items of each table, and of each index that was asked, as its queries see them."""
+"""Sorted partitions for moto's DynamoDB: the items of each table and of each queried index, in the order of its queries."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from moto.dynamodb.models.dynamo_type import DynamoType, Item
 from sortedcontainers import SortedDict
 
 Position = tuple[Any, ...]
-"""Where an item stands in its partition: the values that it is sorted by."""
+"""An item's position in its partition: the values that it is sorted by."""
 
 
 class Unusual(Exception):
-    """A query, or a table, that is left to moto alone."""
+    """A query or a table that is left to moto alone."""
 
 
 class KeySchema(NamedTuple):
-    """The attributes of a key schema with one sort key, and what breaks its ties; `kinds` are their declared types."""
+    """The attributes of a key schema with one sort key, and its tie-breakers; `kinds` are their declared types."""
 
     partition: str
     sorted_by: tuple[str, ...]
     kinds: tuple[str | None, ...]
 
     def values(self, attributes: Mapping[str, Any]) -> tuple[Any, Position] | None:
-        """The partition and the position that they give; None if one is missing. Raises Unusual for one of another type."""
+        """The partition and position of an item; None if a key is missing. Raises Unusual for a key of another type."""
         values = [attributes.get(name) for name in (self.partition, *self.sorted_by)]
         if any(value is None for value in values):
             return None
@@ -33,7 +33,7 @@ class KeySchema(NamedTuple):
 
 
 def value_of(value: Any, kind: str | None) -> Any:
-    """The value of a key as moto compares it. Raises Unusual if it is not of the declared type."""
+    """The value of a key in the form that moto compares. Raises Unusual if it does not have the declared type."""
     value = DynamoType(value)
     if value.type != kind:
         raise Unusual
@@ -41,7 +41,7 @@ def value_of(value: Any, kind: str | None) -> Any:
 
 
 def keys_of(table: Any, index: str | None) -> KeySchema:
-    """The keys of a table or an index. Raises Unusual for one without a sort key, or with several."""
+    """The keys of a table or an index. Raises Unusual if it has no sort key or several."""
     schema = table.schema if index is None else next((other.schema for other in table.all_indexes() if other.name == index), [])
     if [key["KeyType"] for key in schema] != ["HASH", "RANGE"] or not table.has_range_key:
         raise Unusual
@@ -57,12 +57,12 @@ class Order:
     def __init__(self, keys: KeySchema) -> None:
         self.keys = keys
         self.unusual: set[Any] = set()
-        """The items with a key of another type than the declared one. moto takes them, and sorts them in its own way."""
+        """The items with a key of another type than the declared one. moto accepts them and sorts them in its own way."""
         self.partitions: dict[Any, Any] = {}
         self._stands: dict[Any, tuple[Any, Position]] = {}
 
     def put(self, place: Any, item: Item | None) -> None:
-        """Let the item of a place stand where its attributes say; None if there is no item any more."""
+        """Move an item to the position that its attributes give, or remove it if `item` is None."""
         before, after = self._stands.pop(place, None), self._standing(place, item)
         if before is not None and before != after:
             del self.partitions[before[0]][before[1]]
@@ -80,9 +80,9 @@ class Order:
 
 
 class Orders:
-    """Every order of one table, brought up to date before it is used.
+    """All orders of one table, updated before use.
 
-    moto changes items in place. But it takes each from the table by `get_item` first, so that what may have changed is known.
+    moto changes items in place, but it gets each one by `get_item` first, so the possibly changed items are known.
     """
 
     def __init__(self) -> None:
@@ -90,16 +90,16 @@ class Orders:
         self._touched: dict[Any, tuple[DynamoType, DynamoType]] = {}
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Orders:
-        """The copy of a table makes its own, when it is asked."""
+        """The copy of a table makes its own orders when it is queried."""
         return Orders()
 
     def touch(self, partition: DynamoType, sort: DynamoType) -> None:
-        """The item of this key may change from now on, until the next query."""
+        """Note that the item of this key may change until the next query."""
         if self._orders:
             self._touched[partition.cast_value, sort.cast_value] = partition, sort
 
     def order(self, table: Any, keys: KeySchema) -> Order:
-        """The order of a key schema, as the table is now."""
+        """The order of a key schema for the table's current items."""
         for place, (partition, sort) in self._touched.items():
             item = table.items.get(partition, {}).get(sort)
             for order in self._orders.values():

@@ -1,9 +1,9 @@
 """Checks requests that are signed with an assumed role's credentials against the policies of the role.
 
-moto's own enforcement knows actions alone. Here a policy's resources and conditions count too, for what the dispatcher calls:
+moto's own enforcement checks only actions. Here a policy's resources and conditions count too, for the dispatcher's calls:
 https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonelasticcontainerservice.html, and likewise for
-DynamoDB. Of resources, the policies of roles and functions are looked at; boundaries, session policies and policies of
-organisations are not.
+DynamoDB. Resource policies are checked for roles and functions; boundaries, session policies and policies of organisations are
+not checked.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ _KEY = re.compile(r"Credential=([^/]+)/")
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """One right that a request needs: on every one of `resources`, with `context` for the conditions."""
+    """One right that a request needs on all `resources`, with `context` for the conditions."""
 
     action: str
     resources: tuple[str, ...] = ("*",)
-    """ARNs; `*` where AWS knows no narrower resource, so that only `"Resource": "*"` allows it."""
+    """ARNs; `*` if AWS has no narrower resource, so that only `"Resource": "*"` allows it."""
     context: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -44,9 +44,9 @@ class Permissions:
         self.account = account
 
     def check(self, request: HttpRequest, needs: Iterable[Need], *, code: str) -> None:
-        """Raise an EcsError of that `code` when the role that signed the request lacks one of the rights.
+        """Raise an EcsError with that `code` if the role that signed the request lacks one of the rights.
 
-        Whoever signs with anything but credentials of an assumed role may do everything.
+        Requests that are signed with any other credentials than an assumed role's may do everything.
         """
         signer = self._signer(request)
         if signer is None:
@@ -55,7 +55,7 @@ class Permissions:
         for need in needs:
             for resource in need.resources:
                 if need.action == "lambda:InvokeFunction" and resource_policies.admits(resource, role):
-                    continue  # in one account, either policy is enough
+                    continue  # within one account, either policy is enough
                 _demand(caller, statements, need, resource, code)
                 if need.action == "sts:AssumeRole" and not resource_policies.trusts(resource, role):
                     raise _refusal(caller, need, resource, code, "because the role's trust policy does not allow it")
@@ -77,7 +77,7 @@ class Permissions:
 
 
 def needs(service: str, operation: str, body: Mapping[str, Any], where: Where) -> Iterator[Need]:
-    """The rights that a request needs; `body` is empty for a service that speaks neither JSON nor forms."""
+    """The rights that a request needs; `body` is empty for a service that uses neither JSON nor forms."""
     if service == "sts":
         if operation == "AssumeRole":
             yield Need("sts:AssumeRole", (body["RoleArn"],))
@@ -98,7 +98,7 @@ def needs(service: str, operation: str, body: Mapping[str, Any], where: Where) -
 
 @dataclass(frozen=True, slots=True)
 class Where:
-    """What ARNs are made of."""
+    """The common parts of ARNs."""
 
     account: str
     region: str
@@ -106,7 +106,7 @@ class Where:
     """The tags of a task, by its ARN."""
 
     def arn(self, service: str, resource: str) -> str:
-        """An ARN of that service; one that is an ARN already stays."""
+        """An ARN of that service; an existing ARN stays unchanged."""
         return resource if resource.startswith("arn:") else f"arn:{PARTITION}:{service}:{self.region}:{self.account}:{resource}"
 
     def role(self, role: str) -> str:
@@ -163,11 +163,11 @@ _PARTS = {
     "Put": "PutItem",
     "Update": "UpdateItem",
 }
-"""Members of a transaction, and the rights that they need."""
+"""The members of a transaction and the rights that they need."""
 
 
 def _dynamodb(operation: str, body: Mapping[str, Any], where: Where) -> Iterator[Need]:
-    if operation in ("TransactWriteItems", "TransactGetItems"):  # need the rights of their parts, and none of their own
+    if operation in ("TransactWriteItems", "TransactGetItems"):  # need only the rights of their parts
         for item in body["TransactItems"]:
             ((part, request),) = item.items()
             yield Need(f"dynamodb:{_PARTS[part]}", (_table(request["TableName"], where),))
@@ -197,7 +197,7 @@ def _refusal(caller: str, need: Need, resource: str, code: str, why: str) -> Ecs
 
 
 def _speaks(statement: Mapping[str, Any], need: Need, resource: str) -> bool:
-    """Whether a statement is about that right. Raises ValueError for an element that is not understood."""
+    """Whether a statement applies to that right. Raises ValueError for an unsupported element."""
     unknown = statement.keys() - {"Sid", "Effect", "Action", "Resource", "Condition"}
     if unknown:
         raise ValueError(f"the emulator does not know {', '.join(sorted(unknown))} in a policy")

@@ -1,4 +1,4 @@
-"""From a RunTask request to the task that it asks for: definition, network, launch type, main container."""
+"""Reads the requested task from a RunTask request: definition, network, launch type, main container."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _addresses = itertools.count(1)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Placement:
-    """One task of a request; all tasks of its count are alike."""
+    """One task of a request; all tasks of its count are equal."""
 
     name: str
     """The name of the task's job: `startedBy`, or else the client token."""
@@ -61,7 +61,7 @@ def place(aws: Aws, region: str, cluster: Any, request: Mapping[str, Any]) -> Pl
 
 
 def _main(containers: Sequence[Any], overrides: Sequence[Mapping[str, Any]]) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
-    """The container whose command is the job: the one that a command is given, or else the first essential one."""
+    """The container whose command is the job: the one with an overridden command, or else the first essential one."""
     by_name = {override["name"]: override for override in overrides}
     commanded = (container for container in containers if by_name.get(container["name"], {}).get("command"))
     essential = (container for container in containers if container.get("essential", True))

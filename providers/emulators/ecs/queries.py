@@ -1,8 +1,8 @@
-"""A query of moto's DynamoDB looks at the items of its answer, and not at the whole table.
+"""Lets a query of moto's DynamoDB read only the relevant items instead of the whole table.
 
-moto sorts all items of the table for each query, and passes over those that do not match. Here the items that may matter to a
-query are looked up in sorted partitions, and handed to moto's own query, which answers as it does when it goes through all of
-them. A query of an unusual kind is left to moto alone.
+moto sorts all items of the table for each query and skips those that do not match. Here the items that may matter to a query
+are looked up in sorted partitions and passed to moto's own query, whose answer is the same as with all items. A query of an
+unusual kind is left to moto alone.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from providers.emulators.ecs.partitions import KeySchema, Order, Orders, Positio
 
 
 class _Last:
-    """Comes after every value."""
+    """A key that sorts after every value."""
 
     def __gt__(self, other: object) -> bool:
         return True
@@ -32,7 +32,7 @@ LAST = _Last()
 
 
 class Range(NamedTuple):
-    """The positions that a condition allows: from the first to the last, without the last itself."""
+    """The positions that a condition allows, from the first up to but excluding the last."""
 
     first: Position = ()
     last: Position = (LAST,)
@@ -55,7 +55,7 @@ _RANGES: Mapping[str, Callable[..., Range]] = {
 
 
 class Question(NamedTuple):
-    """A query, as far as it says which items may matter."""
+    """The part of a query that decides which items may matter."""
 
     partition: DynamoType
     comparison: str | None
@@ -65,7 +65,7 @@ class Question(NamedTuple):
     forward: bool
 
     def items(self, order: Order) -> Sequence[Item]:
-        """What moto has to see, to answer as if it saw the whole table. Raises Unusual."""
+        """The items that moto needs to answer as if it had the whole table. Raises Unusual."""
         if order.unusual or not (self.limit is None or self.limit > 0) or self.forward not in (True, False):
             raise Unusual
         value = value_of(self.partition, order.keys.kinds[0])
@@ -77,7 +77,7 @@ class Question(NamedTuple):
         return seen
 
     def _places(self, keys: KeySchema, value: Any, partition: Any) -> tuple[range, range]:
-        """The places in the partition that match, and those after them, for which moto may say that there is more."""
+        """The matching places in the partition, and those after them, by which moto decides whether there are more."""
         allowed = self._allowed(keys.kinds[1])
         first, last = partition.bisect_left(allowed.first), partition.bisect_left(allowed.last)
         start = None if self.start is None else keys.values(self.start)
@@ -104,7 +104,7 @@ def _at(partition: Any, places: range) -> list[Item]:
 
 
 def _may_be_full(items: Sequence[Item]) -> bool:
-    """Whether one item more might be too large: moto looks at an item's size before it looks whether the item matches."""
+    """Whether one more item might be too large: moto checks an item's size before it checks whether the item matches."""
     size: int = sum(item.size() for item in items)
     return size + LARGEST > int(dynamodb.RESULT_SIZE_LIMIT)
 
@@ -115,12 +115,12 @@ _signature = inspect.signature(_query)
 
 
 def query(table: Any, *arguments: Any, **others: Any) -> Any:
-    """What moto's query answers. It is shown what may matter to it."""
+    """The answer of moto's query, which gets only the items that may matter."""
     asked = _signature.bind(table, *arguments, **others)
     asked.apply_defaults()
     try:
         items = _items(table, asked.arguments)
-    except (Unusual, ArithmeticError, AttributeError, LookupError, TypeError):  # whatever is wrong with it, moto says so
+    except (Unusual, ArithmeticError, AttributeError, LookupError, TypeError):  # moto reports what is wrong with it
         return _query(table, *arguments, **others)
     token = _candidates.set(items)
     try:
@@ -130,7 +130,7 @@ def query(table: Any, *arguments: Any, **others: Any) -> Any:
 
 
 def _items(table: Any, asked: Mapping[str, Any]) -> Sequence[Item]:
-    """What may matter. Raises Unusual unless the conditions name the keys, and there is no filter of the old kind."""
+    """The items that may matter. Raises Unusual unless the conditions name the keys and there is no filter of the old kind."""
     keys = keys_of(table, asked["index_name"])
     names = [condition[0] for kind in ("hash", "range") for condition in asked[f"{kind}_key_conditions"] or ()]
     if asked["filter_kwargs"] or names not in ([keys.partition], [keys.partition, keys.sorted_by[0]]):
@@ -152,13 +152,13 @@ def _orders(table: Any) -> Orders:
 
 
 def all_items(table: Any) -> Sequence[Item]:
-    """The items of the table, or those that matter to the query that asks."""
+    """The items of the table, or only those that matter to the current query."""
     items = _candidates.get()
     return list(_all_items(table)) if items is None else items
 
 
 def _touching(method: Callable[..., Any]) -> Callable[..., Any]:
-    """The method, whose caller may change the item that it answers with."""
+    """Wraps a method whose caller may change the item that it returns."""
 
     def touching(table: Any, *arguments: Any, **others: Any) -> Any:
         item = method(table, *arguments, **others)
@@ -170,7 +170,7 @@ def _touching(method: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def hurry() -> None:
-    """Let moto's queries do so, in this process."""
+    """Let moto's queries in this process work in this way."""
     dynamodb.Table.query, dynamodb.Table.all_items = query, all_items
     for name in ("get_item", "put_item", "delete_item"):
         setattr(dynamodb.Table, name, _touching(getattr(dynamodb.Table, name)))

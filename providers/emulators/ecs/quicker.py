@@ -1,7 +1,7 @@
-"""What moto does again for each request, done once; and answers written without a look for what is not in them.
+"""Caches work that moto repeats for each request, and serialises answers without searching for absent members.
 
-Most of a request's time went there: moto lists its own folder for each, lists the methods of a service for each, and tries five
-names for each member that an answer might have, ten members for each value in DynamoDB. What it answers is the same.
+Most of a request's time was spent there: for each request moto lists its own folder and the methods of a service, and tries
+five names for each possible member of an answer, with ten members for each value in DynamoDB. The answers stay the same.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ _serialize_member = serialize.ResponseSerializer._serialize_structure_member  # 
 
 
 def serialize_structure(serializer: Any, serialized: dict[str, Any], value: Any, shape: Any, key: str) -> None:
-    """Write a structure. A dictionary that holds nothing but members of the shape, by their own names, is not searched.
+    """Write a structure. A dictionary that contains only members of the shape, by their own names, is not searched.
 
-    A protocol that puts some members elsewhere than into the body, as those of REST do, is left alone.
+    Protocols that put some members outside the body, such as REST, are not changed.
     """
     puts_elsewhere = type(serializer)._serialize_structure_member is not _serialize_member  # noqa: SLF001
     is_plain = type(value) is dict and value.keys() <= shape.members.keys()
@@ -36,7 +36,7 @@ def serialize_structure(serializer: Any, serialized: dict[str, Any], value: Any,
 
 
 def hurry() -> None:
-    """Let moto do so, in this process."""
+    """Let moto in this process use these functions."""
     serialize.ResponseSerializer._serialize_type_structure = serialize_structure  # noqa: SLF001
     backends.list_of_moto_modules = _modules
     responses.method_names_from_class = _method_names

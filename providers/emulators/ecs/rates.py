@@ -1,4 +1,4 @@
-"""ECS's request rates as token buckets, for a test that wants to be throttled as in a real account.
+"""ECS's request rates as token buckets, for tests that need the throttling of a real account.
 
 https://docs.aws.amazon.com/AmazonECS/latest/APIReference/request-throttling.html and
 https://docs.aws.amazon.com/AmazonECS/latest/developerguide/throttling.html
@@ -53,7 +53,7 @@ class Rates:
         self.reset()
 
     def allow(self, operation: str, launches: int = 1) -> bool:
-        """Draw on every bucket of an operation; False, and nothing is drawn, when one of them is short."""
+        """Take a token from every bucket of an operation. If one is empty, takes none and returns False."""
         with self._lock:
             self._fill()
             draws = {bucket: launches if bucket == LAUNCHES else 1 for bucket in _BUCKETS.get(operation, ())}

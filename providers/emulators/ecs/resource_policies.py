@@ -1,4 +1,4 @@
-"""Policies that belong to a resource: who may become a role, and who may start a function.
+"""Resource policies: who may assume a role, and who may start a function.
 
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html
 """
@@ -14,7 +14,7 @@ from moto.iam.models import iam_backends
 
 
 def trusts(role: str, caller: str) -> bool:
-    """Whether the trust policy of a role, by its ARN, lets another role become it. False for a role that does not exist."""
+    """Whether the trust policy of a role, by its ARN, lets another role assume it. False if the role does not exist."""
     account, partition = role.split(":")[4], role.split(":")[1]
     for existing in iam_backends[account][partition].get_roles():
         if existing.arn == role:
@@ -23,7 +23,7 @@ def trusts(role: str, caller: str) -> bool:
 
 
 def admits(function: str, caller: str) -> bool:
-    """Whether the policy of a function, by its ARN, lets a role start it. False for a function that does not exist."""
+    """Whether the policy of a function, by its ARN, lets a role start it. False if the function does not exist."""
     account, region, name = function.split(":")[4], function.split(":")[3], function.split(":")[6]
     for existing in lambda_backends[account][region].list_functions():
         if existing.function_name == name:

@@ -1,4 +1,4 @@
-"""Checks of a RunTask request before ECS looks for room. The limits are those of its API reference.
+"""Checks of a RunTask request before its placement. The limits are those of the API reference.
 
 https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_RunTask.html
 """
@@ -23,7 +23,7 @@ _TAG = re.compile(r"[\w\s+\-=.:/@]*")
 
 
 def check_alone(request: Mapping[str, Any]) -> None:
-    """The rules that need nothing but the request."""
+    """Check the rules that need only the request."""
     if not 1 <= request.get("count", 1) <= MAXIMUM_COUNT:
         raise invalid(f"count must be between 1 and {MAXIMUM_COUNT}.")
     if not _CLIENT_TOKEN.fullmatch(request.get("clientToken", "-")):
@@ -39,7 +39,7 @@ def check_alone(request: Mapping[str, Any]) -> None:
 
 
 def check_tags(tags: Iterable[Mapping[str, str]]) -> None:
-    """At most 50, keys once each, 1 to 128 characters, values to 256, no reserved prefix."""
+    """Check tags: at most 50, unique keys of 1 to 128 characters, values of up to 256, no reserved prefix."""
     keys = [tag.get("key", "") for tag in tags]
     if len(keys) > MAXIMUM_TAGS:
         raise invalid(f"The maximum number of tags per resource is {MAXIMUM_TAGS}.")
@@ -75,7 +75,7 @@ def _check_strategy(request: Mapping[str, Any]) -> None:
 
 
 def check_with_definition(request: Mapping[str, Any], definition: Any, *, fargate: bool) -> None:
-    """The rules that need the task definition."""
+    """Check the rules that need the task definition."""
     names = {container["name"] for container in definition.container_definitions}
     for override in request.get("overrides", {}).get("containerOverrides", ()):
         if override.get("name") not in names:
@@ -92,14 +92,14 @@ def check_with_definition(request: Mapping[str, Any], definition: Any, *, fargat
 
 
 def _suits_fargate(definition: Any) -> bool:
-    """The compatibilities that a definition states; otherwise they follow from its network mode and sizes."""
+    """Whether a definition suits Fargate: by its compatibilities, or else by its network mode and sizes."""
     if definition.requires_compatibilities:
         return "FARGATE" in definition.requires_compatibilities
     return bool(definition.network_mode == "awsvpc" and definition.cpu and definition.memory)
 
 
 def check_network(network: Mapping[str, Any]) -> None:
-    """How many subnets and groups, before EC2 is asked for them."""
+    """Check the numbers of subnets and groups, before EC2 is asked for them."""
     if not network.get("subnets"):
         raise invalid("subnets can not be empty.")
     if len(network["subnets"]) > 16 or len(network.get("securityGroups", ())) > 5:
@@ -107,13 +107,13 @@ def check_network(network: Mapping[str, Any]) -> None:
 
 
 def check_one_network(subnets: Iterable[Any], groups: Iterable[Any]) -> None:
-    """All in one VPC."""
+    """Check that all are in one VPC."""
     if len({thing.vpc_id for thing in (*subnets, *groups)}) > 1:
         raise invalid("Subnets and security groups must belong to the same VPC.")
 
 
 def uses_fargate(request: Mapping[str, Any], cluster: Any) -> bool:
-    """The launch type that results from the request, its strategy or the cluster's default strategy; EC2 without any."""
+    """Whether the task runs on Fargate, by the request, its strategy or the cluster's default strategy; EC2 without any."""
     strategy = request.get("capacityProviderStrategy") or (() if "launchType" in request else default_strategy(cluster))
     if strategy:
         return all(item["capacityProvider"] in ("FARGATE", "FARGATE_SPOT") for item in strategy)
@@ -126,7 +126,7 @@ def default_strategy(cluster: Any) -> list[Mapping[str, Any]]:
 
 
 def check_providers(request: Mapping[str, Any], cluster: Any) -> None:
-    """A strategy names providers that the cluster has; Fargate's own are to be associated like any other."""
+    """Check that the cluster has the strategy's providers; Fargate's own must be associated like any other."""
     for item in request.get("capacityProviderStrategy", ()):
         if item["capacityProvider"] not in (cluster.capacity_providers or ()):
             name = item["capacityProvider"]

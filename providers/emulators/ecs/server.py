@@ -1,4 +1,4 @@
-"""The emulator itself: it answers requests about tasks, applies faults, and passes all other requests to moto."""
+"""The emulator: it answers requests about tasks, applies faults, and passes all other requests to moto."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ LIFE = Life(
     after=(Phase("DEACTIVATING"), Phase("STOPPING"), Phase("DEPROVISIONING")),
     ended="STOPPED",
 )
-"""ECS's phases, each as short as can be; give an EcsEmulator a `life` of its own for longer ones."""
+"""ECS's phases, each as short as possible; pass an EcsEmulator its own `life` for longer ones."""
 
 _SCOPE = re.compile(r"Credential=[^/]+/\d+/([a-z0-9-]+)/([a-z0-9-]+)/")
 _ACTION = re.compile(rb"(?:^|&)Action=(\w+)")
@@ -42,22 +42,22 @@ _QUERY_SERVICES = {"ec2": "ec2", "iam": "query", "sts": "query"}
 
 
 class EcsEmulator(Emulator):
-    """ECS, and moto's AWS behind it, on one port. `region` and `account` are what its own environment points at.
+    """ECS, with moto's AWS behind it, on one port. Its `environment()` names `region` and `account`.
 
-    Two at a time in one process need two accounts, because what moto holds belongs to the account; it is forgotten at the end.
+    Two emulators in one process need two accounts, because moto's state belongs to the account; it is forgotten at the end.
 
-    Faults are asked for by operation (`RunTask`, `DescribeTasks`, `RegisterTaskDefinition`; of other services
-    `dynamodb.PutItem`, `ec2.DescribeSubnets`). Their `detail` is `Code: message`, or a whole error body in JSON, for a refusal
-    of one's own, and `network` for a throttle of RunTask that comes from EC2. The operation `Task` with `REFUSE` and
-    `StopCode: reason` gives that end to the next tasks that are started.
+    Faults are set by operation (`RunTask`, `DescribeTasks`, `RegisterTaskDefinition`; for other services `dynamodb.PutItem`,
+    `ec2.DescribeSubnets`). Their `detail` is `Code: message` or a whole JSON error body for a specific refusal, or `network`
+    for a throttle of RunTask that comes from EC2. The operation `Task` with `REFUSE` and `StopCode: reason` gives that end to
+    the next started tasks.
 
-    Settings besides the shared ones, all of which may change while it runs (`change_settings`):
+    Settings beside the shared ones; all may change while it runs (`change_settings`):
 
-    * `visibility_lag`: seconds for which DescribeTasks and ListTasks do not know a new task;
+    * `visibility_lag`: seconds for which DescribeTasks and ListTasks do not show a new task;
     * `enforce_rates`: True throttles at ECS's default rates (`ecs.rates.RATES`);
     * `started_by_alone`: True refuses `desiredStatus` beside `startedBy` in ListTasks, as its documentation may be read;
-    * `enforce_permissions`: True lets those who sign as a role do what its policies allow, and no more (`ecs.permissions`);
-    * `instances`: False leaves the cluster without container instances, so that nothing but Fargate can be launched.
+    * `enforce_permissions`: True limits requests that are signed as a role to what its policies allow (`ecs.permissions`);
+    * `instances`: False leaves the cluster without container instances, so that only Fargate tasks can be launched.
     """
 
     name = "ecs"
@@ -85,13 +85,13 @@ class EcsEmulator(Emulator):
         self.tasks = Tasks(self.book, self.aws)
         self.tasks.visibility_lag = visibility_lag
         self.network: dict[str, Any] = {}
-        """A `networkConfiguration` that works; known once the emulator is started."""
+        """A valid `networkConfiguration`; set when the emulator is started."""
         self._events: deque[Event] = deque(maxlen=KEPT_EVENTS)
         self._delivery = Delivery(on_event, self.book.settle) if on_event else None
         self._web = WebServer(self, self._answer, host=self.host, port=self.port)
 
     def start(self) -> None:
-        """Listen, with an empty account but for a cluster and the default VPC."""
+        """Start listening, with an account that contains only a cluster and the default VPC."""
         self.aws.open()
         self._prepare()
         self._web.start()
@@ -99,7 +99,7 @@ class EcsEmulator(Emulator):
             self._delivery.start()
 
     def stop(self) -> None:
-        """Close the port and kill local processes; what moto holds for the account goes as well."""
+        """Close the port, kill local processes, and forget moto's state of the account."""
         self._web.stop()
         if self._delivery is not None:
             self._delivery.stop()
@@ -123,13 +123,13 @@ class EcsEmulator(Emulator):
         }
 
     def events(self) -> Sequence[Event]:
-        """The state changes so far, as EventBridge hands them to a rule's target, oldest first; the last 10,000."""
+        """The state changes so far, in the form that EventBridge sends to a rule's target, oldest first; the last 10,000."""
         with self.book.lock:
             self.book.settle()
             return list(self._events)
 
     def on_change(self, job: StartedJob, when: float) -> None:
-        """Write the event; note the end."""
+        """Record the event and the end."""
         event = shape.event(job, when)
         self._events.append(event)
         if self._delivery is not None:
@@ -140,12 +140,12 @@ class EcsEmulator(Emulator):
     def interrupt(
         self, name: str, stop_code: str = "SpotInterruption", reason: str = "Your Spot Task was interrupted."
     ) -> None:
-        """Take the host from under the live tasks of that name."""
+        """Remove the host of the live tasks of that name."""
         for job in self.book.named(name):
             self.book.take(job, reason, cause=EndCause.TAKEN, code=stop_code)
 
     def change_settings(self, settings: Mapping[str, Any]) -> None:
-        """The shared ones, and those of the class's description."""
+        """Change the shared settings and those in the class's docstring."""
         own: dict[str, object] = dict.fromkeys(("visibility_lag", "started_by_alone", "instances"), self.tasks)
         own |= dict.fromkeys(("enforce_rates", "enforce_permissions"), self)
         super().change_settings({name: value for name, value in settings.items() if name not in own})
@@ -153,7 +153,7 @@ class EcsEmulator(Emulator):
             setattr(own[name], name, settings[name])
 
     def reset(self) -> None:
-        """Back to the state after the start, tables and definitions included."""
+        """Return to the state after the start, including tables and definitions."""
         super().reset()
         self.tasks.reset()
         self.rates.reset()
@@ -240,7 +240,7 @@ class EcsEmulator(Emulator):
         )
 
     def _count_tasks(self, region: str, operation: str, body: dict[str, Any]) -> None:
-        """The answers of moto about clusters depend on tasks that it does not know."""
+        """Set the clusters' numbers of tasks in moto, which does not know the tasks."""
         if operation == "DescribeClusters":
             for cluster in self.aws.clusters(region):
                 self.aws.set_counts(cluster, *self.tasks.counts(cluster.arn))
@@ -254,7 +254,7 @@ def _json(body: Mapping[str, Any]) -> Response:
 
 
 def _parameters(request: HttpRequest) -> Mapping[str, Any]:
-    """What a request in JSON, or in the form of the query protocol, asks for; empty for any other."""
+    """The parameters of a request in JSON or in the query protocol's form; empty for any other."""
     kind = request.headers.get("content-type", "")
     if "urlencoded" in kind:
         return dict(urllib.parse.parse_qsl(request.body.decode()))
@@ -263,13 +263,13 @@ def _parameters(request: HttpRequest) -> Mapping[str, Any]:
 
 
 def _scope(request: HttpRequest) -> tuple[str, str]:
-    """The region and the service that a request was signed for; empty when it was not."""
+    """The region and service for which a request was signed; empty for an unsigned one."""
     signed = _SCOPE.search(request.headers.get("authorization", ""))
     return (signed.group(1), signed.group(2)) if signed else ("", "")
 
 
 def _other_operation(request: HttpRequest, target: str) -> tuple[str, str]:
-    """The service and the operation: `dynamodb` and `PutItem`, `s3` and `GET /path`."""
+    """The service and operation: `dynamodb` and `PutItem`, `s3` and `GET /path`."""
     action = _ACTION.search(request.body[:2000])
     query = f"?{request.raw_query}" if request.raw_query else ""
     name = target.rpartition(".")[2] or (action.group(1).decode() if action else f"{request.method} {request.path}{query}")

@@ -1,4 +1,4 @@
-"""A task as ECS writes it: in answers with epoch times, in EventBridge's events with ISO ones.
+"""A task in ECS's JSON: with epoch times in answers, with ISO times in EventBridge's events.
 
 https://docs.aws.amazon.com/AmazonECS/latest/developerguide/ecs_task_events.html
 """
@@ -35,7 +35,7 @@ _TIMES = (
 
 @dataclass(slots=True, kw_only=True)
 class Task:
-    """What RunTask decided about a task; its states are the job's."""
+    """RunTask's decisions about a task; its states are the job's."""
 
     region: str
     account: str
@@ -135,7 +135,9 @@ def _container_status(job: StartedJob) -> str:
 
 
 def _exit_code(job: StartedJob, *, main: bool) -> int | None:
-    """A sidecar is stopped when the main container has ended; no container that never ran has an exit code."""
+    """The exit code of a container. A sidecar is stopped when the main container has ended; a container that never ran has
+    none.
+    """
     if job.finished_at is None or job.exit_code is None:
         return None
     return job.exit_code if main else SIGTERM_EXIT
@@ -158,7 +160,7 @@ def _attachments(job: StartedJob, detail: Task) -> list[dict[str, Any]]:
 
 
 def event(job: StartedJob, when: float) -> dict[str, Any]:
-    """The state change that a task's newest version is, as a rule's target gets it."""
+    """The state change to a task's newest version, in the form that a rule's target gets."""
     detail = {name: _iso(value) if name in _TIMES else value for name, value in task(job, tags=False).items() if name != "tags"}
     return {
         "version": "0",

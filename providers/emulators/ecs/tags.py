@@ -1,4 +1,4 @@
-"""Tags of tasks: TagResource, UntagResource and ListTagsForResource, for the resources that moto does not know."""
+"""Tags of tasks, which moto does not know: TagResource, UntagResource and ListTagsForResource."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def is_for_task(operation: str, request: Mapping[str, Any]) -> bool:
 
 
 def answer(tasks: Tasks, operation: str, request: Mapping[str, Any]) -> dict[str, Any]:
-    """Carry it out; a task that stopped has no tags and takes none."""
+    """Carry out the operation; a stopped task has no tags and accepts none."""
     with tasks.lock:
         job = tasks.find(request["resourceArn"])
         if job is None:

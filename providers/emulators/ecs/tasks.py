@@ -18,7 +18,7 @@ from providers.emulators.ecs.tokens import ClientTokens, FirstAnswer, fingerprin
 from providers.emulators.jobs import Book, Ending, StartedJob
 
 KEPT_SECONDS = 3600.0
-"""How long a stopped task can be described: the hour that ECS promises, and no more."""
+"""How long a stopped task can be described: exactly the hour that ECS promises."""
 MAXIMUM_DESCRIBED = 100
 MAXIMUM_PAGE = 100
 
@@ -33,22 +33,22 @@ class Tasks:
         self._book, self._aws = book, aws
         self._tokens = ClientTokens()
         self._known: dict[str, dict[str, StartedJob]] = {}
-        """By cluster and task id, in the order of their starts; what ECS has forgotten is taken out."""
+        """The tasks by cluster and id, in the order of their starts, without those that ECS has forgotten."""
         self._stopped: dict[str, StartedJob] = {}
         """Stopped tasks that will be forgotten, in the order of their ends."""
         self.visibility_lag = 0.0
         """How long a new task stays hidden from DescribeTasks and ListTasks, in seconds."""
         self.instances = True
-        """False: tasks can only be placed on Fargate."""
+        """False: tasks can be placed only on Fargate."""
         self.started_by_alone = False
-        """True: ListTasks refuses `desiredStatus` beside `startedBy`, as a strict reading of its documentation has it."""
+        """True: ListTasks refuses `desiredStatus` beside `startedBy`, by a strict reading of its documentation."""
 
     def run(
         self, region: str, request: Request, *, now: float, room: float, no_room: str, ending: Callable[[], Ending | None]
     ) -> Answer:
-        """Start up to `count` tasks while fewer than `room` are live; a token that is known gives its first answer again.
+        """Start up to `count` tasks while fewer than `room` are live; a known token gives its first answer again.
 
-        Those that find no room are failures for the reason `no_room`; each task that starts may have an `ending` given to it.
+        Tasks without room become failures with the reason `no_room`; each started task may get an `ending`.
         """
         rules.check_alone(request)
         cluster = self._aws.cluster(region, request.get("cluster", "default"))
@@ -87,7 +87,7 @@ class Tasks:
         return job
 
     def describe(self, region: str, request: Request, *, now: float) -> Answer:
-        """Up to a hundred tasks by id or ARN; one that is not there, or not yet seen, is a failure."""
+        """Up to a hundred tasks by id or ARN; a missing or not yet visible one is a failure."""
         references = request["tasks"]
         if not 1 <= len(references) <= MAXIMUM_DESCRIBED:
             raise invalid(f"Tasks must have between 1 and {MAXIMUM_DESCRIBED} items.")
@@ -101,7 +101,7 @@ class Tasks:
             return {"tasks": tasks, "failures": missing}
 
     def list(self, region: str, request: Request, *, now: float) -> Answer:
-        """The ARNs of the tasks that a filter leaves, a page at a time, those that should run unless asked otherwise."""
+        """One page of the ARNs of the tasks that match the filters; by default, tasks with the desired status RUNNING."""
         size = request.get("maxResults", MAXIMUM_PAGE)
         if not 1 <= size <= MAXIMUM_PAGE:
             raise invalid(f"maxResults must be between 1 and {MAXIMUM_PAGE}.")
@@ -118,7 +118,7 @@ class Tasks:
         return {**answer, "nextToken": _token(after + size)} if len(page) > size else answer
 
     def stop(self, region: str, request: Request, *, now: float) -> Answer:
-        """Ask a task to stop; its tags are gone from then on."""
+        """Ask a task to stop; its tags are removed at once."""
         cluster = self._aws.cluster(region, request.get("cluster", "default")).arn
         with self._book.lock:
             self._forget(now)
@@ -135,22 +135,22 @@ class Tasks:
         return self._book.lock
 
     def ended(self, job: StartedJob) -> None:
-        """Called with every end, in order."""
+        """A callback that gets every end, in order."""
         self._stopped[job.identifier] = job
 
     def find(self, arn: str) -> StartedJob | None:
-        """A task by its ARN, as long as ECS knows it."""
+        """A task by its ARN, while ECS knows it."""
         self._book.settle()
         return self._known.get(_cluster(arn), {}).get(_identifier(arn))
 
     def tags(self, arn: str) -> dict[str, str]:
-        """The tags of a task; none of one that was asked to stop, or that ECS does not know."""
+        """The tags of a task; empty if it was asked to stop or ECS does not know it."""
         with self._book.lock:
             job = self.find(arn)
             return {tag["key"]: tag.get("value", "") for tag in job.detail.tags} if job else {}
 
     def counts(self, cluster: str) -> tuple[int, int]:
-        """How many tasks of a cluster run, and how many are about to."""
+        """The numbers of running and pending tasks of a cluster."""
         with self._book.lock:
             self._book.settle()
             live = [job for job in self._known.get(cluster, {}).values() if job.live]
@@ -178,7 +178,7 @@ class Tasks:
         return job if _arn(cluster, reference) == job.identifier else None
 
     def _forget(self, now: float) -> None:
-        """Let everything happen that is due, and drop what stopped too long ago."""
+        """Carry out everything that is due, and drop tasks that stopped too long ago."""
         self._book.settle()
         while self._stopped:
             arn, job = next(iter(self._stopped.items()))
@@ -199,7 +199,7 @@ def _stub(job: StartedJob) -> dict[str, Any]:
 
 
 def _matches(job: StartedJob, request: Request) -> bool:
-    """Whether the filters leave a task; no task of the emulator belongs to a service or to an instance."""
+    """Whether a task matches the filters; no task of the emulator belongs to a service or an instance."""
     detail: Task = job.detail
     desired = "RUNNING" if job.stopping_at is None else "STOPPED"
     return (
@@ -220,7 +220,7 @@ def _cluster(arn: str) -> str:
 
 
 def _arn(cluster: str, reference: str) -> str:
-    """A task's ARN, whether it is called by it or by its id."""
+    """A task's ARN, from its ARN or its id."""
     return reference if reference.startswith("arn:") else f"{cluster.replace(':cluster/', ':task/')}/{reference}"
 
 

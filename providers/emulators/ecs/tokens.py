@@ -1,4 +1,4 @@
-"""RunTask's client tokens: the first answer of each, for as long as ECS remembers it.
+"""RunTask's client tokens and their first answers, for as long as ECS remembers them.
 
 https://docs.aws.amazon.com/AmazonECS/latest/APIReference/ECS_Idempotency.html
 """
@@ -17,7 +17,7 @@ TOKEN_SECONDS = 24 * 3600.0
 AFTER_END_SECONDS = 3600.0
 
 Key = tuple[str, str]
-"""The cluster's ARN and the token: tokens are a cluster's own."""
+"""The cluster's ARN and the token: each cluster has its own tokens."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +30,9 @@ class FirstAnswer:
     at: float
 
     def remembered(self, now: float) -> bool:
-        """The lower of 24 hours, and an hour after the last task stopped."""
+        """Whether the answer is still remembered: until 24 hours, or an hour after the last task stopped, whichever is
+        earlier.
+        """
         ends = [task.ended_at for task in self.tasks]
         if now >= self.at + TOKEN_SECONDS:
             return False
@@ -38,7 +40,7 @@ class FirstAnswer:
 
 
 def fingerprint(request: Mapping[str, Any]) -> str:
-    """A request without its token, in one spelling."""
+    """A request without its token, in a canonical form."""
     return json.dumps({name: value for name, value in request.items() if name != "clientToken"}, sort_keys=True)
 
 
@@ -49,7 +51,7 @@ class ClientTokens:
         self._answers: dict[Key, FirstAnswer] = {}
 
     def recall(self, key: Key, request: Mapping[str, Any], now: float) -> FirstAnswer | None:
-        """The first answer under a token, None when there is none (any more). Raises ConflictException for other parameters."""
+        """The first answer for a token; None if there is none (any more). Raises ConflictException for other parameters."""
         first = self._answers.get(key)
         if first is None or not first.remembered(now):
             return None

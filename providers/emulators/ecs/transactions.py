@@ -1,4 +1,4 @@
-"""DynamoDB's write transactions, where moto falls short: it forgets tokens, does not report what was consumed, and copies the
+"""DynamoDB's write transactions, with fixes for moto: it forgets tokens, does not report consumed capacity, and copies the
 table for each action.
 """
 
@@ -21,13 +21,13 @@ TARGET = "DynamoDB_20120810.TransactWriteItems"
 
 
 class Transactions:
-    """Answers TransactWriteItems: a repeat of one that was carried out changes nothing. One at a time, please."""
+    """Answers TransactWriteItems: repeating a completed transaction changes nothing. Not safe for concurrent calls."""
 
     def __init__(self) -> None:
         self._done: dict[str, tuple[bytes, Response]] = {}
 
     def answer(self, request: HttpRequest, carry_out: Callable[[HttpRequest], Response]) -> Response:
-        """The answer, new or old; a token's second use for something else is refused."""
+        """The answer, new or remembered; using a token again for another request is refused."""
         token = str(json.loads(request.body).get("ClientRequestToken", ""))
         body, answer = self._done.get(token, (request.body, None))
         if body != request.body:
@@ -45,10 +45,10 @@ class Transactions:
 
 
 class _Snapshots:
-    """Stands for the module `copy` in moto's DynamoDB: of a table it copies, once, the items that a transaction names.
+    """Replaces the module `copy` in moto's DynamoDB: it copies only the items that a transaction names, once.
 
-    All copies are made before the first action, and are put in the table's place if the transaction fails. So a transaction
-    costs what it touches, and not what the table holds.
+    All copies are made before the first action, and replace the table if the transaction fails. So a transaction's cost depends
+    on the items that it touches, not on the size of the table.
     """
 
     def __init__(self) -> None:
@@ -72,7 +72,7 @@ class _Snapshots:
 
 
 def _snapshot(table: Any, actions: Iterable[Mapping[str, Any]]) -> Any:
-    """The table as it is now: what the actions name is copied, everything else is shared."""
+    """A snapshot of the table: the items that the actions name are copied, and all others are shared."""
     if not table.has_range_key:
         return copy.deepcopy(table)
     kept = copy.copy(table)
@@ -95,7 +95,7 @@ dynamodb.copy = _snapshots
 
 
 def _with_consumption(request: HttpRequest, answer: Response) -> Response:
-    """Report the consumed capacity of each table, where that was asked for, with a checksum of the new body as AWS sends it."""
+    """Add the consumed capacity of each table if it was requested, and a checksum of the new body as AWS sends it."""
     content = json.loads(request.body)
     if answer.status != 200 or content.get("ReturnConsumedCapacity", "NONE") == "NONE":
         return answer

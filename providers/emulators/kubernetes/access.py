@@ -1,4 +1,4 @@
-"""Who calls, and what they may do: tokens and RBAC, from the objects that the server holds.
+"""Authentication and authorisation of callers: tokens and RBAC, from the objects that the server stores.
 
 https://kubernetes.io/docs/reference/access-authn-authz/rbac/
 """
@@ -20,7 +20,7 @@ Objects = Mapping[tuple[str, str, str], Mapping[str, Any]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attributes:
-    """What a request is to do, as a rule of a Role describes it."""
+    """The attributes of a request, in the terms of a Role's rule."""
 
     verb: str
     kind: ObjectKind
@@ -35,7 +35,7 @@ class Attributes:
 
 
 class Authorization:
-    """Tokens and what their bearers may do. Without `enforced` everybody is the administrator."""
+    """Tokens and the rights of their bearers. Without `enforced` everybody is the administrator."""
 
     def __init__(self, *, enforced: bool) -> None:
         self.enforced = enforced
@@ -49,13 +49,13 @@ class Authorization:
         return token
 
     def revoke(self, token: str) -> None:
-        """Accept a token no longer."""
+        """Stop accepting a token."""
         self._users.pop(token, None)
 
     def user(self, authorization: str) -> str:
-        """Who calls. Raises `Refusal` (401).
+        """The caller's user. Raises `Refusal` (401).
 
-        Whoever carries nothing is the administrator: kubectl sends no token without TLS.
+        A caller without a token is the administrator, because kubectl sends no token without TLS.
         """
         if not self.enforced or not authorization:
             return ADMIN

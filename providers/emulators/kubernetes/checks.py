@@ -1,4 +1,4 @@
-"""What the API server refuses before it stores a Job: fields that are not published, and values that are against the rules.
+"""The API server's refusals before it stores a Job: unknown fields and invalid values.
 
 https://kubernetes.io/docs/reference/kubernetes-api/workload-resources/job-v1/
 """
@@ -16,7 +16,7 @@ from providers.kubernetes.shape import shape_faults
 LONGEST_NAME = 63
 """A Job's name becomes the value of a label of its pods."""
 LARGEST = 1_500_000
-"""Bytes of one object."""
+"""The most bytes of one object."""
 
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
 _LABEL = re.compile(r"(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?")
@@ -29,7 +29,7 @@ Problem = tuple[str, str]
 
 
 def check_shape(job: Any, *, strict: bool) -> None:
-    """Raise `Refusal` (400) for a body that is no Job; unknown fields count where the caller asks for it."""
+    """Raise `Refusal` (400) for a body that is not a Job; unknown fields count if the caller requests strict validation."""
     faults = list(shape_faults(job)) if isinstance(job, Mapping) else [None]
     if None in faults:
         raise Refusal("BadRequest", "the object provided is unrecognized: it is no Job")
@@ -44,14 +44,14 @@ def check_shape(job: Any, *, strict: bool) -> None:
 
 
 def check_job(job: Mapping[str, Any]) -> None:
-    """Raise `Refusal` (422) for everything that is against the rules."""
+    """Raise `Refusal` (422) with all violations of the rules."""
     name = str(job["metadata"].get("name") or "")
     if problems := [*_metadata(job["metadata"]), *_spec(job.get("spec") or {})]:
         raise invalid(JOB, name, problems)
 
 
 def check_change(before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
-    """Raise `Refusal` (422) where a field is changed that stays as it was made."""
+    """Raise `Refusal` (422) for a change of an immutable field."""
     changed = [field for field in _UNCHANGEABLE if before["spec"].get(field) != after["spec"].get(field)]
     if changed:
         raise invalid(JOB, before["metadata"]["name"], [(f"spec.{field}", "field is immutable") for field in changed])

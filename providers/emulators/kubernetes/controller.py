@@ -1,4 +1,4 @@
-"""The Job controller: pods for Jobs, deadlines, deletions, times to live. It acts with each request, and never by itself."""
+"""The Job controller: pods for Jobs, deadlines, deletions, times to live. It acts at each request and never by itself."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ NO_SUCH_IMAGE = "no-such"
 
 
 class Controller:
-    """What happens to Jobs after they are stored. Used under the book's lock."""
+    """The life of Jobs after they are stored. Used under the book's lock."""
 
     def __init__(self, emulator: KubernetesEmulator) -> None:
         self._emulator = emulator
         self.workloads: dict[tuple[str, str], Workload] = {}
         """By namespace and name."""
         self.ending: list[Workload] = []
-        """Deleted Jobs whose pods still end."""
+        """Deleted Jobs whose pods are still ending."""
         self._version = 0
 
     def next_version(self) -> int:
@@ -31,7 +31,7 @@ class Controller:
         return self._version
 
     def add(self, manifest: dict[str, Any]) -> Workload:
-        """Take up a Job."""
+        """Start a Job."""
         now = self._emulator.now()
         workload = Workload(manifest, self.next_version(), now)
         self.workloads[workload.namespace, workload.name] = workload
@@ -39,14 +39,14 @@ class Controller:
         return workload
 
     def changed(self, workload: Workload) -> None:
-        """After a change of a Job: it may be suspended or resumed, its deadline may have come."""
+        """React to a change of a Job: it may be suspended or resumed, or its deadline may have passed."""
         workload.version = self.next_version()
         if workload.is_suspended and workload.run is not None and workload.run.live:
             self._emulator.book.stop(workload.run, "suspended")
         self.settle()
 
     def settle(self) -> None:
-        """Let everything happen that is due."""
+        """Carry out everything that is due."""
         self._emulator.book.settle()
         for workload in list(self.workloads.values()):
             self._take_up(workload)
@@ -55,7 +55,7 @@ class Controller:
         self.ending = [workload for workload in self.ending if workload.run is not None and workload.run.live]
 
     def delete(self, workload: Workload, policy: str) -> bool:
-        """Delete a Job; False while it stays until its pod has ended."""
+        """Delete a Job; False if it stays until its pod has ended."""
         run = workload.run
         live = run is not None and run.live
         if policy == "Foreground" and live:
@@ -71,7 +71,7 @@ class Controller:
         return True
 
     def delete_pod(self, workload: Workload) -> None:
-        """Somebody deletes the pod: to its Job that is a failure."""
+        """Delete a pod, which counts as a failure of its Job."""
         if workload.run is not None and workload.run.live:
             workload.failure = BACKOFF
             self._stop(workload)
@@ -79,7 +79,7 @@ class Controller:
             workload.failure, workload.taken_up_at = BACKOFF, self._emulator.now()
 
     def all(self) -> Iterator[Workload]:
-        """Every Job, and what is left of deleted ones."""
+        """All Jobs, including deleted ones whose pods still end."""
         yield from self.workloads.values()
         yield from self.ending
 
@@ -89,7 +89,7 @@ class Controller:
         self.ending.clear()
 
     def _take_up(self, workload: Workload) -> None:
-        """Make its pod, and start it where nothing is in the way."""
+        """Create its pod, and start it if nothing prevents that."""
         resumed = workload.run is not None and not workload.run.live and workload.run.reason == "suspended"
         if workload.is_suspended or workload.failure or (workload.run is not None and not resumed):
             return
@@ -108,7 +108,7 @@ class Controller:
             )
 
     def _obstacle(self, workload: Workload) -> tuple[str, str, str] | None:
-        """What keeps a pod from starting."""
+        """The reason that keeps a pod from starting."""
         if quota := self._pod_quota(workload.namespace):
             words = f'Error creating: pods "{workload.pod_name}" is forbidden: exceeded quota: {quota}, requested: pods=1'
             return "creation", "FailedCreate", words
@@ -127,7 +127,7 @@ class Controller:
         return None
 
     def _pod_quota(self, namespace: str) -> str:
-        """The name of a quota that lets no further pod be made; empty when there is room."""
+        """The name of a quota that allows no further pod; empty if there is room."""
         live = sum(1 for workload in self.all() if workload.namespace == namespace and workload.run and workload.run.live)
         for (kind, home, name), item in self._emulator.objects.items():
             hard = (item.get("spec") or {}).get("hard", {}).get("pods")
@@ -147,7 +147,7 @@ class Controller:
             self._stop(workload)
 
     def _forget(self, workload: Workload) -> None:
-        """Deletion in the foreground ends with the pod; a time to live begins there."""
+        """Remove an ended Job if a foreground deletion waits for its end or its time to live has expired."""
         if not workload.is_over:
             return
         ttl, ended_at = workload.spec.get("ttlSecondsAfterFinished"), workload.ended_at

@@ -1,4 +1,4 @@
-"""The emulator: takes a request, asks who calls, meets its fault, does the operation, answers."""
+"""The emulator: it takes a request, authenticates the caller, applies its fault, carries out the operation, and answers."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ from providers.emulators.web import AnswerLost, HttpRequest, Response, WebServer
 LIFE = Life(before=(Phase("Pending"),), running="Running", ended="Terminated")
 OUT_OF_MEMORY = 137
 EVENT_REASONS = {"Unschedulable": "FailedScheduling", "FailedCreate": "FailedCreate"}
-"""By what keeps a pod from starting: the reason of the Event that says so."""
+"""The reason of the Event for each obstacle that keeps a pod from starting."""
 
 
 class KubernetesEmulator(Emulator):
     """A cluster on this machine, with the namespace `default` and those in `namespaces`.
 
-    Jobs get one pod each, whose first container is the job; `backoffLimit` is kept and not acted upon. With `rbac` a token
-    must be known, and what it may do is what the Roles and RoleBindings say that the cluster holds. An image with `no-such` in
-    its name cannot be pulled, a pod with a `nodeSelector` finds no node. Faults: `Reason: message` as a detail gives any error.
+    Each Job gets one pod, whose first container is the job; `backoffLimit` is stored but has no effect. With `rbac` a token
+    must be known, and the cluster's Roles and RoleBindings decide its rights. An image with `no-such` in its name cannot be
+    pulled, and a pod with a `nodeSelector` cannot be scheduled. Faults: a detail `Reason: message` gives any error.
 
     Not emulated: watches, pods without a Job, JSON patches, the order of finalizers, readiness probes, other containers' ends.
     """
@@ -53,7 +53,7 @@ class KubernetesEmulator(Emulator):
         self._make_namespaces()
 
     def start(self) -> None:
-        """Listen, and write the kubeconfig; `url` is known afterwards."""
+        """Start listening, set `url`, and write the kubeconfig."""
         self._server.start()
         self._directory = tempfile.TemporaryDirectory(prefix="kubernetes-emulator-")
         self.kubeconfig.write_text(json.dumps(self._kubeconfig()))
@@ -67,22 +67,22 @@ class KubernetesEmulator(Emulator):
 
     @property
     def url(self) -> str:
-        """Where a client finds it."""
+        """The address for clients."""
         return self._server.url
 
     @property
     def kubeconfig(self) -> Path:
-        """A kubeconfig of the administrator."""
+        """The path of the administrator's kubeconfig."""
         if self._directory is None:
             raise RuntimeError("the emulator is not started: use it in a `with`, or call start() first")
         return Path(self._directory.name) / "config"
 
     def environment(self) -> dict[str, str]:
-        """What points kubectl and `providers.kubernetes` at it."""
+        """The variables that point kubectl and `providers.kubernetes` at it."""
         return {"KUBECONFIG": str(self.kubeconfig)}
 
     def log(self, name: str, text: str) -> None:
-        """What the containers of the Job of that name have written; KeyError when there is no such Job."""
+        """The output of the containers of that Job. Raises KeyError if there is no such Job."""
         for workload in self._named(name):
             workload.log = text
 
@@ -93,17 +93,17 @@ class KubernetesEmulator(Emulator):
                 self.book.take(workload.run, message, cause=EndCause.TAKEN, code=reason)
 
     def exhaust_memory(self, name: str) -> None:
-        """Let a Job's container pass its memory limit."""
+        """Let a Job's container exceed its memory limit."""
         for workload in self._named(name):
             if workload.run is not None:
                 self.book.take(workload.run, "", cause=EndCause.EXITED, code="OOMKilled", exit_code=OUT_OF_MEMORY)
 
     def stamp(self, later: float = 0.0) -> str:
-        """The time now, or so many seconds later, as objects have it."""
+        """The current time, or this many seconds later, in the form of objects."""
         return str(moment(self.now() + later))
 
     def cluster_events(self) -> Iterator[dict[str, Any]]:
-        """The Events of the cluster: what keeps pods from starting."""
+        """The Events of the cluster: the reasons that keep pods from starting."""
         for workload in self.controller.all():
             if workload.stuck is not None:
                 _, reason, message = workload.stuck
@@ -112,7 +112,7 @@ class KubernetesEmulator(Emulator):
                 yield self._event(workload, "SuccessfulCreate", f"Created pod: {workload.pod_name}")
 
     def advance(self, seconds: float) -> None:
-        """Move the clock forward, and let everything happen that is due by then."""
+        """Move the clock forward and carry out everything that is due by then."""
         super().advance(seconds)
         with self.book.lock:
             self.controller.settle()
@@ -129,7 +129,7 @@ class KubernetesEmulator(Emulator):
             job.detail.version = self.controller.next_version()
 
     def reset(self) -> None:
-        """Forget objects, jobs, calls and faults; the server goes on."""
+        """Forget objects, jobs, calls and faults; the server keeps running."""
         super().reset()
         self.controller.reset()
         self.objects.clear()
@@ -193,7 +193,7 @@ class KubernetesEmulator(Emulator):
         return response
 
     def _performed(self, call: Call, request: HttpRequest) -> Response:
-        """The operation's answer, a refusal too: either can be lost."""
+        """The operation's answer or refusal; a fault can lose either."""
         try:
             user = self.access.user(request.headers.get("authorization", ""))
             attributes = Attributes(verb=call.verb, kind=call.kind, part=call.part, namespace=call.namespace, name=call.name)

@@ -1,4 +1,4 @@
-"""Which resources the server has, and its discovery documents."""
+"""The server's resources and its discovery documents."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ class ObjectKind:
 
     @property
     def version(self) -> str:
-        """As objects name it."""
+        """The `apiVersion` of objects."""
         return f"{self.group}/v1" if self.group else "v1"
 
     @property
     def qualified(self) -> str:
-        """As refusals name it: `jobs.batch`."""
+        """The name in refusals: `jobs.batch`."""
         return f"{self.plural}.{self.group}" if self.group else self.plural
 
 
@@ -52,12 +52,12 @@ _BY_PATH = {(kind.group, kind.plural): kind for kind in KINDS}
 
 
 def kind_at(group: str, plural: str) -> ObjectKind | None:
-    """The kind of a path."""
+    """The kind that a path names."""
     return _BY_PATH.get((group, plural))
 
 
 def discovery(path: str) -> dict[str, Any] | None:
-    """What a client asks first; None for another path."""
+    """The discovery document of a path; None for other paths."""
     groups = sorted({kind.group for kind in KINDS if kind.group})
     if path == "/version":
         return dict(VERSION)

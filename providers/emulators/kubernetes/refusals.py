@@ -48,7 +48,7 @@ class Refusal(Exception):
         self.details = {key: value for key, value in details.items() if value != ""}
 
     def response(self) -> Response:
-        """The answer on the wire."""
+        """The HTTP response."""
         code = STATUSES[self.reason]
         body: dict[str, Any] = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure"}
         body |= {"message": self.message, "reason": self.reason, "code": code}
@@ -69,7 +69,7 @@ def already_exists(kind: ObjectKind, name: str) -> Refusal:
 
 
 def conflict(kind: ObjectKind, name: str, words: str) -> Refusal:
-    """The object is another one than the caller believes."""
+    """The object is not the one that the caller expects."""
     message = f'Operation cannot be fulfilled on {kind.qualified} "{name}": {words}'
     return Refusal("Conflict", message, kind=kind, name=name)
 
@@ -96,7 +96,7 @@ def invalid(kind: ObjectKind, name: str, problems: Sequence[tuple[str, str]]) ->
 
 
 def of_fault(fault: InjectedFault, name: str) -> Refusal:
-    """The refusal that a fault stands for; its detail may be `Reason: message`."""
+    """The refusal of a fault; its detail may be `Reason: message`."""
     if (detail := _DETAIL.fullmatch(fault.detail)) and detail[1] in STATUSES:
         return Refusal(detail[1], detail[2], kind=JOB, name=name)
     if fault.kind is FaultKind.THROTTLE:

@@ -1,4 +1,4 @@
-"""A request becomes a call of the API: what is asked of which object."""
+"""A request becomes a call of the API: an operation and its object."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Call:
     """One operation."""
 
     verb: str
-    """As a Role names it."""
+    """The verb, as in a Role."""
     kind: ObjectKind
     namespace: str = ""
     name: str = ""
@@ -33,13 +33,13 @@ class Call:
 
     @property
     def operation(self) -> str:
-        """`CreateJob`, `ListPods`, `GetPodLog`: what faults and counts name."""
+        """The operation's name in faults and counts: `CreateJob`, `ListPods`, `GetPodLog`."""
         plural = "s" if self.verb == "list" else ""
         return f"{self.verb.capitalize()}{self.kind.name}{plural}{self.part.capitalize()}"
 
 
 def route(request: HttpRequest) -> Call | None:
-    """The call; None for a path that is not served."""
+    """The call; None for an unknown path."""
     match = _PATH.fullmatch(request.path)
     kind = kind_at(match["group"] or "", match["plural"]) if match else None
     if match is None or kind is None or request.query.get("watch") in ("true", "1"):

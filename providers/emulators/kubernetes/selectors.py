@@ -1,4 +1,4 @@
-"""Label and field selectors, as kubectl writes them."""
+"""Label and field selectors in kubectl's syntax."""
 
 from __future__ import annotations
 

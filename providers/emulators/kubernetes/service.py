@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from providers.emulators.kubernetes.emulator import KubernetesEmulator
 
 CONTINUATION_SECONDS = 300.0
-"""How long the rest of a list can be asked for."""
+"""How long a list's continuation token is valid."""
 
 Item = dict[str, Any]
 
@@ -43,7 +43,7 @@ class Service:
         }
 
     def perform(self, call: Call, user: str) -> Response:
-        """The answer. Raises `Refusal`."""
+        """Carry out a call and return the answer. Raises `Refusal`."""
         if call.kind is ACCESS_REVIEW:
             return self._review(call, user)
         if call.part == "token":
@@ -268,7 +268,7 @@ def _yaml(call: Call) -> Any:
     """What `kubectl apply --server-side` sends."""
     if "yaml" not in call.content_type:
         raise Refusal("BadRequest", "the body of the request is not JSON")
-    import yaml  # noqa: PLC0415 - kubectl alone sends it
+    import yaml  # noqa: PLC0415 - only kubectl sends it
 
     return yaml.safe_load(call.body)
 

@@ -1,6 +1,6 @@
-"""A Job and the pod that the Job controller makes for it, as they look at a moment.
+"""A Job and the pod that the Job controller creates for it, in their state at a time.
 
-Assumed where nothing is published: which event words a pod that cannot be scheduled shows, and how long a step takes.
+Undocumented and assumed here: the event messages of an unschedulable pod, and how long each step takes.
 """
 
 from __future__ import annotations
@@ -22,38 +22,38 @@ FINALIZER = "foregroundDeletion"
 
 @dataclass(slots=True, eq=False)
 class Workload:
-    """One Job of the API, and the run of its pod once it has been started."""
+    """One Job of the API, and its pod's run after the start."""
 
     manifest: dict[str, Any]
-    """As requested and completed; its status is computed anew for each answer."""
+    """The requested Job with defaults; its status is computed for each answer."""
     version: int
     created_at: float
     taken_up_at: float | None = None
-    """When the controller has begun, or resumed."""
+    """When the controller began or resumed the Job."""
     run: StartedJob | None = None
     stuck: tuple[str, str, str] | None = None
-    """Why its pod does not start: `creation`, `scheduling` or `waiting`, a reason, a message."""
+    """Why its pod does not start: `creation`, `scheduling` or `waiting`, then a reason and a message."""
     failure: str = ""
-    """The reason of its condition `Failed`, once that is decided."""
+    """The reason of its condition `Failed`, after that is decided."""
     gone: bool = False
-    """Deleted, while its pod is still ending."""
+    """True after its deletion; its pod may still be ending."""
     log: str = ""
     history: list[tuple[float, str, str, str]] = field(default_factory=list)
     """Events: time, type, reason, message."""
 
     @property
     def name(self) -> str:
-        """The Job's."""
+        """The Job's name."""
         return str(self.manifest["metadata"]["name"])
 
     @property
     def namespace(self) -> str:
-        """The Job's."""
+        """The Job's namespace."""
         return str(self.manifest["metadata"]["namespace"])
 
     @property
     def uid(self) -> str:
-        """The Job's."""
+        """The Job's uid."""
         return str(self.manifest["metadata"]["uid"])
 
     @property
@@ -64,7 +64,7 @@ class Workload:
 
     @property
     def pod_spec(self) -> dict[str, Any]:
-        """Of its pod."""
+        """The spec of its pod."""
         spec: dict[str, Any] = self.spec["template"]["spec"]
         return spec
 
@@ -76,7 +76,7 @@ class Workload:
 
     @property
     def is_suspended(self) -> bool:
-        """Whether it waits for somebody to resume it."""
+        """Whether it is suspended."""
         return self.spec.get("suspend") is True
 
     @property
@@ -91,18 +91,18 @@ class Workload:
 
     @property
     def succeeded(self) -> bool:
-        """Whether its program ended well, before anything else ended it."""
+        """Whether its program succeeded before anything else ended it."""
         return self.run is not None and not self.failure and self.run.exit_code == 0 and self.run.cause is EndCause.EXITED
 
     @property
     def due_at(self) -> float | None:
-        """When its deadline passes; a Job that is suspended has none."""
+        """When its deadline passes; a suspended Job has none."""
         seconds = self.spec.get("activeDeadlineSeconds")
         return None if seconds is None or self.taken_up_at is None or self.is_suspended else self.taken_up_at + seconds
 
     @property
     def has_pod(self) -> bool:
-        """Whether there is a pod of it."""
+        """Whether it has a pod."""
         return self.run is not None or (self.stuck is not None and self.stuck[0] != "creation" and not self.failure)
 
     def job(self) -> dict[str, Any]:
@@ -132,7 +132,7 @@ class Workload:
 
     @property
     def pod_name(self) -> str:
-        """The Job's name with five letters."""
+        """The pod's name: the Job's name with a suffix of five letters."""
         return f"{self.name}-{self.uid[:5]}"
 
     def _status(self) -> dict[str, Any]:
@@ -220,15 +220,15 @@ def _condition(kind: str, when: float | None, reason: str, message: str = "") ->
 
 
 def moment(when: float | None) -> str | None:
-    """Whole seconds, as Kubernetes writes them."""
+    """A time in whole seconds, in Kubernetes' form."""
     return None if when is None else datetime.fromtimestamp(int(when), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def variables_of(container: Mapping[str, Any]) -> dict[str, str]:
-    """The environment that a container starts with; of two entries of a name the last counts."""
+    """The environment of a container; of two entries with one name the last counts."""
     return {entry["name"]: entry.get("value") or "" for entry in container.get("env") or ()}
 
 
 def command_of(container: Mapping[str, Any]) -> list[str]:
-    """The command that it runs: the image's own entrypoint is not known here."""
+    """The command of a container; the image's own entrypoint is unknown here."""
     return [*(container.get("command") or ()), *(container.get("args") or ())]

@@ -1,6 +1,6 @@
-"""The procedures that `modal deploy` calls: for an app, its files, its functions, and its publication.
+"""The procedures of `modal deploy`: an app, its files, its functions, and its publication.
 
-Functions are kept as they were sent and are never called: Modal's own runtime is no part of the emulator.
+Functions are stored as sent and never called: Modal's own runtime is not part of the emulator.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ class DeployedApps:
     def reset(self) -> None:
         """Forget everything."""
         self.functions: dict[tuple[str, str], api_pb2.Function] = {}
-        """(app id, name) -> the function as it was sent last."""
+        """(app id, name) -> the function as last sent."""
         self.published: dict[str, str] = {}
-        """App id -> the name that it is deployed under."""
+        """App id -> its deployment name."""
         self.mounts: dict[str, tuple[str, ...]] = {}
-        """Mount id -> where its files are in a container."""
+        """Mount id -> the path of its files in a container."""
         self._files: set[str] = set()
 
     def operations(self) -> dict[str, Operation]:
@@ -52,7 +52,7 @@ class DeployedApps:
         }
 
     def deployed(self, app: str) -> dict[str, api_pb2.Function]:
-        """The functions of a deployed app by their names; KeyError when no app is deployed under that name."""
+        """The functions of a deployed app by name. Raises KeyError if no app is deployed under that name."""
         identifier = {name: identifier for identifier, name in self.published.items()}[app]
         return {name: function for (owner, name), function in self.functions.items() if owner == identifier}
 
@@ -112,7 +112,7 @@ class DeployedApps:
 
 
 def _sent(request: Any) -> Any:
-    """The function of a request; one that may run on several kinds of GPU comes once for each of them."""
+    """The function of a request; a function for several kinds of GPU is sent once per kind."""
     return request.function if request.HasField("function") else request.function_data.ranked_functions[0].function
 
 

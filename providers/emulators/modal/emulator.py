@@ -1,4 +1,4 @@
-"""The emulator as its users see it."""
+"""The emulator's public class."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ SANDBOX_SETTINGS = ("gpu_capacity", "gpu_wait", "lag_seconds", "memory_seconds",
 
 
 class ModalEmulator(Emulator):
-    """Modal on this machine, with more to set than every emulator has.
+    """Modal on this machine, with settings beside the shared ones.
 
-    `tokens` are the (id, secret) pairs that are let in; `secrets` the workspace's named secrets; `environments` its
-    environments; `creation_rate` and `creation_burst` what `create` allows (rate None: everything); `gpu_capacity` and
-    `gpu_wait` how many GPU sandboxes run at once and how long one waits at least; `build_seconds` how long a new image takes;
-    `image_errors` maps a part of an image's recipe to the words its build fails with; `lag_seconds` how long a new sandbox is
-    hidden; `memory_seconds` how long an ended one is known; `page_size` how many a list holds.
+    `tokens` are the accepted (id, secret) pairs; `secrets` are the workspace's named secrets, and `environments` its
+    environments; `creation_rate` and `creation_burst` limit `create` (rate None: no limit); `gpu_capacity` is how many GPU
+    sandboxes run at once, and `gpu_wait` how long one waits at least; `build_seconds` is the build time of a new image;
+    `image_errors` maps a part of an image's recipe to the message of its failed build; `lag_seconds` is how long a new sandbox
+    is hidden, and `memory_seconds` how long an ended one is known; `page_size` is the size of a list's page.
     """
 
     name = "modal"
@@ -65,7 +65,7 @@ class ModalEmulator(Emulator):
         self._control = WebServer(self, None, host=self.host, port=control_port)
 
     def start(self) -> None:
-        """Listen for gRPC, and for the control surface on a port of its own."""
+        """Start listening for gRPC, and on another port for the control API."""
         self._server.start()
         self._control.start()
 
@@ -77,7 +77,7 @@ class ModalEmulator(Emulator):
 
     @property
     def url(self) -> str:
-        """What `MODAL_SERVER_URL` is set to."""
+        """The value for `MODAL_SERVER_URL`."""
         return f"http://{self._server.address}"
 
     @property
@@ -86,7 +86,7 @@ class ModalEmulator(Emulator):
         return self._control.url
 
     def environment(self) -> dict[str, str]:
-        """The client's settings; a `~/.modal.toml` is shut out."""
+        """The client's settings; a `~/.modal.toml` is ignored."""
         token, secret = next(iter(self.tokens.items()))
         return {
             "MODAL_SERVER_URL": self.url,
@@ -96,20 +96,20 @@ class ModalEmulator(Emulator):
         }
 
     def describe(self, job: StartedJob) -> EmulatedJob:
-        """As for every emulator, with Modal's exit codes: 124 for a time-out, 137 for a termination."""
+        """A job in the form of all emulators, with Modal's exit codes: 124 for a time-out, 137 for a termination."""
         return replace(super().describe(job), exit_code=EXIT_CODES.get(job.cause or EndCause.EXITED, job.exit_code))
 
     def end_as(self, name: str, status: int, exit_code: int = 0) -> None:
-        """End the live sandbox of that name with one of `GenericResult`'s statuses, as KERNEL_OOM_KILL or INIT_FAILURE."""
+        """End the live sandbox of that name with one of `GenericResult`'s statuses, such as KERNEL_OOM_KILL or INIT_FAILURE."""
         self.sandboxes.mark(name, status)
         self.finish(name, exit_code)
 
     def forget(self, name: str) -> None:
-        """Forget the ended sandboxes of that name, as Modal does in time."""
+        """Forget the ended sandboxes of that name, as Modal does after some time."""
         self.sandboxes.forget(name)
 
     def change_settings(self, settings: Mapping[str, Any]) -> None:
-        """Those of every emulator, and this one's own."""
+        """Change the shared settings and this emulator's own."""
         places: dict[str, Any] = dict.fromkeys(SANDBOX_SETTINGS, self.sandboxes)
         places |= {"creation_rate": self.sandboxes.bucket, "creation_burst": self.sandboxes.bucket}
         places |= {"honours_keys": self._service, "build_seconds": self.objects}
@@ -119,7 +119,7 @@ class ModalEmulator(Emulator):
                 setattr(places[name], name, value)
 
     def reset(self) -> None:
-        """Forget sandboxes, apps and what is deployed, images, dicts, calls and faults; the server goes on."""
+        """Forget sandboxes, apps, deployments, images, dicts, calls and faults; the server keeps running."""
         super().reset()
         with self.book.lock:
             self.objects.reset()
@@ -129,7 +129,7 @@ class ModalEmulator(Emulator):
 
     def _authenticate(self, operation: str, metadata: Metadata) -> None:
         if metadata.get("x-modal-client-type") == str(api_pb2.CLIENT_TYPE_CONTAINER):
-            return  # inside Modal the container is known without a token
+            return  # inside Modal the container needs no token
         token = str(metadata.get("x-modal-token-id", ""))
         if self.tokens.get(token) != metadata.get("x-modal-token-secret"):
             raise GRPCError(Status.UNAUTHENTICATED, f"{operation}: the token is missing or not valid.")

@@ -1,7 +1,7 @@
-"""The objects that a sandbox needs: apps, environments, images, secrets; and dicts, which remember names.
+"""The objects that a sandbox needs: apps, environments, images, secrets, and dicts, which remember names.
 
-Images are built once per definition: a new one takes `build_seconds`, and a build whose recipe holds a word of `image_errors`
-fails with those words. A secret must have been added before it is named; the ones a client makes of an `env` are kept by id.
+Images are built once per definition: a new one takes `build_seconds`, and a build whose recipe contains a key of `image_errors`
+fails with its message. A named secret must exist before its use; secrets that a client makes from an `env` are kept by id.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ class Objects:
         return app_id
 
     def create_app(self, name: str, environment: str) -> str:
-        """The id of an app, which is made when there is none; raises NOT_FOUND for the environment."""
+        """The id of an app, which is created if it is missing; raises NOT_FOUND for a missing environment."""
         app = _identifier("ap", f"{self.environment_of(environment)}/{name}")
         self.apps.setdefault(app, (self.environment_of(environment), name))
         return app
@@ -98,7 +98,7 @@ class Objects:
         return named[secret]
 
     def check_image(self, image: str) -> None:
-        """Raises for an image that is not there, or not built."""
+        """Raises for an image that is missing or not built."""
         if image not in self.images:
             raise GRPCError(Status.NOT_FOUND, f"Image {image} not found.")
         if self.images[image].ready_at > self.now() or self.images[image].error:

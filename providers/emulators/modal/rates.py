@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 
 class CreationRate:
-    """`creation_burst` at once, refilled by `creation_rate` a second; a rate of None refuses nothing."""
+    """`creation_burst` tokens, refilled by `creation_rate` a second; a rate of None refuses nothing."""
 
     def __init__(self, now: Callable[[], float], creation_rate: float | None, creation_burst: float) -> None:
         self._now, self.creation_rate, self.creation_burst = now, creation_rate, creation_burst
@@ -17,7 +17,7 @@ class CreationRate:
         self._tokens, self._at = float(self.creation_burst), self._now()
 
     def take(self) -> float:
-        """0 when a token was there, otherwise the seconds until one will be."""
+        """Take a token. Returns 0, or the seconds until there is a token."""
         if self.creation_rate is None:
             return 0.0
         now = self._now()

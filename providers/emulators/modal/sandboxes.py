@@ -1,18 +1,18 @@
 """Sandboxes: names, backends, rates, ends.
 
-As seen with the client, read in its source, or said in Modal's documentation:
+Observed with the client, read in its source, or documented by Modal:
 
-* A name is unique among the *running* sandboxes of an app; once the sandbox ended, it may be given again.
-* Two backends. V2 takes everything but GPUs; V1 takes GPUs, and its `create` waits until the sandbox is scheduled. The id tells
-  them apart: `sb-` and 22 letters and digits is V1.
+* A name is unique among the *running* sandboxes of an app; after the sandbox's end it may be used again.
+* There are two backends. V2 takes everything but GPUs; V1 takes GPUs, and its `create` waits until the sandbox is scheduled.
+  The id distinguishes them: `sb-` and 22 letters and digits is V1.
 * By name, V2 also finds the most recent ended sandbox when `include_terminated` is set; V1 never does.
-* A list holds running sandboxes only, newest first, in pages; the V2 list has both backends, the V1 list has V1 alone.
-* A sandbox lives for `timeout_secs` (1 s to 24 h) at most, then it is TIMEOUT; one that was stopped is TERMINATED.
+* A list contains only running sandboxes, newest first, in pages; the V2 list has both backends, the V1 list only V1.
+* A sandbox lives for at most `timeout_secs` (1 s to 24 h) and is then TIMEOUT; a stopped one is TERMINATED.
 * Five creations a second after a burst; a refusal carries `RPCRetryPolicy`.
 * GPUs of the documented kinds, eight of a kind at most and four A10s (https://modal.com/docs/guide/gpu); values of variables of
   32,768 characters at most (https://modal.com/docs/guide/secrets).
 
-Assumed: an ended sandbox is known for a week, and one that was just made may stay hidden for `lag_seconds`.
+Assumed: an ended sandbox is known for a week, and a new one may stay hidden for `lag_seconds`.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ STATUSES = {
 
 @dataclass(slots=True, eq=False)
 class Sandbox:
-    """What the service knows of a sandbox besides its job, which there is once it was scheduled."""
+    """The service's record of a sandbox beside its job, which exists after it was scheduled."""
 
     identifier: str
     app: str
@@ -63,7 +63,7 @@ class Sandbox:
     tags: Mapping[str, str]
     created_at: float
     listed_at: float
-    """The same, but different for every sandbox: pages of a list are cut by it."""
+    """The creation time, made unique for every sandbox: the pages of a list are cut by it."""
     environment: Mapping[str, str] = field(default_factory=dict)
     job: StartedJob | None = None
     terminated: bool = False
@@ -78,7 +78,7 @@ class Sandbox:
 
     @property
     def name(self) -> str:
-        """The name it was created under; empty for one without."""
+        """The name under which it was created; empty if it has none."""
         return str(self.definition.name)
 
 
@@ -90,9 +90,9 @@ class Sandboxes:
     objects: Objects
     bucket: CreationRate
     gpu_capacity: int | None = None
-    """GPU sandboxes that run at once; further ones wait to be scheduled."""
+    """The most GPU sandboxes that run at once; further ones wait to be scheduled."""
     gpu_wait: float = 0.0
-    """Seconds that a GPU sandbox waits at least."""
+    """The least seconds that a GPU sandbox waits."""
     lag_seconds: float = 0.0
     memory_seconds: float = 7 * 24 * 3600
     page_size: int = PAGE
@@ -128,7 +128,7 @@ class Sandboxes:
         }
 
     def mark(self, name: str, status: int) -> None:
-        """Say how the newest sandbox of that name ended, where its exit code does not say: an OOM kill, an idle time-out."""
+        """Set how the newest sandbox of that name ended if its exit code does not show it: an OOM kill, an idle time-out."""
         newest = max((sandbox for sandbox in self._all.values() if sandbox.name == name), key=lambda sandbox: sandbox.listed_at)
         newest.status = status
 

@@ -1,8 +1,7 @@
-"""The gRPC side: every procedure of Modal's service, recorded, authenticated, and carried out or refused.
+"""The gRPC server: it records, authenticates, and carries out or refuses every procedure of Modal's service.
 
-A fault that a call meets stays with it: the client repeats a failed call up to three times under one `x-idempotency-key`, and
-what a test calls "a lost answer" is lost for the whole of that call. One whose `detail` is `once` strikes once, and the repeat
-meets whatever comes next.
+A fault stays with its call: the client repeats a failed call up to three times under one `x-idempotency-key`, and a lost answer
+is lost for all these repeats. A fault with the `detail` `once` applies once, and the repeat gets the next fault, if any.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ from providers.emulators.faults import FaultKind, Faults, InjectedFault
 
 Metadata = Mapping[str, Any]
 Operation = Callable[[Any, Metadata], Any]
-"""A procedure: the request and its metadata give one message, or a list for a stream. Raises GRPCError."""
+"""A procedure: it takes the request and its metadata, and returns one message, or a list for a stream. Raises GRPCError."""
 
 SERVICE = "/modal.client.ModalClient/"
 THROTTLE_SECONDS = 1.0
@@ -40,7 +39,7 @@ def throttled(message: str, retry_after: float = THROTTLE_SECONDS) -> GRPCError:
 
 
 class _Details(StatusDetailsCodecBase):
-    """Error details the way Modal's client reads them."""
+    """Error details in the form that Modal's client reads."""
 
     def encode(self, status: Status, message: str | None, details: Any) -> bytes:
         packed = api_pb2.RPCStatus(code=status.value, message=message or "")
@@ -53,7 +52,7 @@ class _Details(StatusDetailsCodecBase):
 
 
 class Service:
-    """What grpclib serves: `operations` by name, behind faults and authentication."""
+    """The service for grpclib: `operations` by name, after faults and authentication."""
 
     def __init__(
         self,
@@ -74,7 +73,7 @@ class Service:
         self._answered: dict[str, Any] = {}
 
     def __mapping__(self) -> dict[str, grpclib.const.Handler]:
-        # The generated base knows every procedure's types; its own methods are abstract, so each gets an empty body here.
+        # The generated base class has the types of every procedure; its methods are abstract, so each gets an empty body here.
         empty = dict.fromkeys(api_grpc.ModalClientBase.__abstractmethods__, _nothing)
         described = type("Described", (api_grpc.ModalClientBase,), empty)().__mapping__()
         return {path: self._bind(path.removeprefix(SERVICE), handler) for path, handler in described.items()}
@@ -105,7 +104,7 @@ class Service:
         if key in self._struck:
             return self._struck[key]
         fault = self._faults.take(name)
-        # A throttle does not stay: the client waits and repeats for as long as the answer says.
+        # A throttle does not stay with its call: the client waits as long as the answer says and repeats.
         stays = fault is None or not (fault.kind is FaultKind.THROTTLE or fault.detail == ONCE)
         if metadata.get("x-idempotency-key") and stays:
             _trim(self._struck)
@@ -113,7 +112,7 @@ class Service:
         return fault
 
     async def _once(self, name: str, request: Message, metadata: Metadata) -> Any:
-        """The repeat of a call that was carried out gets the same answer: that is what the client's key is for."""
+        """The repeat of a completed call gets the same answer, by the client's idempotency key."""
         key = f"{name} {metadata.get('x-idempotency-key', '')}"
         if self.honours_keys and metadata.get("x-retry-attempt", "0") != "0" and key in self._answered:
             return self._answered[key]
@@ -129,7 +128,7 @@ class Service:
 
 
 async def _nothing(*_: Any) -> None:
-    """Stands in for an abstract procedure that is never called."""
+    """The body of an abstract procedure, which is never called."""
 
 
 def _trim(remembered: dict[str, Any]) -> None:
@@ -159,7 +158,7 @@ def _error(fault: InjectedFault) -> GRPCError:
 
 
 class _GrpcServer(grpclib.server.Server):
-    """A server that closes its clients' connections at the end, which grpclib's own does not."""
+    """A server that closes its clients' connections at its end; grpclib's own does not."""
 
     def __init__(self, service: Service) -> None:
         super().__init__([service], status_details_codec=_Details())
@@ -174,11 +173,11 @@ class _GrpcServer(grpclib.server.Server):
             connection = getattr(protocol, "connection", None)
             if connection is not None:
                 connection.close()
-        await asyncio.sleep(0)  # a transport closes its socket in the loop's next round
+        await asyncio.sleep(0)  # a transport closes its socket in the loop's next iteration
 
 
 class GrpcServer:
-    """Serves a `Service` from a thread with an event loop of its own."""
+    """Serves a `Service` from a thread with its own event loop."""
 
     def __init__(self, service: Service, *, host: str, port: int) -> None:
         self._service, self._host, self._port = service, host, port
@@ -186,8 +185,8 @@ class GrpcServer:
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
-        """Listen; raises OSError when the port is taken."""
-        # Said to be TCP, so that asyncio sends small packets at once; otherwise every answer takes 40 ms more.
+        """Start listening. Raises OSError if the port is taken."""
+        # Declared as TCP, so that asyncio sends small packets at once; otherwise every answer takes 40 ms more.
         listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((self._host, self._port))
@@ -209,7 +208,7 @@ class GrpcServer:
         return f"{self._host}:{self._port}"
 
     def stop(self) -> None:
-        """Drop every connection; a second time does nothing."""
+        """Drop all connections; a second call does nothing."""
         if self._loop is None or self._thread is None:
             return
         asyncio.run_coroutine_threadsafe(self._close(), self._loop).result()

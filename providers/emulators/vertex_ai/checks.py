@@ -1,4 +1,4 @@
-"""Requests against the published messages, and the rules that the service is known to keep."""
+"""Checks requests against the published messages and the service's known rules."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MAX_LABELS, MAX_DISPLAY_NAME = 64, 128
 
 
 def check_job(job: Any) -> None:
-    """Raise `Refusal` with every field of a new job that is wrong."""
+    """Raise `Refusal` with all wrong fields of a new job."""
     faults = list(_faults(job, "CustomJob", "custom_job"))
     if not faults:
         faults = list(_broken_rules(job))

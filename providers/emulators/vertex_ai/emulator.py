@@ -35,7 +35,7 @@ class VertexAiEmulator(Emulator):
     """Vertex AI's CustomJobs on 127.0.0.1.
 
     `submissions_per_minute` (None: no limit) counts creates and deletes of a project and region. `list_lag` is how many seconds
-    a list is behind a create. Faults are named by the API's methods: CreateCustomJob, GetCustomJob, ListCustomJobs,
+    a list lags behind a create. Faults have the names of the API's methods: CreateCustomJob, GetCustomJob, ListCustomJobs,
     CancelCustomJob, DeleteCustomJob, ListLogEntries.
     """
 
@@ -56,7 +56,7 @@ class VertexAiEmulator(Emulator):
         self._server = WebServer(self, self._answer, host=self.host, port=self.port)
 
     def start(self) -> None:
-        """Listen; `url` is known afterwards."""
+        """Start listening and set `url`."""
         self._server.start()
 
     def stop(self) -> None:
@@ -66,11 +66,11 @@ class VertexAiEmulator(Emulator):
 
     @property
     def url(self) -> str:
-        """Where a client finds it, whatever the region."""
+        """The address for clients, whatever the region."""
         return self._server.url
 
     def environment(self) -> dict[str, str]:
-        """What points `VertexAiProvider` at it; Google's own client takes `url` as its `api_endpoint`."""
+        """The variables that point `VertexAiProvider` at it; Google's own client takes `url` as its `api_endpoint`."""
         return {"VERTEX_AI_EMULATOR_HOST": self.url.removeprefix("http://"), "GOOGLE_CLOUD_PROJECT": PROJECT}
 
     def describe(self, job: StartedJob) -> EmulatedJob:

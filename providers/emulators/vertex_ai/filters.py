@@ -14,7 +14,7 @@ Test = Callable[[Mapping[str, Any]], bool]
 
 
 def parsed(text: str) -> Test:
-    """A filter as a test of a job. Raises `Refusal` for what the service does not document."""
+    """A filter as a predicate on jobs. Raises `Refusal` for an undocumented filter."""
     tokens, position = [], 0
     while position < len(text.rstrip()):
         match = _TOKEN.match(text, position)
@@ -78,7 +78,7 @@ def _comparison(field: str, operator: str, value: str, text: str) -> Test:
 
 
 def _compared(left: str, operator: str, right: str) -> bool:
-    """Times in one form compare as texts."""
+    """Whether the comparison holds. Times in one format compare as texts."""
     answers = {">=": left >= right, "<=": left <= right, ">": left > right, "<": left < right, "=": left == right}
     return answers.get(operator, left != right)
 

@@ -1,4 +1,4 @@
-"""CustomJobs: the effects and answers of calls. The jobs' states are in the book; called under its lock."""
+"""The effects and answers of calls on CustomJobs. The book has the jobs' states; calls hold its lock."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from providers.vertex_ai.schema import OUTPUT
 MAX_PAGE = 100
 MINUTE = 60.0
 NAME = "push_dispatcher_name"
-"""The label in which a dispatcher names its job; another caller's job goes by its display name."""
+"""The label with the name of a dispatcher's job; another caller's job is named by its display name."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -27,12 +27,12 @@ class Detail:
 
     body: Mapping[str, Any]
     lines: list[str] = field(default_factory=list)
-    """What it wrote, for Cloud Logging."""
+    """Its output, for Cloud Logging."""
     deleted: bool = False
 
 
 class Service:
-    """Jobs of every project and region. `lag` is how many seconds a list stays behind a create."""
+    """Jobs of every project and region. `lag` is how many seconds a list lags behind a create."""
 
     def __init__(self, book: Book, now: Callable[[], float], *, lag: float, seed: int) -> None:
         self._book, self._now, self._seed = book, now, seed
@@ -43,12 +43,12 @@ class Service:
         self.reset()
 
     def reset(self) -> None:
-        """Forget what was spent, and begin the numbers again."""
-        self._random = random.Random(self._seed)  # noqa: S311 - numbers that must repeat, no secret
+        """Forget the spent quota and restart the numbering."""
+        self._random = random.Random(self._seed)  # noqa: S311 - repeatable numbers, not a secret
         self._windows: dict[tuple[str, int], int] = {}
 
     def create(self, parent: str, body: Any) -> dict[str, Any]:
-        """Create a job, even if the name exists: the service takes no names."""
+        """Create a job even if the name exists: the service accepts no names."""
         self._spend(parent)
         sent = {key: value for key, value in body.items() if key not in OUTPUT} if isinstance(body, dict) else body
         check_job(sent)
@@ -87,7 +87,7 @@ class Service:
         return {**({"customJobs": page} if page else {}), **more}
 
     def cancel(self, name: str) -> dict[str, Any]:
-        """Ask a job to end."""
+        """Request a job's end."""
         job = self.get(name)
         if not job.live:
             raise Refusal("FAILED_PRECONDITION", f"The CustomJob {name} has ended and cannot be cancelled.")
@@ -95,7 +95,7 @@ class Service:
         return {}
 
     def delete(self, name: str) -> dict[str, Any]:
-        """Forget a job that has ended."""
+        """Delete an ended job."""
         self._spend(name.partition("/customJobs/")[0])
         job = self.get(name)
         if job.live:
@@ -105,7 +105,7 @@ class Service:
         return {"name": operation, "done": True, "response": {"@type": "type.googleapis.com/google.protobuf.Empty"}}
 
     def entries(self, body: Mapping[str, Any]) -> dict[str, Any]:
-        """The newest log entries of the job that the filter names."""
+        """The newest log entries of the job in the filter."""
         condition = str(body.get("filter", ""))
         for job in self._book.all():
             if f'"{job.identifier.rpartition("/")[2]}"' in condition:
@@ -114,7 +114,7 @@ class Service:
         return {}
 
     def message(self, job: StartedJob) -> dict[str, Any]:
-        """A job with its output fields; Google names the project by its number."""
+        """A job with its output fields; its name contains the project's number."""
         body: dict[str, Any] = json.loads(json.dumps(job.detail.body))
         times = {"createTime": job.created_at, "startTime": job.started_at, "endTime": job.ended_at}
         body |= {key: _text(value) for key, value in times.items() if value is not None}
@@ -136,7 +136,7 @@ class Service:
 
 
 def numbered(name: str) -> str:
-    """A full name with the project's number in place of its id."""
+    """A full name with the project's number instead of its id."""
     _, project, rest = name.split("/", 2)
     return f"projects/{sum(map(ord, project)) + 100_000_000_000}/{rest}"
 
@@ -162,7 +162,7 @@ def _error_of(job: StartedJob) -> dict[str, Any]:
 
 
 def over_rate(seconds: float | None) -> Refusal:
-    """Too many submissions a minute."""
+    """The refusal of too many submissions a minute."""
     wait = [] if seconds is None else [{"@type": TYPES + "RetryInfo", "retryDelay": f"{seconds:.3f}s"}]
     text = (
         "Quota exceeded for quota metric 'Job or LRO submission requests' and limit 'Job or LRO submission requests per minute'"
@@ -171,7 +171,7 @@ def over_rate(seconds: float | None) -> Refusal:
 
 
 def out_of_quota(metric: str) -> Refusal:
-    """More than the project may have at once."""
+    """The refusal of more jobs than the project may have at once."""
     return Refusal("RESOURCE_EXHAUSTED", f"The following quota metrics exceed quota limits: aiplatform.googleapis.com/{metric}")
 
 
