@@ -1,7 +1,7 @@
 """Google's clients for one identity. Only this module makes them; the first call imports it.
 
-REST, not gRPC: a host that freezes between invocations then has no stale HTTP/2 channel to revive. Every call has a timeout and
-no retry, both of which Google's clients have to be given.
+REST, not gRPC: a host that freezes between invocations then has no stale HTTP/2 channel to revive. Every call sets a timeout
+and turns retries off, because Google's clients do neither by default.
 """
 
 from __future__ import annotations

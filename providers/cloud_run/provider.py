@@ -41,7 +41,7 @@ project with a larger quota set, for example, `writes_per_minute=180`.
 """
 
 JOBS_PER_REGION = 1000
-"""The default quota of jobs in a project and region, which is therefore the longest list:
+"""The default quota of jobs in a project and region, and so the longest list:
 https://cloud.google.com/run/quotas.
 """
 

@@ -10,10 +10,10 @@
 Every emulator has the same five parts, so one test can use any of them:
 
 * `jobs()`, `finish()`, `peak_live`, `starts`: the started jobs, their number per name, and the most that were ever live at
-  once. A job's name is the one that its caller chose (the dispatcher's `StartedJob.name`), whatever the cloud calls it.
-* `book` (`emulators.jobs.Jobs`): the life of the jobs by the emulator's clock, however often somebody reads it.
+  once. A job's name is the one that its caller chose (the dispatcher's `Job.name`), whatever the cloud calls it.
+* `book` (`emulators.jobs.Book`): the life of the jobs by the emulator's clock, however often somebody reads it.
 * `faults` (`emulators.faults.Faults`): faults for the next calls of an operation.
-* `calls` (`emulators.calls.Calls`): the calls by operation, with the parsed requests.
+* `calls` (`emulators.calls.CallLog`): the calls by operation, with the parsed requests.
 * `now()`: `clock()` plus what `advance()` added.
 
 Other processes reach the same parts over HTTP, at `url` + the path (`emulators.control`; a gRPC emulator serves them on a
