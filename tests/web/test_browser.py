@@ -203,7 +203,8 @@ def test_a_queue_is_dragged_and_its_plan_is_shown_before_it_moves(signed_in, wir
     shoot(page, "plan-light-1280")
     page.keyboard.press("Escape")
     expect(dialog).to_be_hidden()
-    assert order_of(page)[:2] == ["critical", "etl"], "put back"
+    expect(page.locator(".lane").first, "put back").to_have_attribute("data-queue", "critical")
+    assert order_of(page)[:2] == ["critical", "etl"]
 
 
 def test_a_queue_is_moved_by_the_arrow_keys_on_its_handle(signed_in, wiring):
