@@ -104,6 +104,10 @@ claimed, submitted, seen to run and seen to end costs some 30 WRU and 5 RRU: at 
 million runs. The cost does not depend on how many runs wait. Runs that are held back (`not_before`) and come first in their
 queue are read and passed over, 30 of them for one RRU.
 
+Runs of a schedule that is changed or deleted are looked for in the queues that its deployment has had, at most ten. After a
+deployment was deleted and created again under its name, runs that its schedules had left behind in other queues are not found
+any more, unlike in SQL: they start as late runs do, or people cancel them.
+
 What breaks first:
 
 * 1 thousand runs a day: nothing; $0.60 a month.
