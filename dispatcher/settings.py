@@ -187,7 +187,7 @@ def unknown_settings(environment: Mapping[str, str]) -> list[str]:
         return []
     hooks = environment.get("DISPATCHER_HOOKS", "")
     return [
-        f"{name} is no setting{_nearest(name, names)}"
+        f"{name} is not a setting{_nearest(name, names)}"
         for name in sorted(environment)
         if name.startswith(PREFIX) and name not in names | OF_JOBS | OF_PLATFORMS and f'"{name}"' not in hooks
     ]
@@ -217,7 +217,7 @@ def log_level(environment: Mapping[str, str]) -> str | None:
         return None
     levels = logging.getLevelNamesMapping()
     if text.upper() not in levels:
-        raise SettingsError(f"DISPATCHER_LOG_LEVEL: {text!r} is no level; the levels are {', '.join(levels)}")
+        raise SettingsError(f"DISPATCHER_LOG_LEVEL: {text!r} is not a level; the levels are {', '.join(levels)}")
     return text.upper()
 
 

@@ -13,7 +13,7 @@ Four rules hold for every provider; the tick relies on them and `tests/providers
 * **The name is the idempotency key.** `Job.name` is known before the call and never chosen by the provider. Submitting the same
   job again starts nothing while the provider remembers the first submission.
 * **No answer is not a refusal.** A time-out, a reset connection, a 5xx or an unrecognised error is `Unknown`.
-  An answer counts only if it names the requested object: an empty or foreign body is no answer.
+  An answer counts only if it names the requested object: an empty or foreign body is not an answer.
 * **No retries, no waiting.** SDK retries are off, and the timeout bounds each call as a whole, however slowly its answer
   arrives (`providers.deadlines`). The tick alone decides about retries.
 * **No secrets.** Neither a `Submission` nor an outcome's text holds a key; credentials are named, and resolved at the call.
@@ -300,7 +300,7 @@ class Provider(Protocol):
         ...
 
     def cancel(self, submission: Submission) -> None:
-        """Request the job's end; the end itself is observed later. A job that is gone is no error.
+        """Request the job's end; the end itself is observed later. A job that is gone is not an error.
 
         Raises `CallFailed` when it could not be asked.
         """

@@ -15,7 +15,7 @@ def unknown_key(path: str, key: str, keys: Collection[str]) -> Finding:
 
     near = get_close_matches(key, keys, n=1, cutoff=0.6) or get_close_matches(key.lower(), keys, n=1, cutoff=0.6)
     hint = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(sorted(keys))}"
-    return Finding(path=f"{path}.{key}".lstrip("."), message=f"is no key that is read here; {hint}")
+    return Finding(path=f"{path}.{key}".lstrip("."), message=f"is not a key that is read here; {hint}")
 
 
 def unknown_keys(content: Mapping[str, Any], keys: Collection[str], path: str = "") -> Iterable[Finding]:

@@ -10,9 +10,9 @@ from dispatcher.settings import unknown_settings
 @pytest.mark.parametrize(
     ("name", "line"),
     [
-        ("DISPATCHER_STOER", "DISPATCHER_STOER is no setting; did you mean DISPATCHER_STORE?"),
-        ("DISPATCHER_LEASE_SECOND", "DISPATCHER_LEASE_SECOND is no setting; did you mean DISPATCHER_LEASE_SECONDS?"),
-        ("DISPATCHER_XYZZY_PLUGH_FROTZ", "DISPATCHER_XYZZY_PLUGH_FROTZ is no setting"),
+        ("DISPATCHER_STOER", "DISPATCHER_STOER is not a setting; did you mean DISPATCHER_STORE?"),
+        ("DISPATCHER_LEASE_SECOND", "DISPATCHER_LEASE_SECOND is not a setting; did you mean DISPATCHER_LEASE_SECONDS?"),
+        ("DISPATCHER_XYZZY_PLUGH_FROTZ", "DISPATCHER_XYZZY_PLUGH_FROTZ is not a setting"),
     ],
 )
 def test_an_unknown_setting_is_reported_with_the_nearest(name, line):

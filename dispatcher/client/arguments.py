@@ -84,7 +84,7 @@ def run_id(reference: UUID | str) -> UUID:
 
 
 def utc(moment: Any, field: str) -> datetime:
-    """The moment in UTC. Raises `InvalidInput` for a value that is no time or has no time zone."""
+    """The moment in UTC. Raises `InvalidInput` for a value that is not a time or has no time zone."""
     if not isinstance(moment, datetime):
         raise InvalidInput("run", [Fault(field, f"must be a time, not {moment!r}")])
     if moment.tzinfo is None:

@@ -1,8 +1,9 @@
 """The provider's checks of the jobs of a pool, a deployment or a run, before any of these is saved.
 
 A tick would find the same faults hours later, one run after another. So the job configuration is rendered from the values that
-are known, and the provider checks it without a call to its API. A value that a later level may still change is no fault: for a
-pool, and for a deployment whose runs may have their own variables, only faults count that no value of a placeholder removes.
+are known, and the provider checks it without a call to its API. A value that a later level may still change is not a fault:
+for a pool, and for a deployment whose runs may have their own variables, only faults count that no value of a placeholder
+removes.
 """
 
 from __future__ import annotations

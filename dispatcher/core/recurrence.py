@@ -175,7 +175,7 @@ def rule(text: str, anchor: datetime) -> Rule:
     """Read the parts of a rule; `anchor` is a wall clock time. Raises `ScheduleError` with the part that is wrong."""
     parts = parts_of(text)
     if unknown := parts.keys() - PARTS:
-        raise ScheduleError(f"{min(unknown)} is no part of a recurrence rule that is daily or coarser")
+        raise ScheduleError(f"{min(unknown)} is not part of a recurrence rule that is daily or coarser")
     if parts.get("FREQ") not in FREQUENCIES:
         raise ScheduleError("FREQ must be DAILY, WEEKLY, MONTHLY or YEARLY; take an interval or cron for less")
     made = Rule(
@@ -204,7 +204,7 @@ def parts_of(text: str) -> Mapping[str, str]:
     for part in text.upper().split(";"):
         name, _, value = part.partition("=")
         if not value:
-            raise ScheduleError(f"{part or ';'} is no part of a rule; each is NAME=VALUE, as FREQ=DAILY")
+            raise ScheduleError(f"{part or ';'} is not part of a rule; each is NAME=VALUE, as FREQ=DAILY")
         if name in parts:
             raise ScheduleError(f"{name} is given twice; give it once")
         parts[name] = value

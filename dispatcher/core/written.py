@@ -95,4 +95,4 @@ def _children(value: Any) -> list[Any]:
 
 
 def _no_number(words: str) -> NoReturn:
-    raise ValueError(f"{words} is no number that JSON has")
+    raise ValueError(f"{words} is not a number that JSON has")

@@ -93,7 +93,7 @@ def _key(secret: str) -> bytes:
     try:
         key = b64decode(secret.removeprefix(PREFIX), validate=True) if secret.startswith(PREFIX) else secret.encode()
     except ValueError:
-        raise NotDelivered(f"the secret of the hook begins with {PREFIX} and is no base64 after it") from None
+        raise NotDelivered(f"the secret of the hook begins with {PREFIX} and is not base64 after it") from None
     if not key:
         raise NotDelivered(f"the secret of the hook is empty after {PREFIX}: anybody could sign with it")
     return key

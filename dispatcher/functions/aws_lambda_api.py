@@ -34,7 +34,7 @@ def request_of(event: Event) -> ApiRequest:
     """The request in an event. Raises `InvalidInput`."""
     context = event.get("requestContext") if isinstance(event, Mapping) else None
     if not isinstance(context, Mapping) or not ("http" in context or "httpMethod" in event):
-        raise InvalidInput("event", [Fault("requestContext", "is no request of a function URL or of API Gateway")])
+        raise InvalidInput("event", [Fault("requestContext", "is not a request of a function URL or of API Gateway")])
     body = event.get("body") or ""
     content = b64decode(body) if event.get("isBase64Encoded") else body.encode()
     if "http" in context:

@@ -27,7 +27,7 @@ Invoke = Callable[[Any], dict[str, Any]]
 def handled(headers: Mapping[str, str], body: bytes, invoke: Invoke) -> dict[str, Any]:
     """Call `invoke` with the event in a request's body and return its report. A delivery may only carry an event about a job.
 
-    Raises what `invoke` raises, and `InvalidInput` for a request that is no delivery.
+    Raises what `invoke` raises, and `InvalidInput` for a request that is not a delivery.
     """
     if headers.get("ce-type") is None:
         event = event_of(body)
@@ -63,4 +63,4 @@ def _decoded(data: Any) -> Any:
     try:
         return event_of(b64decode(data, validate=True))
     except (TypeError, ValueError) as problem:
-        raise InvalidInput("delivery", [Fault("data", f"is no base64 ({problem})")]) from None
+        raise InvalidInput("delivery", [Fault("data", f"is not base64 ({problem})")]) from None

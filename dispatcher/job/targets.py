@@ -31,7 +31,7 @@ def load(target: str) -> Callable[..., Any]:
     for step in name.split("."):
         value = _attribute(value, step, source)
     if not callable(value):
-        raise TargetError(f"{target} is no function (it is of type {type(value).__name__})")
+        raise TargetError(f"{target} is not a function (it is of type {type(value).__name__})")
     return value  # type: ignore[no-any-return]
 
 

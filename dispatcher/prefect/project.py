@@ -55,13 +55,13 @@ class Imported:
 
 
 def pools_named(project: Any) -> list[str]:
-    """The work pools that the deployments of a project name, in order. Raises `InvalidInput` for what is no project."""
+    """The work pools that the deployments of a project name, in order. Raises `InvalidInput` for what is not a project."""
     names = (_mapping(deployment.get("work_pool")).get("name") for deployment in _deployments(project))
     return list(dict.fromkeys(name for name in names if isinstance(name, str) and name))
 
 
 def imported(project: Any, pools: Mapping[str, Shown]) -> Imported:
-    """The configuration of a project whose work pools are these. Raises `InvalidInput` for what is no project."""
+    """The configuration of a project whose work pools are these. Raises `InvalidInput` for what is not a project."""
     deployments = _deployments(project)
     if unknown := [name for name in pools_named(project) if name not in pools]:
         words = f"say the type of the work pool: --type {unknown[0]}=ecs:push, or --api-url for all of them"

@@ -126,7 +126,7 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, format: str, *arguments: Any) -> None:  # noqa: A002 - the name is the library's
-        """Log nothing: a probe every few seconds is no event."""
+        """Log nothing: a probe every few seconds is not an event."""
 
 
 def pool_of(body: bytes) -> str:

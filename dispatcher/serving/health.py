@@ -9,7 +9,7 @@ from collections.abc import Callable
 class Health:
     """Ticks noted by the thread that ticks, and asked about by others.
 
-    A tick has succeeded when the store was there for it. A problem of a pool or of its provider is no fault of this process:
+    A tick has succeeded when the store was there for it. A problem of a pool or of its provider is not a fault of this process:
     the tick's report and the metrics have it.
     """
 

@@ -75,7 +75,7 @@ def calendar_days(text: str, field: str) -> list[date]:
 def _line(line: str) -> dict[str, str]:
     match = _LINE.fullmatch(line.strip())
     if match is None:
-        raise _refused(f"{line.strip()[:80]!r} is no line of a recurrence; each is NAME:VALUE, as RRULE:FREQ=DAILY")
+        raise _refused(f"{line.strip()[:80]!r} is not a line of a recurrence; each is NAME:VALUE, as RRULE:FREQ=DAILY")
     return {**match.groupdict(), "name": match["name"].upper()}
 
 
@@ -112,7 +112,7 @@ def _day_of(schedule: Schedule, time: datetime) -> date:
     except ScheduleError as problem:
         raise _refused(str(problem)) from None
     if window is None:
-        raise _refused(f"EXDATE {time.isoformat()} is no window of the rule; leave it out")
+        raise _refused(f"EXDATE {time.isoformat()} is not a window of the rule; leave it out")
     return window.astimezone(ZoneInfo(schedule.timezone)).date()
 
 

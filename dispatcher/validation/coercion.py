@@ -8,7 +8,7 @@
 * Where it takes no text, typed words are read as JSON. What is no JSON stays text, and the check then says what it must be.
 * Where the schema says no type at all, typed words are read as JSON, unless that would lose some of them (`1e5`, `2024.10`).
 * A number out of a file is a number, unless the schema takes text and no such number: then it is text, as it is written.
-  `true` in a file is no text: only the schema's own words are asked for, in quotes.
+  `true` in a file is not text: only the schema's own words are asked for, in quotes.
 """
 
 from __future__ import annotations

@@ -61,7 +61,7 @@ def cron_fault(expression: str, *, day_or: bool) -> str | None:
             cron(expression, day_or)
         except ScheduleError as error:
             return str(error)
-    return problem and f"is no cron expression that can be read: {problem}{got(expression[:80])}"
+    return problem and f"is not a cron expression that can be read: {problem}{got(expression[:80])}"
 
 
 def _field_faults(field: _Field, text: str) -> Iterator[str]:

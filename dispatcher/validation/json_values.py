@@ -50,7 +50,7 @@ def text_fault(text: str) -> str | None:
     if "\0" in text:
         return "holds a NUL character, which databases cannot store; remove it"
     if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
-        return "holds half of a character (a lone surrogate), which is no valid Unicode; remove it"
+        return "holds half of a character (a lone surrogate), which is not valid Unicode; remove it"
     return None
 
 
@@ -76,7 +76,7 @@ def _own_faults(value: Any) -> Iterator[str]:
 def _key_faults(value: Mapping[Any, Any]) -> Iterator[str]:
     for key in value:
         if not isinstance(key, str):
-            yield f"has the key {key!r}, which is no text; put it in quotes"
+            yield f"has the key {key!r}, which is not text; put it in quotes"
         elif fault := text_fault(key):
             yield f"has a key that {fault}"
 

@@ -128,7 +128,7 @@ _SENTENCES = {
 def validate(instance: Noun) -> None:
     """Raise `InvalidInput` with every field of `instance` that breaks the annotations of its class, or its own rules.
 
-    Nothing is converted: "5" is no number here. Templates and variables have their own checks.
+    Nothing is converted: "5" is not a number here. Templates and variables have their own checks.
     """
     faults = [*_faults(instance, "")]
     if faults:
@@ -221,7 +221,7 @@ def _type_faults(noun: type[Any], field: str, value: Any) -> Iterator[tuple[str,
     except ValidationError as error:
         for detail in error.errors(include_url=False):
             if "[key]" in detail["loc"]:
-                yield field, f"has the key {detail['input']!r}, which is no text; put it in quotes"
+                yield field, f"has the key {detail['input']!r}, which is not text; put it in quotes"
                 continue
             path = field + "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in detail["loc"])
             yield path, sentence(noun.__name__, field, detail) + got(detail["input"])

@@ -55,7 +55,7 @@ def _text_fault(text: str) -> str | None:
 
 def _unknown(parts: Mapping[str, str]) -> Iterator[str]:
     for name in sorted(parts.keys() - PARTS):
-        yield f"{name} is no part of a recurrence rule that can be read{did_you_mean(name, PARTS)}"
+        yield f"{name} is not part of a recurrence rule that can be read{did_you_mean(name, PARTS)}"
     if parts.get("FREQ") not in FREQUENCIES:
         yield "must have a FREQ of DAILY, WEEKLY, MONTHLY or YEARLY; take an interval or cron for less"
 

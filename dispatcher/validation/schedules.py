@@ -42,7 +42,7 @@ def schedule_faults(schedule: Schedule) -> Iterator[Fault]:
 def check_windows_to_come(deployment: Deployment, stored: Deployment | None, now: datetime) -> None:
     """Raise `InvalidInput` where a schedule that is new or changed, and active, has no window after `now`.
 
-    A stored schedule without further windows is no fault where something else changes.
+    A stored schedule without further windows is not a fault where something else changes.
     """
     before = {schedule.slug: schedule.windows for schedule in stored.schedules} if stored else {}
     faults = [
@@ -105,7 +105,7 @@ def _zone_faults(name: str) -> Iterator[Fault]:
     alike = [zone for zone in zones if zone.casefold() == name.casefold()]
     near = f"; did you mean {alike[0]}?" if alike else did_you_mean(name, zones)
     yield Fault(
-        "timezone", f"is no zone of the tz database{got(name)}{near if zones else '; none is here: pip install tzdata'}"
+        "timezone", f"is not a zone of the tz database{got(name)}{near if zones else '; none is here: pip install tzdata'}"
     )
 
 

@@ -62,7 +62,7 @@ def _key_faults(template: Mapping[str, Any]) -> Iterator[Fault]:
     """The fault of a key that is nearly one of the two; other unknown keys only cause a warning."""
     for key in template:
         if key not in PARTS and isinstance(key, str) and (fix := did_you_mean(key, PARTS)):
-            yield Fault(key, f"is no part of a base job template{fix}")
+            yield Fault(key, f"is not part of a base job template{fix}")
 
 
 def _part_faults(template: Mapping[str, Any], key: str) -> Iterator[Fault]:

@@ -57,5 +57,5 @@ def _limit(container: Mapping[str, Any], dimension: str) -> float:
     limit = limits.get(key)
     size = otherwise if limit in (None, "") else amount(dimension, limit)
     if size is None:
-        raise ConfigurationError(f"resources.limits.{key}: is no amount: {limit!r:.80}")
+        raise ConfigurationError(f"resources.limits.{key}: is not an amount: {limit!r:.80}")
     return size

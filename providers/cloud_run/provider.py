@@ -140,7 +140,7 @@ class CloudRunProvider:
             return unreadable(group, problem)
 
     def cancel(self, submission: Submission) -> None:
-        """Request the execution's end; it is no error if it has ended or is gone. Raises `CallFailed`."""
+        """Request the execution's end; it is not an error if it has ended or is gone. Raises `CallFailed`."""
         region = self._regions.at(Place.from_handle(submission.handle))
         region.cancel(submission.name, submission.handle["execution"])
 

@@ -115,7 +115,7 @@ class Region:
             return seen | {name: item for name, item in zip(unclear, observations, strict=True) if item is not None}
 
     def cancel(self, name: str, execution: str) -> None:
-        """Request an execution's end; it is no error if it has ended or is gone. Raises `CallFailed`."""
+        """Request an execution's end; it is not an error if it has ended or is gone. Raises `CallFailed`."""
         full = self.place.execution(name, execution)
         try:
             answer = self._call(lambda left: self._connection.cancel_execution(full, left))

@@ -89,7 +89,7 @@ class Arm:
         self._ask(WRITE_SECONDS, self._client.container_groups.stop, resource_group, name)
 
     def delete(self, resource_group: str, name: str) -> None:
-        """Delete a group, ended or not. It is no failure if the group does not exist."""
+        """Delete a group, ended or not. It is not a failure if the group does not exist."""
         groups = self._client.container_groups
         answer = self._ask(WRITE_SECONDS, groups.begin_delete, resource_group, name, polling=False, cls=_unread)
         if answer.status_code == 200:  # the others, 202 and 204, need no body
@@ -150,7 +150,7 @@ def _object(response: Any) -> Mapping[str, Any]:
     with _failures():
         body = json.loads(response.text())
     if not isinstance(body, Mapping):
-        raise ArmFailure(f"an answer that is no JSON object (status {response.status_code})")
+        raise ArmFailure(f"an answer that is not a JSON object (status {response.status_code})")
     return body
 
 

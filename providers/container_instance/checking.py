@@ -25,7 +25,7 @@ READ = frozenset(
 """The keys of a job configuration that are read here."""
 
 ELSEWHERE: Mapping[str, str] = {
-    "aci_credentials": "says who asks Azure, so it is no part of a container group",
+    "aci_credentials": "says who asks Azure, so it is not part of a container group",
     "task_start_timeout_seconds": "is read by the dispatcher, which deletes a container group that has not started by then",
 }
 """Keys that have an effect but are not part of the request."""

@@ -85,7 +85,7 @@ def _variables(job: Job, value: Any, secrets: Secrets) -> list[dict[str, Any]]:
     variables |= {name: _plain(name, value) for name, value in job.environment.items()}
     for name in variables:
         if not _VARIABLE.fullmatch(name):
-            raise ConfigurationError(f"env: {name!r} is no name Azure accepts; use letters, digits and _, no digit first")
+            raise ConfigurationError(f"env: {name!r} is not a name Azure accepts; use letters, digits and _, no digit first")
     return [variables[name] for name in sorted(variables)]
 
 

@@ -124,14 +124,14 @@ def with_log(seen: Observation, log: str) -> Observation:
 def _properties(group: Mapping[str, Any]) -> Mapping[str, Any]:
     properties = _object(group["properties"])
     if not isinstance(properties["provisioningState"], str):
-        raise TypeError("provisioningState is no text")
+        raise TypeError("provisioningState is not text")
     return properties
 
 
 def _state(properties: Mapping[str, Any]) -> str | None:
     state = _object(properties.get("instanceView")).get("state")
     if not (state is None or isinstance(state, str)):
-        raise TypeError("the state is no text")
+        raise TypeError("the state is not text")
     return state
 
 

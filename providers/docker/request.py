@@ -80,7 +80,7 @@ def image_of(configuration: Mapping[str, Any]) -> str:
     if not image:
         raise ConfigurationError("image: a container needs one; give the job variable `image`")
     if not _REFERENCE.fullmatch(image):
-        raise ConfigurationError("image: is no reference to an image, as 'registry.example.com/team/job:1.2'")
+        raise ConfigurationError("image: is not a reference to an image, as 'registry.example.com/team/job:1.2'")
     return image
 
 

@@ -110,7 +110,7 @@ class LeanService(SdkService):
             raise refusal_of(self._client, pattern.operation, response)
         content = json.loads(response["body"])
         if not isinstance(content, Mapping):
-            raise Garbled(f"{operation}: the answer is no object")
+            raise Garbled(f"{operation}: the answer is not an object")
         return content
 
     def _sent(self, pattern: Pattern, request: LeanRequest) -> dict[str, Any]:

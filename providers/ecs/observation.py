@@ -108,12 +108,12 @@ def moment(task: Mapping[str, Any], name: str) -> datetime | None:
         stated = datetime.fromisoformat(value) if isinstance(value, str) else value
         return (stated if stated.tzinfo else stated.replace(tzinfo=UTC)).astimezone(UTC)
     except (AttributeError, OSError, OverflowError, TypeError, ValueError):
-        raise Garbled(f"{name} is no time: {str(value)[:100]!r}") from None
+        raise Garbled(f"{name} is not a time: {str(value)[:100]!r}") from None
 
 
 def _state(task: Mapping[str, Any], main: Mapping[str, Any], exit_code: int | None) -> JobState:
     if member(task, "lastStatus", str) not in PHASES:
-        raise Garbled(f"{task['lastStatus'][:100]!r} is no status of a task")
+        raise Garbled(f"{task['lastStatus'][:100]!r} is not a status of a task")
     if task["lastStatus"] != "STOPPED":
         # A stopping task still holds its resources: it has ended only when it is STOPPED.
         return JobState.RUNNING if task["lastStatus"] == "RUNNING" or task.get("startedAt") else JobState.STARTING

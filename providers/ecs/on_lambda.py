@@ -89,7 +89,7 @@ class LambdaEcs(LambdaService):
         """See `LambdaService.content`."""
         content = json.loads(body)
         if not isinstance(content, Mapping):
-            raise Garbled(f"{name}: the answer is no object")
+            raise Garbled(f"{name}: the answer is not an object")
         return content
 
     def refusal(self, response: Answered) -> Mapping[str, Any]:

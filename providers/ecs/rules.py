@@ -44,7 +44,7 @@ def note_keys(configuration: Mapping[str, Any], notes: Notes) -> None:
     for path, content in networks(configuration):
         for key in content:
             if key not in NETWORK:
-                notes.fault(f"{path}.{key}", f"is no field of ECS's awsvpcConfiguration; {nearest(str(key), NETWORK)}")
+                notes.fault(f"{path}.{key}", f"is not a field of ECS's awsvpcConfiguration; {nearest(str(key), NETWORK)}")
 
 
 def note_network(configuration: Mapping[str, Any], notes: Notes) -> None:

@@ -171,7 +171,7 @@ class Emulator(ABC):
         places = {"job_seconds": self.book, "exit_code": self.book, "run_commands": self.book, "capacity": self}
         for name, value in settings.items():
             if name not in places:
-                raise ValueError(f"{name!r} is no setting; there are {', '.join(sorted(places))}")
+                raise ValueError(f"{name!r} is not a setting; there are {', '.join(sorted(places))}")
             setattr(places[name], name, value)
 
     def reset(self) -> None:

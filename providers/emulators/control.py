@@ -24,7 +24,7 @@ def answer(emulator: Emulator, method: str, path: str, query: Query, body: Body)
     """The status and the JSON answer of one control request; 404 for an unknown path, 400 for an invalid body."""
     route = _ROUTES.get((method, path.removeprefix(PREFIX).strip("/")))
     if route is None:
-        return 404, {"error": f"{method} {path} is no part of the control surface"}
+        return 404, {"error": f"{method} {path} is not part of the control surface"}
     try:
         return 200, route(emulator, query, body)
     except (KeyError, TypeError, ValueError) as error:

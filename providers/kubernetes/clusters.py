@@ -86,7 +86,7 @@ def in_cluster(environment: Mapping[str, str], directory: str = SERVICE_ACCOUNT)
     """The cluster of this process's pod. Raises `HostLacks`."""
     host, port = environment.get("KUBERNETES_SERVICE_HOST", ""), environment.get("KUBERNETES_SERVICE_PORT", "443")
     if not host:
-        raise HostLacks("cluster_config: in_cluster: this is no pod of a cluster: KUBERNETES_SERVICE_HOST is not set")
+        raise HostLacks("cluster_config: in_cluster: this is not a pod of a cluster: KUBERNETES_SERVICE_HOST is not set")
     home = Path(directory)
     return Cluster(
         server=f"https://{f'[{host}]' if ':' in host else host}:{port}",
@@ -154,7 +154,7 @@ def decoded(data: str, path: str) -> str:
     try:
         return base64.b64decode(data, validate=True).decode()
     except ValueError:
-        raise HostLacks(f"{path}: is no base64 of a text") from None
+        raise HostLacks(f"{path}: is not base64 of a text") from None
 
 
 def _read(path: str, file: Path) -> str:

@@ -66,7 +66,7 @@ def _loaded(file: Path) -> Mapping[str, Any]:
     except (OSError, ValueError, yaml.YAMLError) as problem:
         raise HostLacks(f"kubeconfig {file}: cannot be read here: {type(problem).__name__}") from problem
     if not isinstance(content, Mapping):
-        raise HostLacks(f"kubeconfig {file}: is no kubeconfig")
+        raise HostLacks(f"kubeconfig {file}: is not a kubeconfig")
     return content
 
 

@@ -56,7 +56,7 @@ def words_of(item: Mapping[str, Any]) -> str:
 
 
 class Pod:
-    """One pod; `main` is the name of the job's container. Raises `CallFailed` for anything that is no pod."""
+    """One pod; `main` is the name of the job's container. Raises `CallFailed` for anything that is not a pod."""
 
     def __init__(self, value: Mapping[str, Any], main: str) -> None:
         self.metadata = object_of(value.get("metadata"), "pod.metadata")

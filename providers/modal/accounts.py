@@ -84,7 +84,7 @@ class Accounts:
         if entry is None:
             names = ", ".join(sorted(self._credentials)) or "none"
             raise HostLacks(
-                f"modal_credentials: {name!r} is no entry of DISPATCHER_CREDENTIALS (there are: {names}); add it there"
+                f"modal_credentials: {name!r} is not an entry of DISPATCHER_CREDENTIALS (there are: {names}); add it there"
             )
         return _variable(name, entry, "token_id_env"), _variable(name, entry, "token_secret_env")
 

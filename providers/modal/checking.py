@@ -18,7 +18,7 @@ READ = frozenset(
 )
 """The keys of a job configuration that are read here."""
 
-ELSEWHERE: Mapping[str, str] = {"modal_credentials": "says who asks Modal, so it is no part of a sandbox"}
+ELSEWHERE: Mapping[str, str] = {"modal_credentials": "says who asks Modal, so it is not part of a sandbox"}
 """Keys that have an effect but are not part of the request."""
 
 NO_EFFECT: Mapping[str, str] = {

@@ -138,7 +138,7 @@ async def _observed(account: Account, sandbox_id: str) -> Observation:
 
 @mapped
 async def terminate(account: Account, submission: Submission) -> None:
-    """Request the end of a sandbox. A missing sandbox is no error."""
+    """Request the end of a sandbox. A missing sandbox is not an error."""
     sandbox_id = submission.handle["sandbox_id"]
     if sandbox_id == UNPLACED:
         sandbox = await by_name(account, submission.name, Place.from_handle(submission.handle), ended=False)

@@ -116,7 +116,7 @@ def variables(configuration: Mapping[str, Any]) -> dict[str, str]:
     variables_by_name = _texts(configuration, "env")
     for name in variables_by_name:
         if not VARIABLE.fullmatch(name):
-            raise ConfigurationError(f"env: {name!r} is no name Modal accepts; use letters, digits and _, no digit first")
+            raise ConfigurationError(f"env: {name!r} is not a name Modal accepts; use letters, digits and _, no digit first")
         if len(variables_by_name[name]) > LONGEST_VALUE:
             raise ConfigurationError(
                 f"env.{name}: Modal takes {LONGEST_VALUE} characters at most, not {len(variables_by_name[name])}"

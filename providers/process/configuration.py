@@ -132,7 +132,7 @@ def _working_directory(value: Any) -> Path | None:
     if not path.is_absolute():
         raise ConfigurationError(f"working_dir: {value!r} is relative, and ticks run from anywhere; give the whole path")
     if not path.is_dir():
-        raise NotOnThisMachine(f"working_dir: {value!r} is no directory on this machine")
+        raise NotOnThisMachine(f"working_dir: {value!r} is not a directory on this machine")
     return path
 
 
@@ -141,7 +141,7 @@ def _executable(word: str, search_path: str, directory: Path | None) -> str:
     if "/" in word:
         candidate = directory / word if directory else Path(word)
         file = str(candidate) if candidate.is_absolute() and candidate.is_file() and os.access(candidate, os.X_OK) else None
-        where = "is no executable file" if directory or word.startswith("/") else "is relative; give working_dir with it"
+        where = "is not an executable file" if directory or word.startswith("/") else "is relative; give working_dir with it"
     else:
         file, where = shutil.which(word, path=search_path), "is not on the PATH"
     if file is None:

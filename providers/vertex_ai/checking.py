@@ -38,7 +38,7 @@ def check(configuration: Mapping[str, Any]) -> Checked:
 
 
 def refused(configuration: Mapping[str, Any], body: Mapping[str, Any]) -> list[Finding]:
-    """The faults for which a submission is rejected before Google is asked. A missing region is no fault: the host's is
+    """The faults for which a submission is rejected before Google is asked. A missing region is not a fault: the host's is
     used.
     """
     return [*(item for item in own_faults(configuration) if item.path != "region"), *broken_rules(body)]

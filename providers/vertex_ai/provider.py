@@ -135,7 +135,7 @@ class VertexAiProvider:
         return seen
 
     def cancel(self, submission: Submission) -> None:
-        """Request the job's end; it is no error if it has ended or is gone. Raises `CallFailed`."""
+        """Request the job's end; it is not an error if it has ended or is gone. Raises `CallFailed`."""
         self._regions.at(Place.from_handle(submission.handle)).cancel(submission.name, submission.handle["job_id"])
 
     def discard(self, submissions: Sequence[Submission]) -> frozenset[str]:

@@ -136,7 +136,7 @@ class Region:
             return {name: seen for name, seen in zip(jobs, looks, strict=True) if seen is not None}
 
     def cancel(self, name: str, identifier: str) -> None:
-        """Request a job's end; it is no error if it has ended or is gone. Raises `CallFailed`.
+        """Request a job's end; it is not an error if it has ended or is gone. Raises `CallFailed`.
 
         The job is read first, because the empty answer to a cancel proves nothing.
         """

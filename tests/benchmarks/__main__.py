@@ -53,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m tests.benchmarks",
-        description="What the product costs. A missed target is shown in the table and is no error.",
+        description="What the product costs. A missed target is shown in the table and is not an error.",
         epilog="\n".join(f"{name:12} {text}" for name, text in BENCHMARKS.items()),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

@@ -181,7 +181,7 @@ def test_faults_of_schedules_and_retries_are_reported_with_their_lines(cli, a_fi
     path = a_file("c.yaml", SCHEDULED.replace("intervall: 60", "interval: 60").replace("30\n", "3\n"))
     cron, zone = cli("plan", "-f", path).errors
     assert cron.startswith(f"error: {path}:9:9: deployments.d.schedules.daily.cron: must have five fields, as ")
-    assert zone.startswith(f"error: {path}:10:32: deployments.d.schedules.hourly.timezone: is no zone of the tz database")
+    assert zone.startswith(f"error: {path}:10:32: deployments.d.schedules.hourly.timezone: is not a zone of the tz database")
     assert "did you mean Europe/Paris" in zone
 
 

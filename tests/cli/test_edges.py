@@ -96,4 +96,4 @@ def test_an_unknown_setting_is_a_warning(cli, monkeypatch):
     monkeypatch.setenv("DISPATCHER_MAX_CLAIM", "5")
     said = cli("work-pool", "ls", "--json")
     assert (said.exit_code, said.json) == (0, [])
-    assert said.errors == ("warning: DISPATCHER_MAX_CLAIM is no setting; did you mean DISPATCHER_MAX_CLAIMS?",)
+    assert said.errors == ("warning: DISPATCHER_MAX_CLAIM is not a setting; did you mean DISPATCHER_MAX_CLAIMS?",)

@@ -48,7 +48,7 @@ def test_a_job_gets_the_parameters_of_its_run(cli, etl):
         ),
         (("deployment", "run", "etl", "--params", '{"tables": ["a", true]}'), "parameters.tables[1]: must be text (got true)"),
         (("deployment", "run", "etl", "--params", "[]"), "No such file"),
-        (("deployment", "run", "etl", "--param", "limit"), "param: 'limit' is no name=value; write it as day=2026-01-31"),
+        (("deployment", "run", "etl", "--param", "limit"), "param: 'limit' is not name=value; write it as day=2026-01-31"),
         (
             ("deployment", "schedule", "create", "etl", "--cron", "0 6 * * *", "--param", "limit=a"),
             'schedules[0].parameters.limit: must be a whole number (got "a")',

@@ -102,7 +102,7 @@ CASES = {
         ("base_job_template: ", "template.json, line 2, column 4: not UTF-8"),
         b'{\n  "\xff": 1}',
     ),
-    "a template that is no object": Case(
+    "a template that is not an object": Case(
         ("work-pool", "update", "pool", "--base-job-template", TEMPLATE), ("must be an object",), "[1, 2]"
     ),
     "a job variable without a value": Case(
@@ -230,7 +230,7 @@ def test_a_wrong_command_line_is_one_line_and_exit_code_2(name, cli):
         ("DISPATCHER_STORE", "redis://x", "DISPATCHER_STORE: 'redis://x' names no store"),
         ("DISPATCHER_LEASE_SECONDS", "5", "DISPATCHER_LEASE_SECONDS: 5 is too short"),
         ("DISPATCHER_CREDENTIALS", "{", "DISPATCHER_CREDENTIALS: must be a JSON object"),
-        ("DISPATCHER_LOG_LEVEL", "loud", "DISPATCHER_LOG_LEVEL: 'loud' is no level"),
+        ("DISPATCHER_LOG_LEVEL", "loud", "DISPATCHER_LOG_LEVEL: 'loud' is not a level"),
     ],
 )
 def test_a_wrong_setting_names_its_variable(variable, value, says, cli, monkeypatch):

@@ -68,7 +68,7 @@ def test_the_stores_own_runs_are_the_history(cli, pool):
     ("words", "message"),
     [
         (("-c", "many"), "concurrency_limit: 'many' is neither a whole number nor 'none'"),
-        (("--queue-limit", "critical"), "queue_limit: 'critical' is no queue=number"),
+        (("--queue-limit", "critical"), "queue_limit: 'critical' is not queue=number"),
         (("--queue-limit", "critcal=1"), "did you mean 'critical'"),
         (("--queue-priority", "critical=none"), "queue_priority: critical: give a number from 1"),
         (("--from", "missing.json"), "missing.json"),

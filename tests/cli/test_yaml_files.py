@@ -55,7 +55,7 @@ def test_every_value_has_its_position_and_a_missing_value_that_of_its_parent(pat
         ("a: !!python/object:os.system {}", "f:1:4: the tag tag:yaml.org,2002:python/object:os.system is not known"),
         ("a:\n  - [1, 2", "not YAML: while parsing a flow sequence"),
         ("a: .inf", "f:1:4: .inf is no value that JSON has"),
-        ("1: a", "f:1:1: the key 1 is no text"),
+        ("1: a", "f:1:1: the key 1 is not text"),
         ("? [a]\n: b", "f:1:3: a key has to be text"),
         ("a: &a [*a]", "is too large, or nested too deeply"),
         ("a: 1\n---\nb: 1", "f:2:1: not YAML: expected a single document"),

@@ -226,10 +226,10 @@ def test_hours_and_minutes_of_a_rule_have_a_first_and_a_last_number(part, first,
         ("UNTIL=20260101T000000Z", "UNTIL must be on the wall clock of the time zone, without Z or an offset"),
         ("UNTIL=20260101T000000+0200", "UNTIL must be on the wall clock of the time zone, without Z or an offset"),
         ("UNTIL=soon", "UNTIL must be a time, as 20271231T235959, not SOON"),
-        ("BYEASTER=0", "BYEASTER is no part of a recurrence rule that is daily or coarser"),
+        ("BYEASTER=0", "BYEASTER is not part of a recurrence rule that is daily or coarser"),
         ("FREQ=DAILY", "FREQ is given twice; give it once"),
-        ("", "; is no part of a rule; each is NAME=VALUE, as FREQ=DAILY"),
-        ("COUNT", "COUNT is no part of a rule; each is NAME=VALUE, as FREQ=DAILY"),
+        ("", "; is not part of a rule; each is NAME=VALUE, as FREQ=DAILY"),
+        ("COUNT", "COUNT is not part of a rule; each is NAME=VALUE, as FREQ=DAILY"),
     ],
 )
 def test_a_wrong_part_of_a_rule_is_an_error_that_names_it(part, words):

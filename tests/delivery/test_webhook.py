@@ -83,7 +83,7 @@ def test_a_secret_that_is_not_set_is_named_by_its_variable():
 
 
 def test_a_secret_that_is_no_base64_is_reported_without_its_value(inbox):
-    with pytest.raises(NotDelivered, match="no base64") as failure:
+    with pytest.raises(NotDelivered, match="not base64") as failure:
         deliveries(inbox.url, OPS_SECRET="whsec_not!base64")("ops", ID, MESSAGE)
     assert "not!base64" not in str(failure.value)
 

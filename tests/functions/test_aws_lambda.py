@@ -112,7 +112,7 @@ NOT_UNDERSTOOD = {
     "a list": ["batch"],
     "a text": "batch",
     "an empty list": [],
-    "a run that is no object": {"create_run": "batch"},
+    "a run that is not an object": {"create_run": "batch"},
     "a run with an unknown argument": {"create_run": {"pool": "batch", "image": "busybox"}},
     "a run of nowhere": {"create_run": {}},
     "a run with a wrong variable": {"create_run": {"pool": "batch", "job_variables": {"cpu": "many"}}},
@@ -133,7 +133,7 @@ NOT_UNDERSTOOD = {
     "a run with too many retries": {"create_run": {"pool": "batch", "retry": {"attempts": 21}}},
     "a run in no such queue": {"create_run": {"pool": "batch", "queue": "x"}},
     "no such pool": {"pool": "nope"},
-    "a pool that is no name": {"pool": {"name": "batch"}},
+    "a pool that is not a name": {"pool": {"name": "batch"}},
 }
 
 
@@ -227,7 +227,7 @@ def test_objects_made_from_the_settings_are_kept_between_invocations(function, a
 def test_wrong_settings_are_reported_at_every_invocation_until_they_are_right(function, monkeypatch):
     monkeypatch.setenv("DISPATCHER_LOG_LEVEL", "loud")
     for _ in range(2):
-        with pytest.raises(SettingsError, match=r"^DISPATCHER_LOG_LEVEL: 'loud' is no level"):
+        with pytest.raises(SettingsError, match=r"^DISPATCHER_LOG_LEVEL: 'loud' is not a level"):
             function()
     monkeypatch.setenv("DISPATCHER_LOG_LEVEL", "warning")
     assert function()["idle"] == 1

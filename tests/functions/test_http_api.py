@@ -191,7 +191,7 @@ def test_pages_are_not_served_and_errors_are_problems(api):
     foreign = {"origin": "https://evil.example", "sec-fetch-site": "cross-site"}
     assert lambda_answer(function_url("POST", "/api/v1/runs", headers={**JSON, **foreign}, body=RUN))[0] == 403
     for event in ({}, None, {"detail-type": "Scheduled Event"}, {"requestContext": {}}):
-        with pytest.raises(InvalidInput, match="no request"):
+        with pytest.raises(InvalidInput, match="not a request"):
             aws_lambda_api.handler(event, None)
 
 

@@ -87,5 +87,5 @@ def test_a_variable_that_looks_like_a_setting_is_logged_with_the_nearest_that_th
     environment = {"DISPATCHER_STORE": "memory://", "DISPATCHER_FANOUT": "lambda", "DISPATCHER_SCHEDULE": "x", "HOME": "/"}
     assert Instance(environment).settings.fan_out is None
     lines = [json.loads(record.getMessage()) for record in caplog.records]
-    warning = "DISPATCHER_FANOUT is no setting; did you mean DISPATCHER_FAN_OUT?"
+    warning = "DISPATCHER_FANOUT is not a setting; did you mean DISPATCHER_FAN_OUT?"
     assert lines == [{"event": "setting.unknown", "warning": warning}]

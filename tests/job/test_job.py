@@ -116,7 +116,7 @@ def test_a_function_is_called_with_the_parameters_of_the_run(job, target, parame
         ("etl:main", {"day": "2026-01-31", "tables": ["a", 5]}, ["parameters.tables[1]: Input should be a valid string"]),
         ("etl:main", [], ["parameters: DISPATCHER_PARAMETERS must be an object of names and values"]),
         ("etl:mian", {}, ["etl has no mian; did you mean main?"]),
-        ("etl:number", {}, ["etl:number is no function (it is of type int)"]),
+        ("etl:number", {}, ["etl:number is not a function (it is of type int)"]),
         ("etl", {}, ["'etl' names no function; write MODULE:FUNCTION, as etl:main"]),
         ("nothing.here:main", {}, ["there is no module nothing.here in "]),
         (

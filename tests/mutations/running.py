@@ -229,7 +229,7 @@ def _replace_constants(mutant: Mutant) -> None:
 
 
 def _executed(tree: ast.Module, before: Mapping[str, Any]) -> dict[str, Any]:
-    """What a module holds once its tree is executed. A table of functions holds others each time, and is no constant."""
+    """What a module holds once its tree is executed. A table of functions holds others each time, and is not a constant."""
     after = dict(before)
     try:
         exec(compile(tree, "changed", "exec"), after)

@@ -81,7 +81,7 @@ class Cutter(_Proxy):
                         kinds = _messages_in(unread, data) if begun else []
                         self.statements += sum(kind in b"PQ" for kind in kinds)
                         self.trips += sum(kind in b"SQ" for kind in kinds)
-                        begun = True  # what comes first is no message like the others
+                        begun = True  # what comes first is not a message like the others
                     if side is client and self._delay:
                         time.sleep(self._delay)
                     (server if side is client else client).sendall(data)

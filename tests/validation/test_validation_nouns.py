@@ -83,7 +83,7 @@ CASES = [
     ]),
     (a_run(deployment=5), ["deployment: must be text (got 5)"]),
     (a_run(start_within="x"), ['start_within: must be a number (got "x")']),
-    (a_deployment(job_variables={1: 2}), ["job_variables: has the key 1, which is no text; put it in quotes"]),
+    (a_deployment(job_variables={1: 2}), ["job_variables: has the key 1, which is not text; put it in quotes"]),
     (a_deployment(tags=["a"]), ["tags: must be a tuple (got a list)"]),
     (a_deployment(tags=("a", 5)), ["tags[1]: must be text (got 5)"]),
     (a_deployment(tags=("a", "", "x" * 201)), [

@@ -101,7 +101,7 @@ def test_what_a_cron_expression_can_say(cron):
         ("FREQ=DAILY;BYHOUR=24", "BYHOUR must be from 0 to 23, not 24"),
         ("FREQ=DAILY;BYMINUTE=60", "BYMINUTE must be from 0 to 59, not 60"),
         ("FREQ=DAILY;BYSECOND=0,30", "windows are at least a minute apart"),
-        ("FREQ=DAILY;BYEASTER=0", "BYEASTER is no part of a recurrence rule that can be read"),
+        ("FREQ=DAILY;BYEASTER=0", "BYEASTER is not part of a recurrence rule that can be read"),
         ("FREQ=DAILY;BYMONHT=3", "did you mean BYMONTH"),
         ("FREQ=DAILY;FREQ=WEEKLY", "FREQ is given twice"),
         ("FREQ=DAILY;", "each is NAME=VALUE"),

@@ -26,7 +26,7 @@ def test_a_schedule_of_each_kind_passes(fields):
     [
         ({}, "cron", "exactly one of cron, interval and rrule"),
         ({"cron": "0 0 * * *", "rrule": "FREQ=DAILY"}, "cron", "cron and rrule"),
-        ({"cron": "61 * * * *"}, "cron", "no cron expression"),
+        ({"cron": "61 * * * *"}, "cron", "not a cron expression"),
         ({"cron": "* * * * * *"}, "cron", "five fields"),
         ({"cron": "0 0 30 2 *"}, "cron", ""),
         ({"cron": 5}, "cron", "must be text"),

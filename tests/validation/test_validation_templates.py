@@ -68,7 +68,7 @@ LIKE_PREFECT = {
         {"x": "{{ x }}"},
         {"x": {"type": "object", "properties": {"y": {"type": "string", "enum": ["a"]}}, "default": {"y": None}}},
     ),
-    "text in braces that is no placeholder": a_template({"x": "{{ a | upper }}", "y": "{{ }}", "z": "${a}"}),
+    "text in braces that is not a placeholder": a_template({"x": "{{ a | upper }}", "y": "{{ }}", "z": "${a}"}),
     "a path into a declared object": a_template({"x": "{{ o.y[0] }}"}, {"o": {"type": "object"}}),
     "numbers in the environment": a_template(
         {"env": "{{ env }}"}, {"env": LIKE_ECS["variables"]["properties"]["env"] | {"default": {"A": 1}}}
@@ -118,11 +118,11 @@ STRUCTURE = [
         "variables: must be an object (got 5)",
     ]),
     (a_template({"f": float("nan")}), ["job_configuration.f: is nan, which JSON cannot say; give a finite number"]),
-    (a_template({"f": {1: 2}}), ["job_configuration.f: has the key 1, which is no text; put it in quotes"]),
+    (a_template({"f": {1: 2}}), ["job_configuration.f: has the key 1, which is not text; put it in quotes"]),
     (a_template({"f": (1,)}), ["job_configuration.f: is a tuple; give text, a number, a boolean, null, a list or an object"]),
     (a_template({"f": "a\0b"}), ["job_configuration.f: holds a NUL character, which databases cannot store; remove it"]),
     (a_template({"f": "\ud800"}), [
-        "job_configuration.f: holds half of a character (a lone surrogate), which is no valid Unicode; remove it",
+        "job_configuration.f: holds half of a character (a lone surrogate), which is not valid Unicode; remove it",
     ]),
     (a_template({"f": 2**63}), ["job_configuration.f: is a whole number of more than 64 bits; give it as text"]),
     (a_template({"f": "x" * 300_000}), ["is larger than 256 KiB as JSON; keep large data elsewhere and pass its address"]),
@@ -269,7 +269,7 @@ def test_a_default_that_asks_for_a_look_up_is_a_fault_at_its_place(name):
 
 
 def test_a_key_that_is_nearly_one_of_the_two_is_a_fault():
-    with pytest.raises(InvalidTemplate, match="job_configurations: is no part of a base job template; did you mean job_conf"):
+    with pytest.raises(InvalidTemplate, match="job_configurations: is not part of a base job template; did you mean job_conf"):
         check_base_job_template({**a_template(), "job_configurations": {}})
 
 

@@ -187,10 +187,14 @@ def test_words_that_cannot_be_read_are_a_fault_of_their_field(sent, path, words)
 
 
 def test_a_fault_stands_at_its_field_beside_what_was_typed():
-    faults = [Fault("cpu", "must be from 256 to 4096"), Fault("network.vpc", "is missing"), Fault("ports[0]", "is no number")]
+    faults = [
+        Fault("cpu", "must be from 256 to 4096"),
+        Fault("network.vpc", "is missing"),
+        Fault("ports[0]", "is not a number"),
+    ]
     form = as_sent(Form(SCHEMA).draw({}, faults), {"v:cpu": ["many"], "v:ports": ["x"]})
     assert (field(form, "cpu").text, field(form, "cpu").faults) == ("many", ("must be from 256 to 4096",))
-    assert field(form, "ports").faults == ("is no number",)
+    assert field(form, "ports").faults == ("is not a number",)
     network = field(form, "network")
     assert (network.is_open, field(network, "network.vpc").faults) == (True, ("is missing",))
 

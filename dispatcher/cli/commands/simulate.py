@@ -124,7 +124,7 @@ def _pairs(field: str, pairs: Sequence[str], read: Callable[[str, str], int | No
     named = [pair.rpartition("=") for pair in pairs]
     for pair, (name, _, _) in zip(pairs, named, strict=True):
         if not name:
-            raise InvalidInput("queue", [Fault(field, f"{pair!r} is no queue=number; write it as critical=5")])
+            raise InvalidInput("queue", [Fault(field, f"{pair!r} is not queue=number; write it as critical=5")])
     return [(name, read(field, value)) for name, _, value in named]
 
 

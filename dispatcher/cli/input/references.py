@@ -63,7 +63,7 @@ run_argument = click.argument("run_id", metavar="ID", shell_complete=completion.
 
 def find_run(context: Context, reference: str) -> Run:
     """The run with an id, the beginning of an id, or a name from `run ls`. Raises `NotFound` or `InvalidInput`."""
-    with suppress(InvalidInput):  # it is no whole id
+    with suppress(InvalidInput):  # it is not a whole id
         return context.client.run(reference)
     for page in _pages(context):
         matches = [run for run in page if run.name == reference] or [run for run in page if _begins(str(run.id), reference)]

@@ -28,7 +28,7 @@ class RequestEntry:
 def read_requests(source: str, options: Mapping[str, Any]) -> Sequence[RequestEntry]:
     """The requests of a file, or of standard input for `-`. Options fill in keys that a line lacks.
 
-    Raises `InvalidInput` with every line that is no request, before any run is created.
+    Raises `InvalidInput` with every line that is not a request, before any run is created.
     """
     name = "standard input" if source == STANDARD_INPUT else source
     entries, faults = list[RequestEntry](), list[Fault]()

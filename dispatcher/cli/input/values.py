@@ -80,7 +80,7 @@ def parameters(source: str | None, pairs: Iterable[str]) -> dict[str, Any]:
 def _parameter(pair: str) -> tuple[str, Typed]:
     name, equals, value = pair.partition("=")
     if not equals or not name.strip():
-        raise InvalidVariables("parameters", [Fault("param", f"{pair!r} is no name=value; write it as day=2026-01-31")])
+        raise InvalidVariables("parameters", [Fault("param", f"{pair!r} is not name=value; write it as day=2026-01-31")])
     return name.strip(), Typed(value)
 
 
@@ -98,7 +98,7 @@ def job_variable(pair: str) -> tuple[str, Typed]:
     """`name=value`. The value keeps its spelling; the variable's schema decides its type. Raises `InvalidInput`."""
     name, equals, value = pair.partition("=")
     if not equals or not name.strip():
-        fault = Fault("job_variable", f"{pair!r} is no name=value; write it as cpu=256")
+        fault = Fault("job_variable", f"{pair!r} is not name=value; write it as cpu=256")
         raise InvalidVariables("job variables", [fault])
     return name.strip(), Typed(value)
 

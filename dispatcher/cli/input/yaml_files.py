@@ -191,7 +191,7 @@ class _Walk:
         if not isinstance(key, yaml.ScalarNode):
             raise _fault(self._place(key), "a key has to be text")
         if key.tag != f"{_TAG}str":
-            raise _fault(self._place(key), f"the key {key.value} is no text; put it in quotes")
+            raise _fault(self._place(key), f"the key {key.value} is not text; put it in quotes")
         if key.value in entries:
             raise _fault(self._place(key), f"the key {key.value!r} stands here twice; take one away")
         return str(key.value)

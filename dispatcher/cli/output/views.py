@@ -312,7 +312,7 @@ def ago(moment: str | None, now: datetime | None = None) -> str:
 
 
 def roughly(number: float) -> str | None:
-    """A duration in its largest unit; None if it is no time at all."""
+    """A duration in its largest unit; None if it is not a time at all."""
     for unit, size in (("d", 86_400), ("h", 3600), ("min", 60), ("s", 1)):
         if number >= (2 * size if unit == "d" else size):
             return f"{int(number // size)} {unit}"

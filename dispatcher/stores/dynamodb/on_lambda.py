@@ -52,7 +52,7 @@ class LambdaClient:
             raise RefusedRequest(_refusal(response.status, response.body))
         content = json.loads(response.body)
         if not isinstance(content, dict):
-            raise OddAnswer("it is no object")
+            raise OddAnswer("it is not an object")
         return content
 
 

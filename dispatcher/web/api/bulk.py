@@ -57,7 +57,7 @@ def work_on_runs(client: Client, body: Body) -> JsonAnswer:
 def _work(client: Dispatcher, body: Mapping[str, Any]) -> Work:
     """The work that a body describes. Raises `InvalidInput` with every fault."""
     faults = [
-        Fault(name, f"is no field here; the fields are {', '.join(sorted(FIELDS))}") for name in body if name not in FIELDS
+        Fault(name, f"is not a field here; the fields are {', '.join(sorted(FIELDS))}") for name in body if name not in FIELDS
     ]
     if faults:
         raise InvalidInput("body", faults)
@@ -78,7 +78,7 @@ def run_filter_in(value: Any) -> RunFilter:
     if not isinstance(value, dict):
         raise InvalidInput("body", [Fault("filter", "must be an object")])
     names = (*TEXTS, "state")
-    faults = [Fault(f"filter.{name}", f"is no part of a filter: {', '.join(names)}") for name in value if name not in names]
+    faults = [Fault(f"filter.{name}", f"is not part of a filter: {', '.join(names)}") for name in value if name not in names]
     faults += [Fault(f"filter.{name}", "must be a text") for name in TEXTS if not isinstance(value.get(name, ""), str)]
     states = value.get("state", [])
     if not isinstance(states, list) or not all(isinstance(state, str) and state in set(RunState) for state in states):
@@ -121,4 +121,4 @@ def _id(text: str) -> UUID | None:
     try:
         return UUID(text) if text else None
     except ValueError:
-        raise InvalidInput("body", [Fault("id", f"{text!r} is no id")]) from None
+        raise InvalidInput("body", [Fault("id", f"{text!r} is not an id")]) from None

@@ -72,7 +72,7 @@ def _planned(client: Dispatcher, body: dict[str, Any], allowed: frozenset[str]) 
 
 def _refuse_unknown(body: dict[str, Any], allowed: frozenset[str]) -> None:
     faults = [
-        Fault(name, f"is no field here; the fields are {', '.join(sorted(allowed))}") for name in body if name not in allowed
+        Fault(name, f"is not a field here; the fields are {', '.join(sorted(allowed))}") for name in body if name not in allowed
     ]
     if faults:
         raise InvalidInput("body", faults)

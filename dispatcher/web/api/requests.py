@@ -62,7 +62,7 @@ async def an_object(request: Request) -> dict[str, Any]:
 
 
 def time_in(text: str, field: str) -> datetime | None:
-    """A time in a query or a body; None for an empty text. Raises `InvalidInput` for any other text that is no time."""
+    """A time in a query or a body; None for an empty text. Raises `InvalidInput` for any other text that is not a time."""
     try:
         return utc(datetime.fromisoformat(text), field) if text else None
     except ValueError:
@@ -112,7 +112,7 @@ def tag(noun: WorkPool | Deployment | Automation) -> dict[str, str]:
 def fields_of(kind: NounKind, body: Mapping[str, Any], allowed: frozenset[str]) -> dict[str, Any]:
     """The parsed fields of a body. Raises `InvalidInput` with every fault, also for a field that cannot be set here."""
     foreign = [
-        Fault(name, f"is no field here; the fields are {', '.join(sorted(allowed))}") for name in body if name not in allowed
+        Fault(name, f"is not a field here; the fields are {', '.join(sorted(allowed))}") for name in body if name not in allowed
     ]
     if foreign:
         raise InvalidInput(kind.subject, foreign)

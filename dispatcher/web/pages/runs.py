@@ -143,7 +143,7 @@ def _step(client: Dispatcher, visit: Visit, action: str) -> Callable[[str], Run]
 
 
 def _cancelled(client: Dispatcher, reference: str) -> Run:
-    """Cancel a run. Raises `Conflict` if it has already ended in another state: that is no fault for a single run, but worth
+    """Cancel a run. Raises `Conflict` if it has already ended in another state: that is not a fault for a single run, but worth
     saying in a list.
     """
     record = client.cancel_run(reference)
@@ -179,7 +179,7 @@ def filter_in(visit: Visit) -> RunFilter:
     states = frozenset(state for state in query.getlist("state") if state)
     unknown = sorted(states - set(RunState))
     if unknown:
-        raise InvalidInput("runs", [Fault("state", f"{unknown[0]!r} is no state; the states are {', '.join(RunState)}")])
+        raise InvalidInput("runs", [Fault("state", f"{unknown[0]!r} is not a state; the states are {', '.join(RunState)}")])
     words: dict[str, Any] = {name: query.get(name, "")[:200] or None for name in FILTERS}
     since, until = (when(query.get(name, "")[:40].strip(), visit.client.clock.now(), name) for name in TIMES)
     return RunFilter(states=frozenset(map(RunState, states)) or None, since=since, until=until, **words)

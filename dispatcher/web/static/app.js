@@ -186,7 +186,7 @@
     isHeard = false;
     say("▲ not live, trying again");
   });
-  // What is no stream is no part of the page: a proxy's page, or the refusal of one stream too many.
+  // What is no stream is not part of the page: a proxy's page, or the refusal of one stream too many.
   document.addEventListener("htmx:before:swap", (event) => {
     const { ctx } = event.detail, kind = ctx?.response?.headers?.get("Content-Type");
     if (kind && ctx.sourceElement?.matches("[data-live]") && !kind.includes("text/event-stream")) event.preventDefault();

@@ -47,7 +47,7 @@ class Call:
         except ValueError as error:
             raise Refusal("INVALID_ARGUMENT", f"Invalid JSON payload received. {error}") from None
         if not isinstance(fields, dict):
-            raise Refusal("INVALID_ARGUMENT", "Invalid JSON payload received. It is no object.")
+            raise Refusal("INVALID_ARGUMENT", "Invalid JSON payload received. It is not an object.")
         return fields
 
     def flag(self, name: str) -> bool:

@@ -40,7 +40,7 @@ _MEBIBYTES = {"G": 1000**3 / 1024**2, "Gi": 1024.0, "M": 1000**2 / 1024**2, "Mi"
 def check_identifier(identifier: str) -> None:
     """A job's id: lower case, digits and hyphens, begins with a letter."""
     if len(identifier) > MAX_NAME or not _NAME.fullmatch(identifier):
-        raise invalid("job_id", f"'{identifier}' is no valid id: lower case, digits and hyphens, begins with a letter, < 64")
+        raise invalid("job_id", f"'{identifier}' is not a valid id: lower case, digits and hyphens, begins with a letter, < 64")
 
 
 def check_job(job: run_v2.Job, identifier: str) -> None:
@@ -72,7 +72,9 @@ def _check_volumes(task: run_v2.TaskTemplate) -> None:
     for volume in task.volumes:
         for instance in volume.cloud_sql_instance.instances:
             if not _INSTANCE.fullmatch(instance):
-                raise invalid("template.template.volumes.cloud_sql_instance.instances", f"'{instance}' is no connection name")
+                raise invalid(
+                    "template.template.volumes.cloud_sql_instance.instances", f"'{instance}' is not a connection name"
+                )
     for container in task.containers:
         for mount in container.volume_mounts:
             _check_mount(mount, volumes)
@@ -152,7 +154,7 @@ def _cpus(field: str, text: str) -> int:
 def _mebibytes(field: str, text: str) -> float:
     match = _MEMORY.fullmatch(text)
     if match is None:
-        raise invalid(f"{field}.memory", f"'{text}' is no amount of memory, such as 512Mi")
+        raise invalid(f"{field}.memory", f"'{text}' is not an amount of memory, such as 512Mi")
     return int(match[1]) * _MEBIBYTES[match[2]]
 
 

@@ -39,7 +39,7 @@ def parse(request: HttpRequest) -> dict[str, Any]:
     except ValueError as error:
         raise EcsError("SerializationException", f"the body is not JSON: {error}") from error
     if not isinstance(body, dict):
-        raise EcsError("SerializationException", "the body is no JSON object")
+        raise EcsError("SerializationException", "the body is not a JSON object")
     return body
 
 
@@ -76,4 +76,4 @@ def _wrong_values(value: Any, shape: Shape, path: str) -> Iterator[str]:
     elif isinstance(shape, StringShape) and shape.enum and value not in shape.enum:
         yield f"{path}: {value!r} is none of {', '.join(shape.enum)}"
     elif isinstance(value, bool) and shape.type_name in ("integer", "long", "float", "double"):
-        yield f"{path}: {str(value).lower()} is no number"
+        yield f"{path}: {str(value).lower()} is not a number"

@@ -32,8 +32,8 @@ def check_shape(job: Any, *, strict: bool) -> None:
     """Raise `Refusal` (400) for a body that is not a Job; unknown fields count if the caller requests strict validation."""
     faults = list(shape_faults(job)) if isinstance(job, Mapping) else [None]
     if None in faults:
-        raise Refusal("BadRequest", "the object provided is unrecognized: it is no Job")
-    unknown = [fault for fault in faults if fault and "is no key that is read here" in fault.message]
+        raise Refusal("BadRequest", "the object provided is unrecognized: it is not a Job")
+    unknown = [fault for fault in faults if fault and "is not a key that is read here" in fault.message]
     wrong = [fault for fault in faults if fault and fault not in unknown and fault.message != "missing"]
     if wrong:
         words = ", ".join(f"{fault.path}: {fault.message}" for fault in wrong)

@@ -260,7 +260,7 @@ class Service:
         except ValueError:
             body = _yaml(call)
         if not isinstance(body, dict):
-            raise Refusal("BadRequest", "the body of the request is no object")
+            raise Refusal("BadRequest", "the body of the request is not an object")
         return body
 
 

@@ -118,7 +118,7 @@ class Service:
             return self._answered[key]
         operation = self._operations.get(name)
         if operation is None:
-            raise GRPCError(Status.UNIMPLEMENTED, f"{name} is no part of this emulator")
+            raise GRPCError(Status.UNIMPLEMENTED, f"{name} is not part of this emulator")
         self._authenticate(name, metadata)
         result = operation(request, metadata)
         answer = await result if isinstance(result, Awaitable) else result

@@ -31,8 +31,8 @@ def a_configuration(task=None, **configuration):
 
 
 FAULTS = [
-    (a_configuration(labls={}), "labls", "is no key that is read here; did you mean 'labels'?"),
-    (a_configuration(imgae="x"), "imgae", "is no key that is read here; did you mean 'image'?"),
+    (a_configuration(labls={}), "labls", "is not a key that is read here; did you mean 'labels'?"),
+    (a_configuration(imgae="x"), "imgae", "is not a key that is read here; did you mean 'image'?"),
     (a_configuration(image=None), "image", "name the container image to run"),
     (a_configuration(keep_job="yes"), "keep_job", "give true or false, not 'yes'"),
     (
@@ -46,7 +46,7 @@ FAULTS = [
     (
         a_configuration({"servceAccount": "a"}),
         f"{TASK}.servceAccount",
-        "is no key that is read here; did you mean 'serviceAccount'?",
+        "is not a key that is read here; did you mean 'serviceAccount'?",
     ),
     (
         a_configuration({"executionEnvironment": "gen2"}),
@@ -111,10 +111,10 @@ def test_faults_in_a_knative_body_are_named_where_they_are_written():
     faults = {fault.path: fault.message for fault in check({"image": IMAGE, "region": "r", "job_body": body}).faults}
     spec = "job_body.spec.template.spec"
     assert faults == {
-        "job_body.metadata.nmae": "is no key that is read here; did you mean 'name'?",
-        f"{spec}.taskCont": "is no key that is read here; did you mean 'taskCount'?",
-        f"{spec}.template.spec.timeoutSecond": "is no key that is read here; did you mean 'timeout'?",
-        f"{spec}.template.spec.containers[0].imagee": "is no key that is read here; did you mean 'image'?",
+        "job_body.metadata.nmae": "is not a key that is read here; did you mean 'name'?",
+        f"{spec}.taskCont": "is not a key that is read here; did you mean 'taskCount'?",
+        f"{spec}.template.spec.timeoutSecond": "is not a key that is read here; did you mean 'timeout'?",
+        f"{spec}.template.spec.containers[0].imagee": "is not a key that is read here; did you mean 'image'?",
     }
 
 

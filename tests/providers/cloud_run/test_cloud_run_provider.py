@@ -135,7 +135,7 @@ def test_what_does_not_fit_googles_message_is_rejected_without_a_call(emulator, 
     job = Job(name=NAME, configuration={"region": "r", "image": IMAGE, "job_body": {"template": {"tasks": 2}}})
     outcome = provider.submit(job)
     assert isinstance(outcome, Rejected)
-    assert outcome.reason.startswith("job_body.template.tasks: is no key that is read here")
+    assert outcome.reason.startswith("job_body.template.tasks: is not a key that is read here")
     assert emulator.calls.counts == {}
 
 

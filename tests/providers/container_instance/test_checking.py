@@ -30,28 +30,28 @@ def with_group(**fields):
 
 
 CASES = [
-    ({"comand": "x"}, "comand: is no key that is read here; did you mean 'command'?"),
-    ({"imageRegistry": {}}, "imageRegistry: is no key that is read here; did you mean 'image_registry'?"),
-    ({"arm_template": {"resource": []}}, "arm_template.resource: is no key that is read here; did you mean 'resources'?"),
+    ({"comand": "x"}, "comand: is not a key that is read here; did you mean 'command'?"),
+    ({"imageRegistry": {}}, "imageRegistry: is not a key that is read here; did you mean 'image_registry'?"),
+    ({"arm_template": {"resource": []}}, "arm_template.resource: is not a key that is read here; did you mean 'resources'?"),
     (
         {"arm_template": with_group(zone=["1"])},
-        "arm_template.resources[0].zone: is no key that is read here; did you mean 'zones'?",
+        "arm_template.resources[0].zone: is not a key that is read here; did you mean 'zones'?",
     ),
     (
         {"arm_template": a_template(subnet_ids=[])},
-        f"{GROUP}.subnet_ids: is no key that is read here; did you mean 'subnetIds'?",
+        f"{GROUP}.subnet_ids: is not a key that is read here; did you mean 'subnetIds'?",
     ),
     (
         {"arm_template": a_template(containers=[{"name": "main", "propertys": {}}])},
-        f"{MAIN}.propertys: is no key that is read here; did you mean 'properties'?",
+        f"{MAIN}.propertys: is not a key that is read here; did you mean 'properties'?",
     ),
     (
         {"arm_template": a_template(containers=[{"properties": {"volume_mounts": []}}])},
-        f"{MAIN}.properties.volume_mounts: is no key that is read here; did you mean 'volumeMounts'?",
+        f"{MAIN}.properties.volume_mounts: is not a key that is read here; did you mean 'volumeMounts'?",
     ),
     (
         {"image_registry": {"registry_url": "r", "user": "u", "username": "u", "password": "registry"}},
-        "image_registry.user: is no key that is read here; did you mean 'username'?",
+        "image_registry.user: is not a key that is read here; did you mean 'username'?",
     ),
     ({"image": None}, "image: missing"),
     ({"resource_group_name": None}, "resource_group_name: missing"),
@@ -60,7 +60,7 @@ CASES = [
     ({"memory": -1}, "memory: give a number above zero"),
     ({"cpu": 32}, "cpu: a container group can have 31 CPUs at most, not 32"),
     ({"memory": 241}, "memory: a container group can have 240 GB at most, not 241"),
-    ({"env": {"A-B": "1"}}, "env: 'A-B' is no name Azure accepts; use letters, digits and _, no digit first"),
+    ({"env": {"A-B": "1"}}, "env: 'A-B' is not a name Azure accepts; use letters, digits and _, no digit first"),
     ({"env": {"A": {"b": 1}}}, "env.A: give text, not an object"),
     ({"labels": ["a"]}, "labels: give an object, not a list"),
     ({"keep_container_group": "no"}, "keep_container_group: give true or false"),

@@ -25,7 +25,7 @@ def body(**configuration):
     ("configuration", "path", "words"),
     [
         ({"image": None}, "image", "a container needs one"),
-        ({"image": "UPPER case"}, "image", "is no reference to an image"),
+        ({"image": "UPPER case"}, "image", "is not a reference to an image"),
         ({"comand": "x"}, "comand", "did you mean 'command'?"),
         ({"command": "echo 'open"}, "command", "cannot be split like a shell command"),
         ({"env": {"A=B": "1"}}, "env", "'A=B' cannot be the name of a variable"),

@@ -85,7 +85,7 @@ def test_each_way_to_sign_in_that_a_kubeconfig_knows(tmp_path, user, identity):
         ({"user": {"as": "somebody"}}, "impersonates nobody"),
         ({"cluster": {"server": "ftp://x"}}, "give https://host:port"),
         ({"cluster": {"certificate-authority": "missing.crt"}}, "certificate-authority: cannot be read here"),
-        ({"cluster": {"certificate-authority-data": "%%%"}}, "is no base64"),
+        ({"cluster": {"certificate-authority-data": "%%%"}}, "is not base64"),
         ({"context": {"cluster": "other"}}, "there is no cluster 'other'; known: c"),
         ({"user": {"exec": {"args": []}}}, "names no command"),
     ],
@@ -106,7 +106,7 @@ def test_a_kubeconfig_that_cannot_be_used_says_why(tmp_path, fields, words):
         ({"server": "https://x"}, "give token_file, token_variable, or cert_file and key_file"),
         ({"server": "https://u:hush@x", "token_variable": "TOKEN"}, "and no password"),
         ({"server": "https://x", "token_variable": "TOKEN", "ca_file": "/missing"}, "c.ca_file: cannot be read here"),
-        ({"in_cluster": True}, "this is no pod of a cluster"),
+        ({"in_cluster": True}, "this is not a pod of a cluster"),
         ({"kubeconfig": "/missing"}, "kubeconfig /missing: cannot be read here"),
     ],
 )

@@ -74,7 +74,7 @@ def test_a_job_that_is_gone_by_the_time_it_is_looked_at_is_unknown(cluster, prov
 def test_a_field_that_kubernetes_does_not_know_is_refused_before_anything_is_sent(cluster, provider):
     answer = provider.submit(a_job(job_manifest=a_manifest(imagePulPolicy="Always")))
     assert isinstance(answer, Rejected)
-    assert "containers[0].imagePulPolicy: is no key that is read here; did you mean 'imagePullPolicy'?" in answer.reason
+    assert "containers[0].imagePulPolicy: is not a key that is read here; did you mean 'imagePullPolicy'?" in answer.reason
     assert cluster.calls["CreateJob"] == 0
 
 

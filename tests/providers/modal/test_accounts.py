@@ -48,7 +48,7 @@ def test_a_provider_holds_clients_of_several_accounts(team, emulator):
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("nobody", "'nobody' is no entry of DISPATCHER_CREDENTIALS .there are: half, team."),
+        ("nobody", "'nobody' is not an entry of DISPATCHER_CREDENTIALS .there are: half, team."),
         ("half", "half.token_secret_env has to name an environment variable that is set"),
     ],
 )
@@ -64,7 +64,7 @@ def test_an_entry_that_cannot_be_used_is_named(team, emulator, name, message):
 def test_a_run_whose_credentials_are_gone_is_no_problem_of_the_others(team, emulator):
     mine, other = (team.submit(a_job(number, modal_credentials="team")).submission for number in (1, 2))
     gone = replace(mine, handle={**mine.handle, "credentials": "gone"})
-    with pytest.raises(CallFailed, match="'gone' is no entry of DISPATCHER_CREDENTIALS"):
+    with pytest.raises(CallFailed, match="'gone' is not an entry of DISPATCHER_CREDENTIALS"):
         team.cancel(gone)
     seen = team.observe([gone, other])
     assert [seen[submission.name].state for submission in (gone, other)] == [JobState.UNREADABLE, JobState.RUNNING]

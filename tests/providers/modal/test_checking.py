@@ -14,15 +14,15 @@ from providers.remarks import reason_of
 from .builders import a_job
 
 CASES = [
-    ({"comand": "x"}, "comand: is no key that is read here; did you mean 'command'?"),
-    ({"pipPackages": []}, "pipPackages: is no key that is read here; did you mean 'pip_packages'?"),
-    ({"image": {"tag": "x", "secrets": "s"}}, "image.secrets: is no key that is read here; did you mean 'secret'?"),
+    ({"comand": "x"}, "comand: is not a key that is read here; did you mean 'command'?"),
+    ({"pipPackages": []}, "pipPackages: is not a key that is read here; did you mean 'pip_packages'?"),
+    ({"image": {"tag": "x", "secrets": "s"}}, "image.secrets: is not a key that is read here; did you mean 'secret'?"),
     ({"image": {"secret": "s"}}, "image: give a reference"),
     ({"cpu": "many"}, "cpu: give a positive number"),
     ({"memory": 1.5}, "memory: give a whole number"),
     ({"timeout": 100_000}, "timeout: give a whole number from 1 to 86400"),
     ({"gpu": "H100:none"}, "gpu: give a kind of GPU"),
-    ({"env": {"A-B": "1"}}, "env: 'A-B' is no name Modal accepts"),
+    ({"env": {"A-B": "1"}}, "env: 'A-B' is not a name Modal accepts"),
     ({"env": {"A": "x" * 40_000}}, "env.A: Modal takes 32768 characters at most, not 40000"),
     ({"app": "my app"}, "app: give at most 63 letters"),
     ({"modal_environment": "x" * 64}, "modal_environment: give at most 63 letters"),

@@ -65,7 +65,7 @@ def test_a_gpu_is_a_kind_and_a_count(value, gpu):
         ({"gpu": "H100:0"}, "gpu: give a kind of GPU"),
         ({"gpu": ":2"}, "gpu: give a kind of GPU"),
         ({"gpu": "H100:many"}, "gpu: give a kind of GPU"),
-        ({"env": {"A-B": "1"}}, "env: 'A-B' is no name Modal accepts"),
+        ({"env": {"A-B": "1"}}, "env: 'A-B' is not a name Modal accepts"),
         ({"env": {"A": {"b": 1}}}, "env.A: give a text, not dict"),
         ({"command": "echo 'open"}, "command: No closing quotation"),
         ({"command": {"a": 1}}, "command: give a text or a list of words"),

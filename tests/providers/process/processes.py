@@ -102,7 +102,7 @@ class ProcessHarness(ProviderHarness):
         return self.note(name)["labels"]
 
     def refuse_next(self):
-        return {**self.configuration(), "working_dir": "/no/such/place"}, "'/no/such/place' is no directory on this machine"
+        return {**self.configuration(), "working_dir": "/no/such/place"}, "'/no/such/place' is not a directory on this machine"
 
     def forget(self, name):
         others = {path.name for path in (self.root / "jobs").iterdir()} - {name}

@@ -15,7 +15,7 @@ from tests.providers.garbage import garbage
 NAME = "r0123456789abcdef0123456789abcdef-1"
 
 FAULTS = [
-    ({"commnd": ["true"], "command": ["true"]}, "commnd", "is no key that is read here; did you mean 'command'?"),
+    ({"commnd": ["true"], "command": ["true"]}, "commnd", "is not a key that is read here; did you mean 'command'?"),
     ({"command": ["true"], "working_directory": "/"}, "working_directory", "did you mean 'working_dir'?"),
     ({}, "command", "a process needs one; give the job variable `command`"),
     ({"command": "sh -c 'open"}, "command", "cannot be split into words"),
@@ -40,8 +40,8 @@ def test_validation_reports_a_fault_in_the_words_of_the_submission(harness, conf
     ("configuration", "path", "words"),
     [
         ({"command": ["no-such-program-4711"]}, "command", "is not on the PATH"),
-        ({"command": ["/no/such/program"]}, "command", "is no executable file"),
-        ({"command": ["true"], "working_dir": "/no/such/place"}, "working_dir", "is no directory on this machine"),
+        ({"command": ["/no/such/program"]}, "command", "is not an executable file"),
+        ({"command": ["true"], "working_dir": "/no/such/place"}, "working_dir", "is not a directory on this machine"),
     ],
 )
 def test_a_missing_file_is_only_a_warning_because_ticks_may_run_elsewhere(harness, configuration, path, words):

@@ -134,7 +134,7 @@ def test_a_write_that_was_not_answered_is_made_once(patient, nouns, proxy, fault
 def test_an_answer_whose_checksum_is_wrong_is_no_answer(store, nouns, client, proxy):
     [answer] = recorded(proxy, lambda: store.live("pool", limit=10))
     changed = Answer(status=200, headers=answer.headers, body=answer.body.replace(b"RUNNING", b"PENDING"))
-    with answering(client, [changed]), pytest.raises(StoreUnavailable, match="no answer of DynamoDB's: its checksum"):
+    with answering(client, [changed]), pytest.raises(StoreUnavailable, match="not an answer of DynamoDB's: its checksum"):
         store.live("pool", limit=10)
 
 

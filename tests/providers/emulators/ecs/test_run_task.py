@@ -193,7 +193,7 @@ def test_tasks_start_only_up_to_the_capacity(ecs):
         (b'{"taskDefinition": "job", "count": true}', "count"),
         (b'{"taskDefintion": "job"}', 'Missing required parameter in input: "taskDefinition"'),
         (b'{"taskDefinition": "job", "subnets": []}', 'Unknown parameter in input: "subnets"'),
-        (b"[1]", "no JSON object"),
+        (b"[1]", "not a JSON object"),
         (b"{", "not JSON"),
     ],
 )
