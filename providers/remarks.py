@@ -8,6 +8,9 @@ from typing import Any
 
 from providers.base import ConfigurationError, Finding
 
+UNKNOWN_KEY = "is not a key that is read here"
+"""How the remark on an unknown key begins."""
+
 
 def unknown_key(path: str, key: str, keys: Collection[str]) -> Finding:
     """The remark on an unknown key, with the nearest known one."""
@@ -15,7 +18,7 @@ def unknown_key(path: str, key: str, keys: Collection[str]) -> Finding:
 
     near = get_close_matches(key, keys, n=1, cutoff=0.6) or get_close_matches(key.lower(), keys, n=1, cutoff=0.6)
     hint = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(sorted(keys))}"
-    return Finding(path=f"{path}.{key}".lstrip("."), message=f"is not a key that is read here; {hint}")
+    return Finding(path=f"{path}.{key}".lstrip("."), message=f"{UNKNOWN_KEY}; {hint}")
 
 
 def unknown_keys(content: Mapping[str, Any], keys: Collection[str], path: str = "") -> Iterable[Finding]:

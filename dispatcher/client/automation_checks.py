@@ -106,7 +106,7 @@ def _variable_faults(action: RunOf, pool: WorkPool, deployment: Deployment) -> I
 def _parameter_faults(
     action: RunOf, when: When, pool: WorkPool, deployment: Deployment, deployments: Deployments
 ) -> Iterator[Fault]:
-    """Fixed values are checked in full, those of the ended run by their types; a tick checks all before it makes a run."""
+    """Check fixed values in full, values of the ended run by type. A tick checks them all before it creates a run."""
     try:
         check_parameter_schema(deployment.parameter_openapi_schema)
     except InvalidVariables:

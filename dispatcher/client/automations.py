@@ -61,7 +61,7 @@ class Automations(BulkRuns):
         return self._save_automation(replace(automation, **changes), automation)
 
     def pause_automation(self, name: str) -> Automation:
-        """Pause an automation: it does nothing, and does not make up for it. Raises `NotFound`."""
+        """Pause an automation: it does nothing, and does not catch up later. Raises `NotFound`."""
         return self.update_automation(name, paused=True)
 
     def resume_automation(self, name: str) -> Automation:
@@ -81,7 +81,7 @@ class Automations(BulkRuns):
         return automation
 
     def delete_automation(self, name: str) -> None:
-        """Delete an automation. What it did stays, and so does the record of it. Raises `NotFound`."""
+        """Delete an automation. The effects of its actions and their records stay. Raises `NotFound`."""
         self.recorder.delete_automation(self.automation(name))
 
     def firings(self, automation: str | None = None, *, limit: int = 50) -> Sequence[Firing]:

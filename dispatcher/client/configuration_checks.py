@@ -68,7 +68,7 @@ def faults_of(named: Configuration, target: Configuration, stored: Configuration
 
 
 def _automation_faults(automation: Automation, target: Configuration, sound: Mapping[str, WorkPool]) -> Iterator[Fault]:
-    """Its own faults, or else those of the names in it. Job variables are not checked where the pool has faults."""
+    """Its own faults, or else the faults of the names in it. Job variables are not checked if the pool has faults."""
     root = joined("automations", automation.name)
     own = list(_under(root, partial(validate, automation)))
     yield from own

@@ -16,8 +16,8 @@ from dispatcher.models import Deployment, Schedule, WorkPool
 
 
 def coerced(pool: WorkPool, deployment: Deployment) -> Deployment:
-    """The deployment, with the values of its job variables and of its schedules' converted by the pool's template, and those of
-    its parameters by its schema.
+    """The deployment with converted values. The pool's template converts job variables, its own and its schedules'; its own
+    schema converts parameters.
     """
     deployment, template = with_coerced_parameters(deployment), pool.base_job_template
     schedules = (

@@ -1,4 +1,4 @@
-"""Deployments of Python functions: their command is the runner's, and their parameters are those of the signature."""
+"""Deployments of Python functions: the runner is their command, and the function's signature declares their parameters."""
 
 from __future__ import annotations
 

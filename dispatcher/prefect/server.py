@@ -73,7 +73,7 @@ class PrefectServer:
     # Pools and queues
 
     def pools(self, types: Sequence[str], names: Sequence[str] = ()) -> Sequence[Mapping[str, Any]]:
-        """The work pools of these types, and those of these names, by name."""
+        """The work pools that have one of these types or names, by name."""
         by_type = self._pages("work_pools/filter", {"work_pools": {"type": {"any_": list(types)}}})
         by_name = self._pages("work_pools/filter", {"work_pools": {"name": {"any_": list(names)}}}) if names else ()
         pools = {str(pool.get("name")): pool for pool in (*by_type, *by_name)}

@@ -1,4 +1,4 @@
-"""Notifications of what automations did: at least once for each hook, as those of runs (see `dispatcher.ticking.notifying`)."""
+"""Notifications about firings of automations: at least once for each hook, as with runs (`dispatcher.ticking.notifying`)."""
 
 from __future__ import annotations
 

@@ -10,7 +10,8 @@ from dispatcher.models import RunState
 from dispatcher.records import RunFilter
 from dispatcher.stores.sql_listing import ends, named, pages
 from dispatcher.stores.sqlite import SqliteStore
-from tests.builders import MINUTE, NOW, a_pool
+from tests.builders import NOW, a_pool
+from tests.stores.heads import READ_FROM_HEADS
 from tests.stores.sqlite_plans import plan_of
 from tests.stores.steps import a_stored_run
 
@@ -86,29 +87,7 @@ def test_rows_that_are_only_counted_are_counted_in_the_index(store: SqliteStore,
     assert all("COVERING INDEX" in step for step in steps), steps
 
 
-@pytest.mark.parametrize(
-    ("where", "index"),
-    [
-        (RunFilter(), "runs_by_state"),
-        (RunFilter(states=frozenset({RunState.RUNNING})), "runs_by_state"),
-        (RunFilter(pool="another"), "runs_by_pool"),
-        (RunFilter(pool="pool", states=frozenset({RunState.PENDING, RunState.FAILED})), "runs_by_pool"),
-        (RunFilter(pool="pool", queue="default"), "runs_by_queue"),
-        (RunFilter(pool="pool", queue="default", states=frozenset({RunState.SCHEDULED})), "runs_by_queue"),
-        (RunFilter(deployment="rare"), "runs_by_deployment"),
-        (RunFilter(deployment="rare", states=frozenset({RunState.SCHEDULED})), "runs_by_deployment"),
-        (RunFilter(pool="pool", deployment="rare", states=frozenset({RunState.SCHEDULED})), "runs_by_deployment"),
-        (RunFilter(tag="nightly"), "run_tags"),
-        (RunFilter(tag="nightly", states=frozenset({RunState.FAILED})), "run_tags"),
-        (RunFilter(tag="nightly", pool="pool", queue="default"), "run_tags"),
-        (RunFilter(tag="nightly", deployment="rare"), "runs_by_deployment"),
-        (RunFilter(since=NOW, until=NOW + MINUTE), "runs_by_state"),
-        (RunFilter(pool="pool", since=NOW, after=(NOW, UUID(int=1))), "runs_by_pool"),
-        (RunFilter(tag="nightly", since=NOW, after=(NOW, UUID(int=1))), "run_tags"),
-        (RunFilter(name="nightly"), "runs_by_state"),
-        (RunFilter(name="nightly", pool="pool"), "runs_by_pool"),
-    ],
-)
+@pytest.mark.parametrize(("where", "index"), READ_FROM_HEADS)
 def test_a_page_of_runs_is_read_from_the_head_of_an_index(store: SqliteStore, where: RunFilter, index: str):
     ids, parameters = pages(where, limit=50, offset=0)
     plan = plan_of(store, store._statements["runs"].replace("{ids}", ids), **parameters)

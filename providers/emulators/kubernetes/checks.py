@@ -12,6 +12,7 @@ from typing import Any
 from providers.emulators.kubernetes.kinds import JOB
 from providers.emulators.kubernetes.refusals import Refusal, invalid
 from providers.kubernetes.shape import shape_faults
+from providers.remarks import UNKNOWN_KEY
 
 LONGEST_NAME = 63
 """A Job's name becomes the value of a label of its pods."""
@@ -33,7 +34,7 @@ def check_shape(job: Any, *, strict: bool) -> None:
     faults = list(shape_faults(job)) if isinstance(job, Mapping) else [None]
     if None in faults:
         raise Refusal("BadRequest", "the object provided is unrecognized: it is not a Job")
-    unknown = [fault for fault in faults if fault and "is not a key that is read here" in fault.message]
+    unknown = [fault for fault in faults if fault and fault.message.startswith(UNKNOWN_KEY)]
     wrong = [fault for fault in faults if fault and fault not in unknown and fault.message != "missing"]
     if wrong:
         words = ", ".join(f"{fault.path}: {fault.message}" for fault in wrong)

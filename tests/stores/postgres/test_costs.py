@@ -17,6 +17,7 @@ from dispatcher.stores.postgres import PostgresStore
 from dispatcher.stores.rows import RUN, beat
 from dispatcher.stores.sql_listing import ends, named, pages
 from tests.builders import MINUTE, NOW, a_deployment, a_pool, a_run
+from tests.stores.heads import READ_FROM_HEADS
 from tests.stores.postgres_server import PostgresServer
 from tests.stores.steps import a_claimed_run, a_running_run, a_stored_run, claim, granting, moved
 
@@ -145,29 +146,7 @@ def test_a_statement_searches_its_index_and_sorts_nothing_whenever_statistics_we
         )
 
 
-@pytest.mark.parametrize(
-    ("where", "index"),
-    [
-        (RunFilter(), "runs_by_state"),
-        (RunFilter(states=frozenset({RunState.RUNNING})), "runs_by_state"),
-        (RunFilter(pool="another"), "runs_by_pool"),
-        (RunFilter(pool="pool", states=frozenset({RunState.PENDING, RunState.FAILED})), "runs_by_pool"),
-        (RunFilter(pool="pool", queue="default"), "runs_by_queue"),
-        (RunFilter(pool="pool", queue="default", states=frozenset({RunState.SCHEDULED})), "runs_by_queue"),
-        (RunFilter(deployment="rare"), "runs_by_deployment"),
-        (RunFilter(deployment="rare", states=frozenset({RunState.SCHEDULED})), "runs_by_deployment"),
-        (RunFilter(pool="pool", deployment="rare", states=frozenset({RunState.SCHEDULED})), "runs_by_deployment"),
-        (RunFilter(tag="nightly"), "run_tags"),
-        (RunFilter(tag="nightly", states=frozenset({RunState.FAILED})), "run_tags"),
-        (RunFilter(tag="nightly", pool="pool", queue="default"), "run_tags"),
-        (RunFilter(tag="nightly", deployment="rare"), "runs_by_deployment"),
-        (RunFilter(since=NOW, until=NOW + MINUTE), "runs_by_state"),
-        (RunFilter(pool="pool", since=NOW, after=(NOW, UUID(int=1))), "runs_by_pool"),
-        (RunFilter(tag="nightly", since=NOW, after=(NOW, UUID(int=1))), "run_tags"),
-        (RunFilter(name="nightly"), "runs_by_state"),
-        (RunFilter(name="nightly", pool="pool"), "runs_by_pool"),
-    ],
-)
+@pytest.mark.parametrize(("where", "index"), READ_FROM_HEADS)
 def test_a_page_of_runs_is_read_from_the_head_of_an_index(crowded: PostgresStore, where: RunFilter, index: str):
     ids, parameters = pages(where, limit=50, offset=0)
     steps = steps_of(plan(crowded, crowded._statements["runs"].replace("{ids}", ids), **parameters))
