@@ -51,7 +51,7 @@ Call = Callable[[Store], Any]
 class World:
     """What the next operation is drawn from."""
 
-    def __init__(self, seed: int, oracle: Store, *, lanes: bool = True) -> None:
+    def __init__(self, seed: int, oracle: Store, *, lanes: bool = True, namesakes: bool = True) -> None:
         self.random = Random(seed)
         self.lots = Random(f"{seed} lanes")
         """For what concerns lanes alone."""
@@ -67,6 +67,8 @@ class World:
         """Runs as they once were: what a slow invocation still believes."""
         self.deployments_once: list[Deployment] = []
         """Likewise deployments."""
+        self.namesakes = namesakes
+        """Whether a deployment may have a schedule of a deleted one of its name whose runs still wait."""
         self.left_behind: dict[str, list[UUID]] = {}
         """By name of a deployment: the runs that schedules of its deleted namesake had created, and that still waited."""
         self.entries: list[LogEntry] = []
@@ -153,7 +155,7 @@ class World:
             "parameters": self.variables(),
             "parameter_openapi_schema": {"properties": self.variables()},
             "tags": tuple(self.random.sample("xyz", 2)),
-            "schedules": self.without_namesakes(name, self.schedules()),
+            "schedules": self.schedules() if self.namesakes else self.without_namesakes(name, self.schedules()),
             "paused": self.random.random() < 0.1,
             "retry": self.random.choice(RETRIES),
         }
