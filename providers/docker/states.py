@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import signal
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -22,6 +23,9 @@ UNUSUAL = {
 """Exit codes that the program may not have chosen: Docker's init process, like a shell, exits with 126 or 127 if it cannot run
 the command.
 """
+
+MEMORY = ", or by the kernel for its memory (the engine misses some of these)"
+"""The kernel kills with SIGKILL, and the engine learns the cause from an event that can come too late for the end's record."""
 
 _MOMENT = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?(Z|[+-]\d\d:\d\d)")
 
@@ -131,6 +135,7 @@ def _end(container: Container, *, stopped: bool) -> tuple[JobState, str]:
         return JobState.STOPPED, f"stopped on request ({words})"
     if container.may_have_been_stopped:
         words += ": killed by somebody else than the dispatcher, or by a restart of the engine"
+        words += MEMORY if signal_in(container.exit_code) == signal.SIGKILL else ""
     words += UNUSUAL.get(container.exit_code, "")
     state = state_of_exit(container.exit_code)
     return state, f"{words}; {container.error}" if container.error else words

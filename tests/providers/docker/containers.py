@@ -4,7 +4,7 @@ import os
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
-from time import monotonic
+from time import monotonic, sleep
 from typing import ClassVar
 
 from docker.errors import NotFound
@@ -122,10 +122,12 @@ class DockerHarness(ProviderHarness):
         self.passed += timedelta(seconds=seconds)
 
     def until_out_of_memory(self, name):
-        """The engine hears of it by an event of its own, as a rule before the end, but not always."""
+        """Wait until the engine has reported that one of the job's processes was killed for its memory."""
         ends = monotonic() + PATIENCE
-        while not self.client.inspect_container(name)["State"]["OOMKilled"]:
+        about = {"container": name, "event": "oom"}
+        while not list(self.client.events(since=0, until=datetime.now(UTC), filters=about)):
             assert monotonic() < ends, f"{name}: the engine never heard that it was killed for its memory"
+            sleep(0.01)
 
     def forget(self, name):
         self.client.remove_container(name)

@@ -186,6 +186,16 @@ def test_a_stop_by_somebody_else_is_a_crash_and_one_by_the_dispatcher_is_reporte
     assert (seen[ours.name].state, seen[ours.name].exit_code) == (JobState.STOPPED, 143)
     assert (seen[theirs.name].state, seen[theirs.name].exit_code) == (JobState.CRASHED, 143)
     assert "somebody else than the dispatcher" in seen[theirs.name].reason
+    assert "memory" not in seen[theirs.name].reason
+
+
+def test_the_reason_of_a_kill_by_somebody_else_names_the_memory_that_the_engine_may_have_missed(harness):
+    submission = harness.submitted(harness.job())
+    harness.client.kill(submission.name, "SIGKILL")
+    harness.client.wait(submission.name)
+    seen = harness.another().observe([submission])[submission.name]
+    assert (seen.state, seen.exit_code) == (JobState.CRASHED, 137)
+    assert "the kernel for its memory" in seen.reason
 
 
 def test_a_program_that_ignores_the_signal_is_killed_by_the_first_cancel_after_the_grace_period(harness):
@@ -213,14 +223,18 @@ def test_the_mark_is_removed_with_its_container(harness):
 
 
 def test_a_program_over_its_memory_limit_has_failed_and_the_reason_says_so(harness):
-    greedy = ["sh", "-c", "tail -c 200m /dev/zero; exit $?"]
-    job = harness.job(configuration={**harness.configuration(), "command": greedy, "mem_limit": "16m"})
+    configuration = {**harness.configuration(), **harness.running(SCRIPT_THAT_IS_GREEDY), "mem_limit": "16m"}
+    job = harness.job(configuration=configuration)
     submission = harness.submitted(job)
-    harness.client.wait(job.name)
     harness.until_out_of_memory(job.name)
+    harness.finish(job.name, 137)
     seen = harness.another().observe([submission])[job.name]
     assert (seen.state, seen.exit_code) == (JobState.FAILED, 137)
     assert "out of memory" in seen.reason
+
+
+SCRIPT_THAT_IS_GREEDY = 'tail -c 200m /dev/zero; until read code < "$1"; do :; done; exit "$code"'
+"""The shell outlives its greedy child until the engine knows of it: one that learns of the end first may never learn why."""
 
 
 def test_another_engine_that_lacks_a_container_does_not_make_it_missing(harness):
