@@ -2,6 +2,7 @@
 
     place            the cluster and the namespace
     clusters         the cluster that an entry of the settings, or the host, names
+    endpoints        how one cluster is reached
     kubeconfig       pure but for reading files: a kubeconfig becomes a cluster
     identities       the token, or the certificate, that a call carries
     api              one API server: its calls and answers; the only module that imports urllib3

@@ -19,7 +19,7 @@ from urllib.parse import urlencode
 
 from providers.base import CallFailed
 from providers.deadlines import NoAnswerInTime, within
-from providers.kubernetes.clusters import Cluster
+from providers.kubernetes.endpoints import Cluster
 from providers.kubernetes.identities import Proof
 from providers.places import HostLacks
 from providers.sending import NeverSent, never_sent

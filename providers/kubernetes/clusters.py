@@ -14,39 +14,23 @@ account, `~/.kube/config`. A token is read anew for every call, since it is rota
 
 from __future__ import annotations
 
-import base64
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
+from providers.kubernetes.endpoints import DEFAULT_NAMESPACE, Cluster, decoded, usable_server
 from providers.kubernetes.identities import Certificate, Identity, TokenFile, TokenVariable
 from providers.places import HostLacks
 
 SERVICE_ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount"
-DEFAULT_NAMESPACE = "default"
 
 KEYS = frozenset(
     {"server", "ca_file", "ca_data", "token_file", "token_variable", "cert_file", "key_file", "tls_server_name"}
     | {"kubeconfig", "context", "in_cluster", "namespace"}
 )
 WAYS = ("server", "kubeconfig", "in_cluster")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cluster:
-    """The address of one cluster, and the identity for its calls."""
-
-    server: str
-    ca: str = ""
-    """CA certificates as PEM; if empty, the certificates that this machine trusts."""
-    verify: bool = True
-    tls_server_name: str = ""
-    identity: Identity
-    namespace: str = DEFAULT_NAMESPACE
-    proxy: str = ""
 
 
 class Clusters:
@@ -139,22 +123,6 @@ def _identity(path: str, entry: Mapping[str, str], environment: Mapping[str, str
         cert, key = (_read(f"{path}.{name}", Path(entry[name])) for name in ("cert_file", "key_file"))
         return Certificate(cert, key)
     raise HostLacks(f"{path}: give token_file, token_variable, or cert_file and key_file")
-
-
-def usable_server(server: str, path: str) -> str:
-    """An address without a slash at its end. Raises `HostLacks`."""
-    parts = urlsplit(server)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.password:
-        raise HostLacks(f"{path}: give https://host:port, and no password")
-    return server.rstrip("/")
-
-
-def decoded(data: str, path: str) -> str:
-    """The text that base64 encodes. Raises `HostLacks`."""
-    try:
-        return base64.b64decode(data, validate=True).decode()
-    except ValueError:
-        raise HostLacks(f"{path}: is not base64 of a text") from None
 
 
 def _read(path: str, file: Path) -> str:

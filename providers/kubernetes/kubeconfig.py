@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from providers.kubernetes.clusters import DEFAULT_NAMESPACE, Cluster, decoded, usable_server
+from providers.kubernetes.endpoints import DEFAULT_NAMESPACE, Cluster, decoded, usable_server
 from providers.kubernetes.identities import Certificate, Identity, Nobody, Plugin, Token, TokenFile
 from providers.places import HostLacks
 

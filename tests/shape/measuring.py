@@ -1,9 +1,10 @@
 """What the source looks like: files, rooms, arrows between them, lengths, repeated lines, broad excepts. Nothing is imported.
 
-A *room* is a directory with Python files, or a module in the root of `dispatcher` or `providers`. An *arrow* is an import of
-one room by another. A *circle* is a set of rooms that import each other. A line is *repeated* when it belongs to a block of
-at least six lines that stands elsewhere too, imports and blank lines apart. Of Terraform, brackets that stand alone count as
-blank, and versions.tf as imports.
+A *room* is a directory or a module in the root of `dispatcher`; all of `providers` is one, and its packages and modules are
+counted apart. An *arrow* is an import of one room by another. A *circle* is a set of rooms, of packages of `providers`, or of
+files that import each other, if only for types; `__init__.py` counts for its directory, not among the files. A line is
+*repeated* when it belongs to a block of at least six lines that stands elsewhere too, imports and blank lines apart. Of
+Terraform, brackets that stand alone count as blank, and versions.tf as imports.
 """
 
 from __future__ import annotations
@@ -26,21 +27,26 @@ def measure(root: Path) -> dict[str, Any]:
     """Every figure of the sources below `root`, by name."""
     sources = _sources(root)
     trees = {path: ast.parse(source) for path, source in sources.items()}
-    rooms = {path: _room(path.relative_to(root)) for path in sources}
-    arrows = _arrows(trees, rooms, root)
+    paths = {path: path.relative_to(root) for path in sources}
+    house = _arrows(trees, {path: _room(paths[path]) for path in sources}, root)
+    cells = _arrows(trees, {path: _cell(paths[path]) for path in sources if paths[path].parts[0] == "providers"}, root)
+    files = _arrows(trees, {path: str(paths[path]) for path in sources if path.name != "__init__.py"}, root)
     functions = sorted(_lengths(trees.values()))
-    files = sorted(source.count("\n") for source in sources.values())
+    lengths = sorted(source.count("\n") for source in sources.values())
     return {
-        "files": len(files),
-        "lines": sum(files),
-        "rooms": len(set(rooms.values())),
-        "arrows between rooms": sum(map(len, arrows.values())),
-        "floors": _floors(arrows),
+        "files": len(sources),
+        "lines": sum(lengths),
+        "rooms": len(house),
+        "arrows between rooms": sum(map(len, house.values())),
+        "floors": _floors(house),
+        "circles": [circle for circle in map(_circle, (house, cells, files)) if circle],
+        "packages and modules of providers": len(cells),
+        "arrows between them": sum(map(len, cells.values())),
         "repeated lines": _repeated(map(_statements, sources.values())),
         "class names with several definitions": len(shared_class_names(root)),
         "broad excepts": sum(1 for tree in trees.values() for _ in _broad(tree)),
         "function length: median, ninth of ten, longest": _spread(functions),
-        "file length: median, ninth of ten, longest": _spread(files),
+        "file length: median, ninth of ten, longest": _spread(lengths),
         **measure_terraform(root / INFRA),
     }
 
@@ -67,18 +73,22 @@ def _sources(root: Path) -> dict[Path, str]:
 
 
 def _room(path: Path) -> str:
-    """`providers/ecs/tags.py` -> `providers.ecs`; `dispatcher/clock.py` -> `dispatcher.clock`."""
-    parts = path.with_suffix("").parts
-    return ".".join(parts[:2]) if len(parts) > 1 else parts[0]
+    """`dispatcher/web/api/runs.py` -> `dispatcher.web`; `dispatcher/errors.py` -> `dispatcher.errors`."""
+    return "providers" if path.parts[0] == "providers" else _cell(path)
+
+
+def _cell(path: Path) -> str:
+    """`providers/emulators/ecs/tasks.py` -> `providers.emulators`; `providers/base.py` -> `providers.base`."""
+    return ".".join(path.with_suffix("").parts[:2])
 
 
 def _arrows(trees: Mapping[Path, ast.Module], rooms: Mapping[Path, str], root: Path) -> dict[str, set[str]]:
-    """By room: the rooms that it imports."""
+    """By room of `rooms` (of directories or files): the rooms that it imports."""
     names = {".".join(path.relative_to(root).with_suffix("").parts): room for path, room in rooms.items()}
     names |= {name.removesuffix(".__init__"): room for name, room in names.items()}
     arrows: dict[str, set[str]] = {room: set() for room in rooms.values()}
-    for path, tree in trees.items():
-        targets = {names[name] for name in _imports(tree) if name in names}
+    for path in rooms:
+        targets = {names[name] for name in _imports(trees[path]) if name in names}
         arrows[rooms[path]] |= targets - {rooms[path]}
     return arrows
 
@@ -94,17 +104,23 @@ def _imports(tree: ast.Module) -> Iterator[str]:
             yield node.module
 
 
-def _floors(arrows: Mapping[str, set[str]]) -> str:
-    """How many floors the rooms stand on when each stands above all that it imports."""
-    sorter = TopologicalSorter(arrows)
-    try:
-        order = list(sorter.static_order())
-    except CycleError as problem:
-        return f"none: {' -> '.join(problem.args[1])} is a circle"
+def _floors(arrows: Mapping[str, set[str]]) -> int | str:
+    """How many floors the rooms stand on when each stands above all that it imports; "none" if there is a circle."""
+    if _circle(arrows):
+        return "none"
     floor: dict[str, int] = {}
-    for room in order:
+    for room in TopologicalSorter(arrows).static_order():
         floor[room] = 1 + max((floor[below] for below in arrows[room]), default=0)
-    return str(max(floor.values()))
+    return max(floor.values())
+
+
+def _circle(arrows: Mapping[str, set[str]]) -> str:
+    """Some rooms or files that import each other; empty if there are none."""
+    try:
+        TopologicalSorter(arrows).prepare()
+    except CycleError as problem:
+        return " -> ".join(reversed(problem.args[1]))
+    return ""
 
 
 def _lengths(trees: Iterable[ast.Module]) -> Iterator[int]:

@@ -12,8 +12,8 @@ def house():
     return measure(HERE)
 
 
-def test_no_room_imports_in_a_circle(house):
-    assert house["floors"].isdigit()
+def test_no_rooms_or_files_import_each_other(house):
+    assert house["circles"] == []
 
 
 def test_at_most_four_handlers_catch_everything_and_keep_it(house):
@@ -90,11 +90,33 @@ def test_a_class_name_with_two_definitions_is_listed_with_its_rooms(tmp_path):
     assert shared_class_names(tmp_path) == {"Step": ["dispatcher", "providers"]}
 
 
-def test_a_circle_of_imports_is_reported(tmp_path):
-    for package, other in (("dispatcher", "providers"), ("providers", "dispatcher")):
-        (tmp_path / package).mkdir()
-        (tmp_path / package / "room.py").write_text(f"import {other}.room\n\ndef a():\n    return 1\n", encoding="utf-8")
-    assert "circle" in measure(tmp_path)["floors"]
+def written(root, **modules):
+    for name, imported in modules.items():
+        file = root.joinpath(*name.split("__")).with_suffix(".py")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(f"import {imported}\n\ndef a():\n    return 1\n", encoding="utf-8")
+    return measure(root)
+
+
+def test_a_circle_of_rooms_is_reported(tmp_path):
+    house = written(
+        tmp_path, dispatcher__web__app="providers.room", providers__room="dispatcher.web.guard", dispatcher__web__guard="os"
+    )
+    assert (house["rooms"], house["arrows between rooms"], house["floors"]) == (2, 2, "none")
+    assert house["circles"] == ["dispatcher.web -> providers -> dispatcher.web"]
+
+
+def test_a_circle_of_packages_of_providers_is_reported(tmp_path):
+    house = written(
+        tmp_path, providers__a__x="providers.b.y", providers__b__z="providers.a.w", providers__a__w="os", providers__b__y="os"
+    )
+    assert (house["rooms"], house["floors"]) == (1, 1)
+    assert house["circles"] == ["providers.a -> providers.b -> providers.a"]
+
+
+def test_a_circle_of_files_is_reported(tmp_path):
+    house = written(tmp_path, providers__a__x="providers.a.y", providers__a__y="providers.a.x")
+    assert house["circles"] == ["providers/a/x.py -> providers/a/y.py -> providers/a/x.py"]
 
 
 HANDLERS = """

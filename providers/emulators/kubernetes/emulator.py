@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,18 +12,16 @@ from providers.emulators.base import EmulatedJob, Emulator
 from providers.emulators.faults import FaultKind, InjectedFault
 from providers.emulators.jobs import EndCause, Life, Phase, StartedJob
 from providers.emulators.kubernetes.access import Attributes, Authorization
-from providers.emulators.kubernetes.controller import Controller
-from providers.emulators.kubernetes.kinds import EVENT, discovery
+from providers.emulators.kubernetes.controller import Controller, Objects
+from providers.emulators.kubernetes.kinds import discovery
 from providers.emulators.kubernetes.refusals import Refusal, of_fault
 from providers.emulators.kubernetes.routes import Call, route
 from providers.emulators.kubernetes.service import Service
-from providers.emulators.kubernetes.workloads import Workload, moment
+from providers.emulators.kubernetes.workloads import Workload
 from providers.emulators.web import AnswerLost, HttpRequest, Response, WebServer
 
 LIFE = Life(before=(Phase("Pending"),), running="Running", ended="Terminated")
 OUT_OF_MEMORY = 137
-EVENT_REASONS = {"Unschedulable": "FailedScheduling", "FailedCreate": "FailedCreate"}
-"""The reason of the Event for each obstacle that keeps a pod from starting."""
 
 
 class KubernetesEmulator(Emulator):
@@ -45,9 +42,9 @@ class KubernetesEmulator(Emulator):
         super().__init__(life=life or LIFE, **common)
         self._namespaces = ("default", *namespaces)
         self.access = Authorization(enforced=rbac)
-        self.objects: dict[tuple[str, str, str], dict[str, Any]] = {}
-        self.controller = Controller(self)
-        self.service = Service(self)
+        self.objects: Objects = {}
+        self.controller = Controller(self, self.objects)
+        self.service = Service(self.controller, self.access, self.objects)
         self._server = WebServer(self, self._answer, host=self.host, port=self.port)
         self._directory: tempfile.TemporaryDirectory[str] | None = None
         self._make_namespaces()
@@ -98,19 +95,6 @@ class KubernetesEmulator(Emulator):
             if workload.run is not None:
                 self.book.take(workload.run, "", cause=EndCause.EXITED, code="OOMKilled", exit_code=OUT_OF_MEMORY)
 
-    def stamp(self, later: float = 0.0) -> str:
-        """The current time, or this many seconds later, in the form of objects."""
-        return str(moment(self.now() + later))
-
-    def cluster_events(self) -> Iterator[dict[str, Any]]:
-        """The Events of the cluster: the reasons that keep pods from starting."""
-        for workload in self.controller.all():
-            if workload.stuck is not None:
-                _, reason, message = workload.stuck
-                yield self._event(workload, EVENT_REASONS.get(reason, "Failed"), message)
-            elif workload.run is not None:
-                yield self._event(workload, "SuccessfulCreate", f"Created pod: {workload.pod_name}")
-
     def advance(self, seconds: float) -> None:
         """Move the clock forward and carry out everything that is due by then."""
         super().advance(seconds)
@@ -158,17 +142,6 @@ class KubernetesEmulator(Emulator):
             "users": [{"name": "admin", "user": user}],
             "contexts": [{"name": "emulated", "context": {"cluster": "emulated", "user": "admin"}}],
         }
-
-    def _event(self, workload: Workload, reason: str, message: str) -> dict[str, Any]:
-        of_pod = workload.stuck is not None and workload.has_pod
-        about = {"kind": "Pod" if of_pod else "Job", "namespace": workload.namespace, "apiVersion": "v1"}
-        name = workload.pod_name if of_pod else workload.name
-        metadata = {"name": f"{name}.{reason.lower()}", "namespace": workload.namespace, "uid": f"event-{workload.uid}"}
-        times = {"firstTimestamp": self.stamp(), "lastTimestamp": self.stamp(), "count": 1}
-        involved = {**about, "name": name, "uid": f"pod-{workload.uid}" if of_pod else workload.uid}
-        kind = "Warning" if workload.stuck else "Normal"
-        words = {"type": kind, "reason": reason, "message": message, "source": {"component": "emulator"}}
-        return {"apiVersion": "v1", "kind": EVENT.name, "metadata": metadata, "involvedObject": involved, **words, **times}
 
     def _answer(self, request: HttpRequest) -> Response:
         if (document := discovery(request.path)) is not None:

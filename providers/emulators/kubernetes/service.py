@@ -6,19 +6,17 @@ import json
 import secrets
 import uuid
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from providers.emulators.kubernetes import checks
-from providers.emulators.kubernetes.access import Attributes
+from providers.emulators.kubernetes.access import Attributes, Authorization
+from providers.emulators.kubernetes.controller import Controller, Objects
 from providers.emulators.kubernetes.kinds import ACCESS_REVIEW, EVENT, JOB, NAMESPACE, POD, QUOTA, ObjectKind, kind_at
 from providers.emulators.kubernetes.refusals import Refusal, already_exists, conflict, forbidden, not_found, over_quota
 from providers.emulators.kubernetes.routes import Call
 from providers.emulators.kubernetes.selectors import by_fields, by_labels
 from providers.emulators.kubernetes.workloads import Workload
 from providers.emulators.web import Response
-
-if TYPE_CHECKING:
-    from providers.emulators.kubernetes.emulator import KubernetesEmulator
 
 CONTINUATION_SECONDS = 300.0
 """How long a list's continuation token is valid."""
@@ -29,9 +27,8 @@ Item = dict[str, Any]
 class Service:
     """One cluster's objects. Used under the book's lock."""
 
-    def __init__(self, emulator: KubernetesEmulator) -> None:
-        self._emulator = emulator
-        self._controller = emulator.controller
+    def __init__(self, controller: Controller, access: Authorization, objects: Objects) -> None:
+        self._controller, self._access, self._objects = controller, access, objects
         self._rests: dict[str, tuple[float, list[Item]]] = {}
         self._acts: Mapping[str, Callable[[Call], Response]] = {
             "create": self._create,
@@ -75,11 +72,11 @@ class Service:
             return Response.json(made, status=201)
         if kind is JOB:
             return Response.json(self._controller.add(made).job(), status=201)
-        self._emulator.objects[kind.name, call.namespace, metadata["name"]] = made
+        self._objects[kind.name, call.namespace, metadata["name"]] = made
         return Response.json(made, status=201)
 
     def _complete(self, item: Item, kind: ObjectKind, namespace: str) -> Item:
-        generated = {"uid": str(uuid.uuid4()), "creationTimestamp": self._emulator.stamp(), "generation": 1}
+        generated = {"uid": str(uuid.uuid4()), "creationTimestamp": self._controller.stamp(), "generation": 1}
         metadata = {**item["metadata"], **generated, **({"namespace": namespace} if kind.namespaced else {})}
         metadata["resourceVersion"] = str(self._controller.next_version())
         made = {**item, "apiVersion": kind.version, "kind": kind.name, "metadata": metadata}
@@ -97,12 +94,12 @@ class Service:
             raise Refusal("BadRequest", words)
         if not item["metadata"].get("name"):
             raise Refusal("Invalid", f"{call.kind.name} is invalid: metadata.name: Required value", kind=call.kind)
-        if call.kind.namespaced and ("Namespace", "", call.namespace) not in self._emulator.objects:
+        if call.kind.namespaced and ("Namespace", "", call.namespace) not in self._objects:
             raise not_found(NAMESPACE, call.namespace)
 
     def _check_quota(self, namespace: str, name: str) -> None:
         used = sum(1 for home, _ in self._controller.workloads if home == namespace)
-        for (kind, home, quota), item in self._emulator.objects.items():
+        for (kind, home, quota), item in self._objects.items():
             hard = (item.get("spec") or {}).get("hard", {}).get("count/jobs.batch")
             if kind == QUOTA.name and home == namespace and hard is not None and used >= int(hard):
                 raise over_quota(name, quota, used, int(hard))
@@ -114,7 +111,7 @@ class Service:
         token = call.query.get("continue")
         if token:
             when, items = self._rests.pop(token, (float("-inf"), []))
-            if self._emulator.now() - when > CONTINUATION_SECONDS:
+            if self._controller.now() - when > CONTINUATION_SECONDS:
                 words = "The provided continue parameter is too old to display a consistent list result."
                 raise Refusal("Expired", words)
         else:
@@ -123,7 +120,7 @@ class Service:
         metadata: Item = {"resourceVersion": str(self._controller.next_version())}
         if rest := items[limit:]:
             metadata |= {"continue": secrets.token_urlsafe(8), "remainingItemCount": len(rest)}
-            self._rests[metadata["continue"]] = (self._emulator.now(), rest)
+            self._rests[metadata["continue"]] = (self._controller.now(), rest)
         listed = {
             "kind": f"{call.kind.name}List",
             "apiVersion": call.kind.version,
@@ -150,8 +147,8 @@ class Service:
         if kind is POD:
             return [workload.pod() for workload in self._controller.all() if workload.has_pod]
         if kind is EVENT:
-            return list(self._emulator.cluster_events())
-        return [item for (name, _, _), item in self._emulator.objects.items() if name == kind.name]
+            return list(self._controller.events())
+        return [item for (name, _, _), item in self._objects.items() if name == kind.name]
 
     def _patch(self, call: Call) -> Response:
         if "json-patch" in call.content_type:
@@ -179,7 +176,7 @@ class Service:
             self._controller.changed(workload)
             return Response.json(workload.job())
         after["metadata"]["resourceVersion"] = str(self._controller.next_version())
-        self._emulator.objects[call.kind.name, call.namespace, call.name] = after
+        self._objects[call.kind.name, call.namespace, call.name] = after
         return Response.json(after)
 
     def _delete(self, call: Call) -> Response:
@@ -193,7 +190,7 @@ class Service:
             return Response.json(self._workload(call).job())
         if call.kind is POD:
             self._controller.delete_pod(self._of_pod(call))
-        self._emulator.objects.pop((call.kind.name, call.namespace, call.name), None)
+        self._objects.pop((call.kind.name, call.namespace, call.name), None)
         details = {"name": call.name, "group": call.kind.group, "kind": call.kind.plural, "uid": shown["metadata"]["uid"]}
         body = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": details}
         return Response.json(body)
@@ -213,10 +210,10 @@ class Service:
         attributes = self._body(call)["spec"]["resourceAttributes"]
         kind = kind_at(attributes.get("group", ""), attributes["resource"])
         place = {"namespace": attributes.get("namespace", ""), "name": attributes.get("name", "")}
-        allowed = kind is not None and self._emulator.access.allows(
+        allowed = kind is not None and self._access.allows(
             user,
             Attributes(verb=attributes["verb"], kind=kind, part=attributes.get("subresource", ""), **place),
-            self._emulator.objects,
+            self._objects,
         )
         return Response.json({**self._body(call), "status": {"allowed": allowed}}, status=201)
 
@@ -224,8 +221,8 @@ class Service:
         if call.verb != "create":
             raise Refusal("MethodNotAllowed", "a token can only be created")
         self._shown(call)
-        token = self._emulator.access.token_for(call.namespace, call.name)
-        status = {"token": token, "expirationTimestamp": self._emulator.stamp(3600)}
+        token = self._access.token_for(call.namespace, call.name)
+        status = {"token": token, "expirationTimestamp": self._controller.stamp(3600)}
         about = {"kind": "TokenRequest", "apiVersion": "authentication.k8s.io/v1", "metadata": {"name": call.name}}
         return Response.json({**about, "spec": {}, "status": status}, status=201)
 
@@ -242,7 +239,7 @@ class Service:
         if kind is POD:
             pods = (workload for workload in self._controller.all() if workload.has_pod and workload.pod_name == name)
             return next((workload.pod() for workload in pods if workload.namespace == namespace), None)
-        return self._emulator.objects.get((kind.name, namespace if kind.namespaced else "", name))
+        return self._objects.get((kind.name, namespace if kind.namespaced else "", name))
 
     def _workload(self, call: Call) -> Workload:
         return self._controller.workloads[call.namespace, call.name]
