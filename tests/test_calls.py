@@ -104,7 +104,7 @@ def test_a_caller_that_gives_up_leaves_no_call_behind_its_back():
     assert len(begun) <= 5
 
 
-def test_what_a_function_should_not_have_raised_is_raised_to_the_caller():
+def test_an_unexpected_error_of_the_function_is_raised_to_the_caller():
     def function(item):
         raise KeyError(item)
 
@@ -112,7 +112,7 @@ def test_what_a_function_should_not_have_raised_is_raised_to_the_caller():
         list(some_calls(function).run(range(8)))
 
 
-def test_nothing_to_call_is_no_call():
+def test_an_empty_list_makes_no_call():
     assert list(some_calls(str).run(())) == []
 
 

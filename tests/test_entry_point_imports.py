@@ -104,7 +104,7 @@ assert [pool["problem"] for pool in handler({"pool": "pool"}, Context())["pools"
 """
 
 
-def test_a_tick_without_automations_loads_nothing_that_they_do(store, tmp_path):
+def test_a_tick_without_automations_loads_none_of_their_modules(store, tmp_path):
     modules = modules_of(TICK, DISPATCHER_STORE=store, DISPATCHER_PROCESS_DIRECTORY=str(tmp_path))
     assert "dispatcher.ticking.submitting" in modules
     assert modules.isdisjoint({"dispatcher.ticking.automating", "dispatcher.ticking.firings", "dispatcher.core.deeds"})

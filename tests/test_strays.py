@@ -32,7 +32,7 @@ def test_a_restored_store_reports_the_jobs_of_runs_made_since_the_backup():
     assert strays(a_dispatch(restored, provider), a_pool()) == (submission_name(run.id, 1),)
 
 
-def test_a_run_that_the_backup_held_finds_its_job_again_and_is_no_second_one():
+def test_a_run_that_the_backup_held_finds_its_job_again_and_starts_no_second_one():
     store, provider = a_store(), FakeProvider()
     run = a_run(due_at=LONG_AGO)
     restored = a_store()
@@ -44,7 +44,7 @@ def test_a_run_that_the_backup_held_finds_its_job_again_and_is_no_second_one():
     assert strays(a_dispatch(restored, provider), a_pool()) == ()
 
 
-def test_a_run_that_is_claimed_while_jobs_are_listed_is_no_stray():
+def test_a_job_whose_run_is_claimed_while_jobs_are_listed_is_not_a_stray():
     store = a_store()
     run = a_run(due_at=LONG_AGO)
     store.add_runs([run])

@@ -88,7 +88,7 @@ def test_a_job_whose_answer_was_lost_is_kept_for_the_look_up_to_come():
     assert sweep(a_dispatch(store, fake), store.pool("pool")) == ()
 
 
-def test_what_lingers_is_left_to_the_tick():
+def test_a_sweep_leaves_lingering_jobs_to_the_tick():
     store = a_store()
     claimed = a_claimed_run(store)
     ended = {"ended_at": NOW, "lingers": True, "submission": Submission(name="n", handle={})}

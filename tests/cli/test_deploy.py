@@ -152,7 +152,7 @@ def test_a_wrong_parameter_of_an_automation_is_refused_with_its_path(cli, etl, t
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
 )
-def test_what_is_wrong_is_refused_with_its_path(cli, etl, words, error):
+def test_an_invalid_deployment_is_refused_with_the_path_of_its_fault(cli, etl, words, error):
     said = cli(*words)
     assert said.exit_code == 1
     assert error in "\n".join(said.errors)

@@ -44,7 +44,7 @@ def test_a_deployment_is_listed_and_inspected_as_it_was_created(cli, etl):
     assert "variable env" in inspected
 
 
-def test_an_update_changes_what_is_given_and_nothing_else(cli, etl):
+def test_an_update_changes_the_given_fields_and_nothing_else(cli, etl):
     changed = cli.ok("deployment", "update", "etl", "--queue", "default", "-jv", "command=date")
     assert changed == {**etl, "queue": "default", "job_variables": {**etl["job_variables"], "command": "date"}}
 

@@ -37,7 +37,7 @@ def test_dev_ticks_until_all_runs_are_done(cli, pool):
     assert {run.state for run in runs} == {RunState.COMPLETED}
 
 
-def test_json_is_the_last_picture_alone(cli, pool):
+def test_json_output_has_only_the_last_picture(cli, pool):
     a_few_runs(cli, 3, "sleep 60")
     shape = cli.ok("dev", "--ticks", "2", "--every", "0.1")
     assert shape["ticks"] == 2

@@ -127,7 +127,7 @@ def test_windows_that_ticks_leave_behind_are_named(cli):
     assert problems(cli) == {}
 
 
-def test_gaps_between_ticks_are_named_and_are_no_problem_by_themselves(cli):
+def test_gaps_between_ticks_are_named_and_are_not_a_problem_by_themselves(cli):
     cli.ok("work-pool", "create", "nightly", "--type", "process")
     store, now = SqliteStore(cli.directory / "store.db"), datetime.now(UTC)
     for minutes in (70, 60, 59, 58, 57, *range(30, -1, -1)):

@@ -133,7 +133,7 @@ def test_a_pause_by_an_automation_is_listed_apart_with_its_reason(cli, file):
     assert "changed by hand since the last apply: concurrency_limit" in found
 
 
-def test_what_people_resumed_and_paused_again_is_a_change_by_hand(cli, file):
+def test_a_queue_that_people_pause_again_counts_as_changed_by_hand(cli, file):
     firing_on(cli, Target(pool="batch", queue="critical"), paused=False)
     cli.ok("work-queue", "pause", "critical", "--pool", "batch")
     [line] = cli("plan", "-f", file, "--json").json["drift"]

@@ -152,7 +152,7 @@ def test_a_fault_of_a_hook_of_a_file_has_its_line_and_a_valid_hook_is_exported_a
     assert yaml.safe_load(cli("export").out)["pools"]["nightly"]["hooks"] == {"ops": {"late_after": 600}}
 
 
-def test_the_hooks_of_a_new_file_are_right_once_they_are_no_comments(cli, tmp_path):
+def test_the_hooks_of_a_new_file_are_valid_once_they_are_uncommented(cli, tmp_path):
     file = tmp_path / "dispatcher.yaml"
     cli.ok("init", "--type", "process", "-f", str(file))
     blocks = re.compile(r"^    # hooks:.*\n(?:    #.*\n)*", re.MULTILINE)

@@ -32,7 +32,7 @@ def test_a_pool_with_nothing_but_a_name_runs_a_command(dispatcher):
     assert (ended["state"], ended["exit_code"]) == ("COMPLETED", 0), ended
 
 
-def test_what_there_is_to_provision_is_the_type_behind(cli):
+def test_provisioning_a_managed_pool_names_the_setting_of_the_type_behind_it(cli):
     said = cli("work-pool", "provision-infrastructure", "easy", "--type", "managed")
     assert "DISPATCHER_MANAGED" in said.out
 

@@ -241,7 +241,7 @@ def test_a_wrong_setting_names_its_variable(variable, value, says, cli, monkeypa
     assert says in said.errors[0]
 
 
-def test_a_file_that_is_no_store_is_reported(cli, a_file):
+def test_a_file_that_is_not_a_store_is_reported(cli, a_file):
     notes = a_file("notes.txt", "no database, but long enough to be looked at" * 40)
     said = cli("--store", f"sqlite:///{notes}", "work-pool", "ls")
     assert said.exit_code == 1

@@ -54,7 +54,7 @@ def test_requests_come_from_standard_input_too(cli, pool):
     assert "Created run a in p/default" in said.out
 
 
-def test_each_line_that_is_no_request_is_named_and_nothing_is_created(cli, pool, a_file):
+def test_each_line_that_is_not_a_request_is_named_and_nothing_is_created(cli, pool, a_file):
     path = a_file("runs.jsonl", lines({"pool": "p"}, "{oops", [1], {"poool": "p"}, {"scheduled_at": "soon"}, {"retry": 1}))
     said = cli("run", "create", "--from", path)
 

@@ -138,7 +138,7 @@ def test_the_first_runs_are_seen_when_more_exist_than_are_read(cli, pool, monkey
     ],
     ids=str,
 )
-def test_a_name_that_does_not_exist_is_no_empty_list(words, hint, cli, pool):
+def test_an_unknown_name_is_an_error_and_not_an_empty_list(words, hint, cli, pool):
     cli.ok("deployment", "create", "etl", "--pool", "nightly", "-jv", "command=date")
     said = cli("run", "ls", *words)
     assert (said.exit_code, len(said.errors)) == (1, 1)

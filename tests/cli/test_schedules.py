@@ -198,7 +198,7 @@ def test_the_doctor_reports_schedules_that_cannot_be_read_and_only_where_there_a
     assert [finding["level"] for finding in well] == ["ok"]
 
 
-def test_a_preview_marks_windows_that_are_no_runs_yet(cli, nightly):
+def test_a_preview_marks_windows_that_are_not_runs_yet(cli, nightly):
     cli.ok("deployment", "create", "etl", "-p", "nightly", "-jv", "command=date", "--interval", "3600")
     store = SqliteStore(cli.directory / "store.db")
     deployment = store.deployment("etl")

@@ -74,7 +74,7 @@ def test_the_stores_own_runs_are_the_history(cli, pool):
         (("--from", "missing.json"), "missing.json"),
     ],
 )
-def test_what_cannot_be_used_is_one_line(cli, pool, words, message):
+def test_an_invalid_argument_is_reported_in_one_line(cli, pool, words, message):
     said = cli("simulate", "--pool", "nightly", *words)
     assert (said.exit_code, said.out, len(said.errors)) == (1, "", 1)
     assert message in said.errors[0]

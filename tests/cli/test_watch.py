@@ -49,7 +49,7 @@ def test_a_run_that_fails_ends_the_watch_with_1_and_the_reason(cli, run_id):
     assert errors.endswith("ended as FAILED: exit code 3\n")
 
 
-def test_as_json_the_end_is_all_that_is_printed(cli, run_id):
+def test_json_output_has_only_the_end(cli, run_id):
 
     code, out, _errors = watched(cli, run_id, "--json")
     assert (code, json.loads(out)["state"]) == (0, "COMPLETED")

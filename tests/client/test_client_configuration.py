@@ -119,7 +119,7 @@ def a_dispatcher(store):
 @pytest.mark.parametrize("kind", JUDGED)
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=st.lists(st.tuples(configurations(), st.booleans()), min_size=1, max_size=4))
-def test_after_any_apply_the_same_plan_is_empty(kind: str, steps, tmp_path_factory: pytest.TempPathFactory):
+def test_the_same_plan_is_empty_after_any_apply(kind: str, steps, tmp_path_factory: pytest.TempPathFactory):
     made = JUDGED[kind](tmp_path_factory.mktemp("store"))
     dispatcher = a_dispatcher(made)
     try:
@@ -169,7 +169,7 @@ def test_only_the_first_of_two_plans_of_one_reading_is_applied(store: Store):
     assert [pool.name for pool in dispatcher.work_pools()] == ["nightly", "other"]
 
 
-def test_fields_that_ticks_write_are_no_difference_and_cause_no_conflict(store: Store):
+def test_fields_that_ticks_write_make_no_difference_and_cause_no_conflict(store: Store):
     dispatcher = Dispatcher(store)
     applied(dispatcher, SMALL)
     plan = dispatcher.plan(laid(SMALL, 7, "pools", "nightly", "concurrency_limit"))
@@ -309,7 +309,7 @@ def test_a_fault_is_reported_with_its_path_and_the_fix(case: str, dispatcher: Di
     assert dispatcher.work_pools() == []
 
 
-def test_a_pool_that_would_be_pruned_is_no_place_for_a_deployment(dispatcher: Dispatcher):
+def test_a_deployment_cannot_go_into_a_pool_that_would_be_pruned(dispatcher: Dispatcher):
     applied(dispatcher, SMALL)
     said = faults(dispatcher, without(SMALL, "pools", "nightly"), prune=True)
     assert "so that prune would delete it" in said["deployments.etl.pool"]

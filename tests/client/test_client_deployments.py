@@ -68,7 +68,7 @@ def test_an_invalid_deployment_is_refused_with_its_field(arguments, error, says,
         dispatcher.create_deployment(**{"name": "new", "pool": "pool", **arguments})
 
 
-def test_an_update_changes_what_is_given_and_leaves_the_rest(dispatcher, pool):
+def test_an_update_changes_the_given_fields_and_leaves_the_rest(dispatcher, pool):
     dispatcher.create_work_queue("pool", "high", priority=1)
     dispatcher.create_deployment("etl", pool="pool", job_variables={"command": "date"}, tags=["a"])
     changed = dispatcher.update_deployment("etl", queue="high")

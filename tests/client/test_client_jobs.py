@@ -71,7 +71,7 @@ def test_a_key_that_the_provider_does_not_read_is_refused_with_its_place(dispatc
     assert not any(contents(dispatcher))
 
 
-def test_what_a_variable_may_still_fix_is_no_fault_of_a_pool(dispatcher, warnings):
+def test_a_pool_is_created_although_its_sizes_of_gpus_cannot_be_checked(dispatcher, warnings):
     dispatcher.create_work_pool("p", type="process", base_job_template=a_template())
     assert warnings == ["process: not checked: sizes of GPUs: the SDK is missing"]
 
@@ -84,7 +84,7 @@ def test_a_fault_that_names_a_variable_and_no_key_is_that_variables(dispatcher, 
     assert not [line for line in warnings if "image" in line], "a run may still give it"
 
 
-def test_a_fixed_size_beside_a_variable_size_is_no_fault_of_a_pool(dispatcher):
+def test_a_fixed_size_beside_a_variable_size_is_not_a_fault_of_the_pool(dispatcher):
     template = a_template({"cpu": 256, "network": {"memory": "{{ memory }}"}}, memory={"type": "integer", "default": 4096})
     dispatcher.create_work_pool("p", type="process", base_job_template=template)
     assert fault_of(lambda: dispatcher.create_run(pool="p", job_variables={"image": "i"})).startswith("job_configuration.cpu: ")

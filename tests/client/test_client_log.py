@@ -130,7 +130,7 @@ def test_an_apply_leaves_an_entry_for_each_noun_with_the_hash_of_what_it_made(of
     assert {entry.note for entry in made} == {f"apply {plan.hash_after}"}
 
 
-def test_no_secret_stands_in_it(office: Office):
+def test_no_secret_stands_in_the_log(office: Office):
     office.client.create_work_pool("safe", type="process", base_job_template=SECRET_VARIABLE)
     variables = {"command": "true", "key": "swordfish"}
     office.client.create_deployment("job", pool="safe", job_variables=variables)

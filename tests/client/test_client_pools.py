@@ -61,7 +61,7 @@ def test_an_invalid_pool_is_refused_with_its_field(arguments, error, says, dispa
         dispatcher.create_work_pool(**{"name": "new", "type": "process", **arguments})
 
 
-def test_an_update_changes_what_is_given_and_leaves_the_rest(dispatcher, pool):
+def test_an_update_changes_the_given_fields_and_leaves_the_rest(dispatcher, pool):
     changed = dispatcher.update_work_pool("pool", paused=True)
     assert (changed.paused, changed.concurrency_limit, changed.version) == (True, 2, 2)
     changed = dispatcher.update_work_pool("pool", concurrency_limit=None)
@@ -121,7 +121,7 @@ def test_a_new_template_has_to_fit_every_waiting_run_and_no_other(dispatcher, po
         dispatcher.update_work_pool("pool", base_job_template=NARROWER)
 
 
-def test_what_a_deployment_gives_counts_when_a_waiting_run_is_checked(dispatcher, pool):
+def test_a_waiting_run_is_checked_with_the_values_of_its_deployment(dispatcher, pool):
     dispatcher.create_deployment("etl", pool="pool", job_variables={"command": "date"})
     dispatcher.create_run(deployment="etl")
     required = {**NARROWER, "variables": {**NARROWER["variables"], "required": ["command"]}}
@@ -215,7 +215,7 @@ def test_a_shift_past_the_largest_number_is_refused(dispatcher, pool):
         dispatcher.create_work_queue("pool", "new", priority=MAX_INTEGER)
 
 
-def test_a_queue_is_changed_in_what_is_given(dispatcher, pool):
+def test_an_update_of_a_queue_changes_only_the_given_fields(dispatcher, pool):
     dispatcher.create_work_queue("pool", "second", concurrency_limit=1)
     changed = dispatcher.update_work_queue("pool", "second", priority=1, paused=True)
     assert order(changed) == [("second", 1), ("default", 2)]

@@ -61,7 +61,7 @@ def test_a_paused_pool_is_previewed_as_well(here: Dispatcher):
     assert [entry.run.id for entry in here.preview_work_pool("pool")] == [run.id]
 
 
-def test_what_cannot_be_previewed_is_said(here: Dispatcher):
+def test_an_unknown_pool_or_an_invalid_limit_cannot_be_previewed(here: Dispatcher):
     with pytest.raises(NotFound, match="'pol' does not exist; did you mean 'pool'"):
         here.preview_work_pool("pol")
     with pytest.raises(InvalidInput, match="limit: must be from 1 to 1000, not 0"):

@@ -74,7 +74,7 @@ def test_a_run_without_tags_is_run_again_without_tags(dispatcher, pool):
     assert dispatcher.retry_run(old.id).tags == ()
 
 
-def test_what_cannot_be_run_again_is_said(dispatcher, etl):
+def test_a_run_that_waits_is_unknown_or_has_no_deployment_cannot_be_run_again(dispatcher, etl):
     waiting = dispatcher.create_run(deployment="etl", name="night")
     with refused(dispatcher, Conflict, "^run 'night' has not ended, it is SCHEDULED: "):
         dispatcher.retry_run(waiting.id)

@@ -197,7 +197,7 @@ def test_a_claim_looks_past_a_bounded_number_of_held_runs_and_the_next_goes_on_b
     assert all(reads <= 3 * MAX_PASSED for reads in looked_at)
 
 
-def test_only_what_was_passed_over_under_the_very_holds_in_force_is_not_looked_at_again():
+def test_passed_over_runs_are_skipped_only_while_exactly_the_same_holds_are_in_force():
     runs, needs = going(EAST, WEST)
     behind = {"default": (runs[1].due_at, runs[1].id)}
     east = a_hold(place=("east",), passed=behind)

@@ -89,7 +89,7 @@ class TestOwed:
         assert owed_since(owing, FAILED, NOW, watches) == NOW - MINUTE
         assert owed_since(settled, FAILED, NOW, watches) is None
 
-    def test_a_cancelled_run_is_no_end_among_the_last_unless_the_automation_names_it(self):
+    def test_a_cancelled_run_does_not_count_among_the_last_ends_unless_the_automation_names_it(self):
         run = a_run(state=RunState.RUNNING)
         assert owed_since(run, CANCELLED, NOW, [watch_of(failures(count=3))]) is None
         assert owed_since(run, CANCELLED, NOW, [watch_of(failures(count=3, states=frozenset({CANCELLED})))]) == NOW

@@ -23,7 +23,7 @@ def test_equal_configurations_do_not_differ():
     assert changes(STORED, STORED) == ()
 
 
-def test_fields_that_stores_and_ticks_keep_are_no_difference():
+def test_fields_that_stores_and_ticks_keep_make_no_difference():
     born = {"id": an_id(), "created_at": NOW + HOUR, "version": 9, "applied": {"paused": "1"}}
     of_pool = {
         "holds": (a_hold(),),
@@ -108,7 +108,7 @@ def test_1_and_true_and_1_0_are_different_values():
         assert fields(Configuration(deployments=(one,)), Configuration(deployments=(other,)))
 
 
-def test_the_order_in_an_object_is_no_difference():
+def test_the_order_of_keys_in_an_object_makes_no_difference():
     turned = {"variables": TEMPLATE["variables"], "job_configuration": TEMPLATE["job_configuration"]}
     assert changes(STORED, replace(STORED, pools=(replace(POOL, base_job_template=turned),))) == ()
 

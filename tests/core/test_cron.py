@@ -92,7 +92,7 @@ def test_an_expression_means_what_it_means_to_the_oracle_or_is_refused(day_or):
         ("0 0 8-14 * 1#2", False, [9]),
     ],
 )
-def test_the_days_of_march_2026(text, day_or, days):
+def test_an_expression_is_due_on_the_expected_days_of_march_2026(text, day_or, days):
     march = datetime(2026, 3, 1, tzinfo=UTC)
     due = windows_due(
         Schedule(slug="s", cron=text, day_or=day_or), march - timedelta(seconds=1), march + 31 * DAY - timedelta(1) / 2
@@ -102,7 +102,7 @@ def test_the_days_of_march_2026(text, day_or, days):
     assert (cron_fault(text, day_or=day_or) is None) is (text not in refused)
 
 
-def test_either_day_field_is_enough_if_nothing_else_is_said():
+def test_either_day_field_is_enough_by_default():
     assert cron("0 0 1 * 1").day_or is True
 
 
@@ -125,6 +125,6 @@ def test_cron_with_a_step_and_another_day_field_is_explained_in_words():
 
 
 @pytest.mark.parametrize("text", ["", "* * * *", "60 * * * *", "@reboot", "0 0 15W * *", "0 0 * * x"])
-def test_what_cannot_be_read_is_an_error_of_our_own(text):
+def test_an_unreadable_expression_raises_a_schedule_error(text):
     with pytest.raises(ScheduleError, match="cannot be read"):
         cron(text)

@@ -177,7 +177,7 @@ def test_weights_share_slots_in_their_proportion():
     assert Counter(run.deployment for run in pool.claim().admitted) == {"a": 2, "b": 6}
 
 
-def test_what_a_deployment_holds_counts_before_anything_is_given():
+def test_slots_that_a_deployment_already_holds_count_against_its_share():
     pool = Pool(limit=6).add("busy", number=9)
     pool.claim(3)
     pool.add("new", number=9)

@@ -55,7 +55,7 @@ def test_a_field_that_was_changed_is_listed_with_its_value_now():
     assert drifted(applied(automations=[BREAKER]), paused=True) == {("automation", "breaker", "paused"): True}
 
 
-def test_equal_objects_in_another_order_are_no_change():
+def test_equal_objects_in_another_order_make_no_change():
     deployments = applied(deployments=[replace(ETL, job_variables={"a": 1, "b": {"c": 2, "d": 3}})])
     assert drifted(deployments, job_variables={"b": {"d": 3, "c": 2}, "a": 1}) == {}
 
@@ -114,7 +114,7 @@ class TestSwitches:
             ("work pool", "pool", "queues.critical.paused"): True,
         }
 
-    def test_a_pause_that_the_file_says_is_none_until_it_is_lifted(self):
+    def test_a_pause_stated_in_the_file_is_drift_only_after_somebody_lifts_it(self):
         paused = replace(POOL, paused=True)
         pools = applied(pools=[paused], file={"pools": {"pool": {"type": "process", "paused": True}}})
         assert drifted(pools) == {}
@@ -202,7 +202,7 @@ class TestAutomations:
         assert self.lines(POOL, firings, paused=True, version=4) == {"paused": changed}
         assert self.lines(POOL, firings, paused=True, version=3) == {"paused": ("breaker", f"paused {self.WORDS}")}
 
-    def test_what_the_automation_did_last_has_to_be_what_is_there_now(self):
+    def test_an_automation_is_named_only_if_its_last_change_set_the_current_value(self):
         resumed = [self.a_firing(Target(pool="pool"), paused=False), self.a_firing(Target(pool="pool"))]
         assert self.lines(POOL, resumed, paused=True) == {"paused": (None, "")}
         file = {"pools": {"pool": {"paused": True}}}

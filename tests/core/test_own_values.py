@@ -61,7 +61,7 @@ def test_a_run_without_a_deployment_has_no_value_for_it():
     assert pinned(a_run(), template({"a": "{{ dispatcher.deployment }}", "b": "x"})).configuration == {"b": "x"}
 
 
-def test_it_is_the_time_that_the_run_is_for_whatever_attempt_it_is_and_whenever_it_is_due():
+def test_scheduled_at_is_the_same_for_every_attempt_and_every_due_time():
     run = a_run(scheduled_at=NOW, due_at=NOW + HOUR)
     again = replace(run, attempt=3, due_at=NOW + 2 * HOUR, ended_attempts=2)
     assert own_values(run)["scheduled_at"] == own_values(again)["scheduled_at"] == NOW.isoformat()

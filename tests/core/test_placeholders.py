@@ -26,7 +26,7 @@ READERS = pytest.mark.parametrize(
 
 @KINDS
 @READERS
-def test_whatever_reads_a_value_takes_as_many_levels_as_it_may_have_and_no_more(read, kinds):
+def test_every_reader_takes_a_value_up_to_the_depth_limit_and_none_deeper(read, kinds):
     assert read(nested(kinds, MAX_DEPTH))
     with pytest.raises(RenderError, match=f"nest more than {MAX_DEPTH} levels deep"):
         read(nested(kinds, MAX_DEPTH + 1))

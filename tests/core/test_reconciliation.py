@@ -268,7 +268,7 @@ def test_an_end_has_the_times_that_are_known_and_the_time_of_the_look_for_the_ot
     assert {name: kept[name] for name in known} == known
 
 
-def test_what_lingers_at_the_provider_is_noted_with_the_end_unless_the_job_is_gone():
+def test_an_end_notes_that_its_job_lingers_unless_the_job_is_gone():
     lingering = replace(LIMITS, lingers=True)
     for job_state, lingers in ((JobState.SUCCEEDED, True), (JobState.MISSING, False)):
         move = verdict(a_live_run(), Observation(state=job_state), NOW + 61 * SECOND, lingering)
@@ -289,7 +289,7 @@ def test_a_job_that_starts_makes_its_run_running():
     assert (move.to, move.changes["started_at"]) == (RunState.RUNNING, NOW)
 
 
-def test_why_a_job_does_not_run_yet_is_recorded_once_and_cleared_when_it_runs():
+def test_the_reason_that_a_job_waits_is_recorded_once_and_cleared_when_it_runs():
     run = a_live_run(state=RunState.PENDING, started_at=None)
     move = verdict(run, Observation(state=JobState.STARTING, reason="no room"), NOW, LIMITS)
     assert (move.to, dict(move.changes)) == (RunState.PENDING, {"reason": "no room"})
@@ -350,5 +350,5 @@ def test_an_event_that_arrives_before_the_record_contains_the_submission():
     assert [attempt.submission for attempt in past] == [reported]
 
 
-def test_what_is_observed_before_the_record_brings_no_submission_of_its_own():
+def test_an_observation_before_the_record_adds_no_submission():
     assert "submission" not in verdict(a_claim(), Observation(state=JobState.RUNNING), NOW, LIMITS).changes

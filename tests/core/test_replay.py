@@ -45,7 +45,7 @@ def test_a_run_that_can_never_be_admitted_says_so():
     assert replay(a_pool(limit=0), [(a_run(), 1)], interval=MINUTE).end is None
 
 
-def test_nothing_to_replay_is_no_mistake():
+def test_a_replay_without_runs_gives_an_empty_report():
     report = replay(a_pool(), [], interval=MINUTE)
     assert (report.waits, report.peak, report.end) == ({}, 0, None)
 
@@ -156,7 +156,7 @@ def started(pool, runs, seconds):
     return [run.deployment for run in sorted(runs, key=lambda run: (at[run.id], run.id))]
 
 
-def test_what_a_deployment_still_holds_counts_where_a_queue_is_shared():
+def test_slots_that_a_deployment_still_holds_count_in_a_shared_queue():
     runs = due_in_turn("a", "a", "b")
     assert started(shared(2), runs, (6000, 600, 600)) == ["a", "b", "a"]
 

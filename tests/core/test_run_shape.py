@@ -29,7 +29,7 @@ def test_a_run_is_shown_in_values_of_json():
     )  # fmt: skip
 
 
-def test_what_ticks_read_of_a_run_is_enough_to_show_it():
+def test_the_fields_that_a_tick_reads_of_a_run_are_enough_to_show_it():
     run = a_live_run(tags=("a",), job_variables={"x": 1})
     assert run_shape(small(run)) == run_shape(run)
 

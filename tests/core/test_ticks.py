@@ -24,7 +24,7 @@ def each_minute(begin: datetime, minutes: int) -> tuple[datetime, ...]:
 
 
 @given(st.lists(st.integers(0, 300 * 60), max_size=90), st.integers(0, 2 * 60 * 60))
-def test_when_the_clock_only_goes_forward_the_minutes_are_those_of_the_ticks(seconds: list[int], later: int):
+def test_the_minutes_are_those_of_the_ticks_while_the_clock_goes_forward(seconds: list[int], later: int):
     ticks = [NOW + second * SECOND for second in sorted(seconds)]
     now = (ticks[-1] if ticks else NOW) + later * SECOND
     first = now.replace(second=0) - (MINUTES - 1) * MINUTE

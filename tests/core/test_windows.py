@@ -52,7 +52,7 @@ def test_the_number_of_runs_ahead_does_not_depend_on_earlier_ticks(most, ahead):
         assert deployment.windows_at == NOW + (minute + 1) * MINUTE
 
 
-def test_a_hundred_windows_of_a_schedule_are_runs_before_their_time_if_nothing_else_is_said():
+def test_a_schedule_makes_a_hundred_runs_ahead_by_default():
     assert WindowLimits() == WindowLimits(ahead=HOUR, most=100, grace=3 * MINUTE)
     assert len(ticked(saved(every(1)), NOW, WindowLimits(ahead=2 * HOUR))[1]) == 100
 
@@ -145,7 +145,7 @@ def test_windows_that_are_left_out_add_up(before, left_out, after):
     assert reached(step)["windows_left_out"] == after
 
 
-def test_future_windows_that_are_no_runs_yet_are_sorted_by_time():
+def test_future_windows_that_are_not_runs_yet_are_sorted_by_time():
     caught_up = {"catch_up": CatchUp.ALL}
     deployment, made = ticked(saved(every(40, **caught_up), every(60, slug="t", **caught_up)), NOW)
     shown = list(windows_to_come(deployment, NOW, NOW + 3 * HOUR))
@@ -229,5 +229,5 @@ def test_the_last_windows_of_a_time_are_those_after_its_begin_up_to_its_end(sinc
     assert [(window - NOW) // MINUTE for window in windows] == last
 
 
-def test_no_run_waits_unless_it_is_said():
+def test_a_schedule_makes_no_runs_ahead_by_default():
     assert minutes(materialisation(saved(every(10), max_waiting=1), NOW + 10 * MINUTE, LIMITS).runs) == [10]

@@ -74,7 +74,7 @@ def test_a_run_is_deleted_with_its_schedule_only_if_it_is_not_due_and_was_never_
         {"end": NOW + HOUR},
     ],
 )
-def test_a_schedule_whose_runs_would_be_others_makes_them_anew(change):
+def test_a_change_of_a_schedule_that_changes_its_runs_makes_them_anew(change):
     before = saved(every(60))
     changed = replace(before, schedules=(every(60, **change),))
     assert saving(before, changed, NOW + MINUTE).withdrawn == {"s"}

@@ -62,7 +62,7 @@ def after(gaps: Iterable[int]) -> list[timedelta]:
 
 @settings(max_examples=80, deadline=None)
 @given(STEPS, CAUGHT_UP, st.lists(SECONDS, min_size=1, max_size=5), BOUNDS)
-def test_whenever_ticks_come_each_window_within_reach_is_made_once_and_none_else(step, fields, gaps, limits):
+def test_exactly_the_windows_within_reach_are_made_once_each_at_any_times_of_ticks(step, fields, gaps, limits):
     schedule, ticks = every(step, **fields), after(gaps)
     deployment, made = saved(schedule), []
     for at in ticks:
@@ -77,7 +77,7 @@ def test_whenever_ticks_come_each_window_within_reach_is_made_once_and_none_else
     st.lists(STEPS, min_size=1, max_size=3, unique=True),
     st.lists(st.tuples(st.integers(0, 50 * 60), st.integers(0, 3), st.booleans()), min_size=1, max_size=12),
 )
-def test_whatever_is_cut_off_or_lost_no_window_is_made_twice_and_none_is_missing_once_a_tick_gets_through(steps, cuts):
+def test_no_window_is_made_twice_or_is_missing_after_cuts_and_losses_once_a_tick_gets_through(steps, cuts):
     schedules = [every(step, slug=str(step), catch_up=CatchUp.ALL, catch_up_limit=1000) for step in steps]
     deployment, made, now = saved(*schedules), list[Run](), NOW
     for gap, most, is_lost in cuts:

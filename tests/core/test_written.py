@@ -15,7 +15,7 @@ def test_numbers_in_json_keep_their_words():
 
 
 @pytest.mark.parametrize("words", ["NaN", "Infinity", "-Infinity"])
-def test_json_has_no_such_numbers(words: str):
+def test_a_number_that_json_does_not_have_is_refused(words: str):
     with pytest.raises(ValueError, match=f"{words} is not a number that JSON has"):
         from_json(words)
 

@@ -47,7 +47,7 @@ def test_without_the_sdk_a_delivery_fails_and_says_what_to_install(monkeypatch):
         Deliveries({"alarms": {"topic_arn": "arn:aws:sns:us-east-1:123456789012:x"}}, {})("alarms", ID, MESSAGE)
 
 
-def test_a_topic_that_is_not_there_is_no_delivery(ecs_emulator: EcsEmulator):
+def test_a_missing_topic_is_a_failed_delivery(ecs_emulator: EcsEmulator):
     missing = f"arn:aws:sns:us-east-1:{ecs_emulator.account}:nobody"
     with pytest.raises(NotDelivered, match="NotFound"):
         Deliveries({"alarms": {"topic_arn": missing}}, {})("alarms", ID, MESSAGE)

@@ -56,14 +56,14 @@ def test_without_a_secret_it_is_not_signed_and_has_its_id(inbox):
 
 
 @pytest.mark.parametrize("status", [302, 404, 410, 500, 503])
-def test_any_other_status_is_no_delivery_and_no_redirect_is_followed(inbox, status):
+def test_any_other_status_is_a_failed_delivery_and_no_redirect_is_followed(inbox, status):
     inbox.status = status
     with pytest.raises(NotDelivered, match=f"it answered {status}"):
         deliveries(inbox.url)("ops", ID, MESSAGE)
     assert len(inbox.got) == 1
 
 
-def test_a_refused_connection_is_no_delivery_and_its_address_is_not_repeated(inbox):
+def test_a_refused_connection_is_a_failed_delivery_and_its_address_is_not_repeated(inbox):
     url = inbox.url
     inbox.server_close()
     with pytest.raises(NotDelivered, match="no answer") as failure:
@@ -82,7 +82,7 @@ def test_a_secret_that_is_not_set_is_named_by_its_variable():
         hooks("ops", ID, MESSAGE)
 
 
-def test_a_secret_that_is_no_base64_is_reported_without_its_value(inbox):
+def test_a_secret_that_is_not_base64_is_reported_without_its_value(inbox):
     with pytest.raises(NotDelivered, match="not base64") as failure:
         deliveries(inbox.url, OPS_SECRET="whsec_not!base64")("ops", ID, MESSAGE)
     assert "not!base64" not in str(failure.value)

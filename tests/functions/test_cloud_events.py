@@ -213,7 +213,7 @@ def test_a_job_of_somebody_else_is_ignored(function):
     assert function.states() == ["PENDING"]
 
 
-def test_whatever_an_entry_holds_it_is_settled_rightly_or_ignored_and_never_an_exception(function):
+def test_any_entry_is_settled_rightly_or_ignored_and_never_raises(function):
     [run] = function.create()
     function({})
     entry = function.ended(run)
@@ -257,7 +257,7 @@ def test_a_message_starts_no_tick_and_makes_no_run(request_, function):
     assert function.states() == ["SCHEDULED"]
 
 
-def test_a_request_that_is_no_delivery_is_refused_as_ever(function):
+def test_a_request_that_is_not_a_delivery_is_refused(function):
     for body in (b"{", {"message": "x"}, {"subscription": "x"}, {"specversion": 1}):
         with pytest.raises(InvalidInput):
             function(body)

@@ -99,7 +99,7 @@ def test_an_event_that_comes_twice_or_late_doubles_nothing(busy, aws, lambda_api
 
 
 @pytest.mark.parametrize("refusal", ["AccessDeniedException", "TooManyRequestsException"])
-def test_what_cannot_be_started_is_ticked_at_once(busy, aws, lambda_api, refusal):
+def test_a_pool_whose_invocation_cannot_start_is_ticked_at_once(busy, aws, lambda_api, refusal):
     lambda_api.refuse = refusal
     report = busy()
     assert report["invoked"] == []

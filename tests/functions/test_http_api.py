@@ -174,7 +174,7 @@ def test_without_a_caller_nobody_gets_in_whatever_headers_say(api, wiring, event
     assert wiring.client.runs() == []
 
 
-def test_a_caller_that_is_no_editor_reads_and_changes_nothing(api, wiring):
+def test_a_caller_that_is_not_an_editor_reads_and_changes_nothing(api, wiring):
     other = "arn:aws:sts::123456789012:assumed-role/deploy-not/session"
     assert lambda_answer(function_url("GET", "/api/v1/pools", caller=other))[0] == 200
     assert lambda_answer(function_url("POST", "/api/v1/runs", headers=JSON, body=RUN, caller=other))[0] == 403

@@ -82,7 +82,7 @@ def test_wrong_settings_are_read_anew_with_the_next_invocation(url):
     assert instance.invoke({}, since=NOW)["idle"]
 
 
-def test_a_variable_that_looks_like_a_setting_is_logged_with_the_nearest_that_there_is(caplog):
+def test_a_variable_that_looks_like_a_setting_is_logged_with_the_nearest_setting(caplog):
     caplog.set_level("INFO", logger="dispatcher")
     environment = {"DISPATCHER_STORE": "memory://", "DISPATCHER_FANOUT": "lambda", "DISPATCHER_SCHEDULE": "x", "HOME": "/"}
     assert Instance(environment).settings.fan_out is None

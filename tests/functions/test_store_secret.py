@@ -26,7 +26,7 @@ def secret(aws):
     return store
 
 
-def test_the_address_itself(secret):
+def test_a_secret_may_be_the_address_of_the_store(secret):
     assert read_store(secret("postgresql://dispatcher:hush@db:5432/runs\n")) == "postgresql://dispatcher:hush@db:5432/runs"
 
 

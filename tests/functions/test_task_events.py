@@ -109,7 +109,7 @@ def broken(event):
             yield place, copy
 
 
-def test_whatever_an_event_holds_it_is_settled_rightly_or_ignored_and_never_an_exception(function, aws, caplog):
+def test_any_event_is_settled_rightly_or_ignored_and_never_raises(function, aws, caplog):
     [run] = function.create()
     function()
     event = ended(aws, run, exit_code=3)

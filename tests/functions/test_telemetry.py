@@ -69,7 +69,7 @@ def test_a_function_whose_collector_is_gone_dispatches_as_before(watched, monkey
     assert len(lines(capsys)) == 1
 
 
-def test_a_function_says_nothing_of_the_kind_unless_it_is_asked(function, capsys):
+def test_a_function_without_telemetry_settings_prints_no_telemetry(function, capsys):
     function.create()
     function()
     assert capsys.readouterr().out == ""

@@ -119,7 +119,7 @@ def test_scheduled_events_dispatch_runs_of_three_queues_until_all_have_ended(wor
     assert world.cloud.peak_live == 5
 
 
-def test_what_the_package_holds_is_all_that_is_imported_and_nothing_is_written_into_it(world):
+def test_a_tick_imports_only_from_the_package_and_writes_nothing_into_it(world):
     task = world.laid_out[0]
     before = sorted(task.rglob("*"))
     world.people.create_work_pool("batch", type="ecs:push")

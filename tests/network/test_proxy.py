@@ -60,7 +60,7 @@ def test_an_exchange_that_passes_is_unchanged_and_recorded(proxy, far_side):
 
 
 @pytest.mark.parametrize(("fault", "arrived"), [(Fault.CUT_BEFORE, 0), (Fault.CUT_AFTER, 1), (Fault.HALF, 1)])
-def test_a_broken_connection_is_no_answer(proxy, far_side, fault, arrived):
+def test_a_broken_connection_counts_as_no_answer(proxy, far_side, fault, arrived):
     proxy.script = always(fault)
     with pytest.raises((OSError, http.client.HTTPException)):
         ask(proxy)

@@ -103,7 +103,7 @@ def test_a_distribution_missing_from_the_lock_is_named_with_the_fix(wheelhouse, 
         fetched("top")
 
 
-def test_what_the_runtime_brings_is_left_out_with_what_only_it_needs(wheelhouse, fetched):
+def test_distributions_of_the_runtime_are_left_out_with_those_that_only_they_need(wheelhouse, fetched):
     wheelhouse.add("top", requires=["boto3", "shared"])
     wheelhouse.add("shared")
     assert [name.partition("-")[0] for name in fetched("top", without=["boto3"])] == ["shared", "top"]

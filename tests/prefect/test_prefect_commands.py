@@ -59,7 +59,7 @@ def test_connect_says_what_would_be_served_and_which_setting_makes_it_so(call, p
     assert "export DISPATCHER_PREFECT_API_URL=http://prefect/api" in out
 
 
-def test_connect_refuses_what_is_no_address(call):
+def test_connect_refuses_an_invalid_address(call):
     code, _, errors = call("prefect", "connect", "prefect:4200")
     assert code == 1
     assert "DISPATCHER_PREFECT_API_URL: give an address" in errors

@@ -42,7 +42,7 @@ DEATHS = {
 
 
 @pytest.mark.parametrize("point", DEATHS)
-def test_a_tick_that_is_killed_loses_no_flow_run_and_starts_none_twice(point, prefect, ticker, ecs_emulator, tmp_path):
+def test_a_killed_tick_loses_no_flow_run_and_starts_none_twice(point, prefect, ticker, ecs_emulator, tmp_path):
     is_last, fault = DEATHS[point]
     prefect.add_pool("p")
     flow_run = prefect.add_flow_run(prefect.add_deployment(job_variables={"command": "true"}))

@@ -110,7 +110,7 @@ def test_a_pause_or_a_limit_gets_through_when_checks_have_become_stricter_for_th
     assert pool.base_job_template == before
 
 
-def test_a_template_that_goes_back_to_the_one_in_use_is_no_problem_any_more(bridge, prefect):
+def test_a_template_that_goes_back_to_the_one_in_use_causes_no_problem_any_more(bridge, prefect):
     bring(bridge)
     prefect.pools["p"]["base_job_template"] = {"variables": {}}
     bring(bridge)

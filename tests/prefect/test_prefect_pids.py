@@ -136,7 +136,7 @@ def test_a_retry_that_was_lost_between_its_job_and_the_server_is_found_by_its_fi
     crashed(bridge, flow_run)
 
 
-def test_a_task_of_another_dispatcher_is_no_end_of_ours():
+def test_a_task_of_another_dispatcher_ends_no_run_of_ours():
     bridge = a_bridge()
     flow_run = bridge.prefect.add_flow_run()
     bridge.tick()

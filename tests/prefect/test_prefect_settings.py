@@ -41,7 +41,7 @@ def test_jobs_reach_the_server_at_the_same_address_unless_another_is_set():
 
 
 @pytest.mark.parametrize("url", ["prefect:4200", "ftp://prefect/api", "http://user:secret@prefect/api", "http://pre fect"])
-def test_an_address_that_is_none_or_holds_a_secret_is_refused_and_not_repeated(url):
+def test_an_invalid_address_or_one_with_a_secret_is_refused_and_not_repeated(url):
     with pytest.raises(SettingsError, match=r"^DISPATCHER_PREFECT_API_URL: give an address") as refused:
         settings(API_URL=url)
     assert "secret" not in str(refused.value)

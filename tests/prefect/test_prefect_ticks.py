@@ -119,7 +119,7 @@ def test_a_worker_that_took_a_flow_run_first_keeps_it(bridge, prefect):
     assert prefect.state(flow_run) == "CANCELLING", "the worker ends it"
 
 
-def test_a_run_that_is_no_flow_run_is_cancelled_when_its_turn_comes(bridge, prefect):
+def test_a_run_that_is_not_a_flow_run_is_cancelled_when_its_turn_comes(bridge, prefect):
     bridge.tick()
     [stranger] = bridge.add(pool="p")
     bridge.settle(2)
@@ -261,7 +261,7 @@ def test_a_lost_answer_of_the_provider_is_looked_up_and_adopted(bridge, prefect)
     assert list(bridge.provider.starts.values()) == [1]
 
 
-def test_the_end_of_an_earlier_job_is_no_end_of_the_job_of_another_dispatcher(bridge, prefect):
+def test_the_end_of_an_earlier_job_does_not_end_the_job_of_another_dispatcher(bridge, prefect):
     flow_run = prefect.add_flow_run()
     bridge.tick()
     bridge.finish(flow_run, exit_code=137)

@@ -197,7 +197,7 @@ class ProviderContract(LeftoversContract):
         harness.settle()
         assert harness.another().observe([submission])[job.name] == first
 
-    def test_observing_nothing_is_no_error(self, harness):
+    def test_observing_nothing_is_not_an_error(self, harness):
         assert dict(harness.provider.observe([])) == {}
 
     def test_one_call_observes_jobs_in_every_state(self, harness):
@@ -227,14 +227,14 @@ class ProviderContract(LeftoversContract):
         harness.another().cancel(submission)
         assert harness.state(submission) is JobState.STOPPED
 
-    def test_cancelling_twice_is_no_error(self, harness):
+    def test_cancelling_twice_is_not_an_error(self, harness):
         submission = harness.submitted(harness.job())
         harness.settle()
         harness.provider.cancel(submission)
         harness.another().cancel(submission)
         assert harness.state(submission) is JobState.STOPPED
 
-    def test_cancelling_a_job_that_is_gone_is_no_error(self, harness):
+    def test_cancelling_a_job_that_is_gone_is_not_an_error(self, harness):
         harness.needs("forget")
         job = harness.job()
         submission = harness.submitted(job)
@@ -298,12 +298,12 @@ class ProviderContract(LeftoversContract):
         assert seen.state is JobState.UNREADABLE
         assert seen.reason
 
-    def test_whatever_a_configuration_holds_submit_answers_and_never_raises(self, harness):
+    def test_submit_answers_and_never_raises_for_any_configuration(self, harness):
         for configuration in garbage(harness.configuration()):
             outcome = harness.provider.submit(harness.job(configuration=configuration))
             assert isinstance(outcome, Outcome), configuration
 
-    def test_whatever_a_configuration_holds_find_raises_nothing_but_its_own(self, harness):
+    def test_find_raises_only_provider_errors_for_any_configuration(self, harness):
         for configuration in garbage(harness.configuration()):
             try:
                 submission = harness.provider.find(harness.job(configuration=configuration))

@@ -48,7 +48,7 @@ class LeftoversContract:
         assert tuple(harness.provider.sweep(harness.configuration(), frozenset())) == ()
         assert harness.state(submission) is JobState.RUNNING
 
-    def test_strays_are_the_live_jobs_of_ours_that_are_not_known(self, harness):
+    def test_strays_are_the_live_jobs_of_this_dispatcher_that_no_run_names(self, harness):
         ended, recorded, stray = (harness.job() for _ in range(3))
         for job in (ended, recorded, stray):
             harness.submitted(job)

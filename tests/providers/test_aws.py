@@ -25,7 +25,7 @@ def test_two_sessions_read_the_sdks_data_once():
     assert second.get_component("data_loader").load_service_model("ecs", "service-2") is model
 
 
-def test_what_is_read_without_the_sdk_is_what_its_sessions_read():
+def test_the_service_model_is_the_one_that_the_sdks_sessions_load():
     assert sdk_model("ecs") is new_session().get_component("data_loader").load_service_model("ecs", "service-2")
 
 

@@ -178,7 +178,7 @@ def test_a_read_waits_for_no_longer_than_what_is_left(monkeypatch):
     assert pool.sock.timeouts == [10.0, 8.0, 5.0]
 
 
-def test_a_read_that_uses_up_the_time_limit_is_no_answer_in_time():
+def test_a_read_that_uses_up_the_time_limit_counts_as_no_answer():
     with pytest.raises(NoAnswerInTime):
         answer_of(TimeoutError())
 

@@ -90,7 +90,7 @@ def test_every_call_is_on_record():
     ("remembers", "starts"),
     [(Remembers.TOKEN, 1), (Remembers.OBJECT, 1), (Remembers.LIVE, 2), (Remembers.RUNNING, 2)],
 )
-def test_what_a_repeat_after_the_end_does_is_where_the_clouds_differ(remembers, starts):
+def test_a_repeat_after_the_end_starts_a_job_only_where_the_cloud_forgets_ended_names(remembers, starts):
     provider = FakeProvider(remembers=remembers)
     provider.submit(JOB)
     provider.finish("r1-1")

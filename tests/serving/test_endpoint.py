@@ -100,7 +100,7 @@ def test_on_loopback_another_host_is_refused_because_a_web_page_could_have_that_
     assert asked.ask("GET", path, Host="[")[0] in (400, 403)
 
 
-def test_elsewhere_it_has_the_name_that_it_is_called_by():
+def test_any_host_name_is_accepted_on_an_address_other_than_loopback():
     asked = Asked(metrics=lambda _: (b"", "text/plain"))
     with listening("0.0.0.0", 0, asked.answers) as asked.server:
         assert asked.ask("GET", "/metrics", Host="dispatcher.cluster.local")[0] == 200

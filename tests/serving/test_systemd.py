@@ -20,5 +20,5 @@ def test_a_state_goes_to_the_socket_of_the_environment(tmp_path, abstract):
 
 
 @pytest.mark.parametrize("environment", [{}, {"NOTIFY_SOCKET": ""}, {"NOTIFY_SOCKET": "/nowhere/notify"}])
-def test_nobody_to_notify_is_no_problem(environment):
+def test_a_service_without_a_notify_socket_works(environment):
     Systemd(environment)(READY)

@@ -171,7 +171,7 @@ def test_no_promise_is_broken_where_the_cloud_takes_no_name_and_the_claim_alone_
     assert marks["late request: started the job"]
 
 
-def test_where_the_cloud_takes_no_name_a_look_up_that_is_believed_too_early_starts_a_second_job(monkeypatch):
+def test_a_look_up_believed_too_early_starts_a_second_job_where_the_cloud_takes_no_name(monkeypatch):
     hasty = {**cloud.LIMITS, Kind.LABEL: replace(cloud.LIMITS[Kind.LABEL], lookup_lag=0.0)}
     monkeypatch.setattr(cloud, "LIMITS", hasty)
     cloud.limits_of.cache_clear()

@@ -193,7 +193,7 @@ class Grants(TwoPools):
         assert crashed == store.get(doomed.id)
         assert claimed.run.due_at == crashed.due_at == NOW + MINUTE
 
-    def test_what_is_taken_over_reads_byte_for_byte_as_it_was_claimed(self, store: Store):
+    def test_a_claim_that_is_taken_over_has_its_pinned_job_byte_for_byte(self, store: Store):
         job = PinnedJob(
             configuration={"list": [{"b": 1, "a": None}]},
             environment={"B": "", "A": ""},
@@ -308,7 +308,7 @@ class Takeovers(TwoPools):
         [last] = claim(store, LATER + MINUTE, takeovers=2, decide=nothing).claims
         assert last.run.id == late.id
 
-    def test_what_is_taken_over_still_holds_its_slot_in_the_same_claim(self, store: Store):
+    def test_a_run_that_is_taken_over_still_holds_its_slot_in_the_same_claim(self, store: Store):
         a_claimed_run(store)
         seen = []
 

@@ -148,7 +148,7 @@ class Listing(TwoPools):
         assert store.counts("other", NOW) == {"default": QueueCount(due=0, later=0, in_use=1)}
         assert store.counts("none", NOW) == {}
 
-    def test_ahead_are_the_runs_of_the_queue_that_are_due_and_come_first(self, store: Store):
+    def test_ahead_lists_the_due_runs_of_the_queue_that_come_first(self, store: Store):
         first, twin, run = (a_stored_run(store, due_at=due_at) for due_at in (NOW - SECOND, NOW, NOW))
         later = a_stored_run(store, due_at=NOW + HOUR)
         last = a_stored_run(store, due_at=NOW + 2 * HOUR)

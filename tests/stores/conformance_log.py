@@ -144,7 +144,7 @@ class Log:
         left = {entry.name for entry in logged(store)}
         assert left in ({"new", "newer", old[-1].name}, {entry.name for entry in old} | {"new", "newer"})  # by time to live
 
-    def test_it_is_restored_as_it_was(self, store: Store):
+    def test_entries_are_restored_unchanged_and_never_overwritten(self, store: Store):
         entries = [an_entry(f"pool-{number}", changed_at=NOW + number * MINUTE, runs=number) for number in range(3)]
         store.restore(entries=entries)
         store.restore(entries=[replace(entries[0], actor="somebody else")])

@@ -43,7 +43,7 @@ class Looks(TwoPools):
         assert store.look("pool", NOW, lambda snapshot: [snapshot.run(run_id) for run_id in ids]) == runs
         assert store.look("pool", NOW, lambda snapshot: snapshot.run(UUID(int=1))) is None
 
-    def test_a_look_changes_nothing_and_is_no_heartbeat(self, store: Store):
+    def test_a_look_changes_nothing_and_leaves_no_heartbeat(self, store: Store):
         waiting, running = a_stored_run(store), a_run_in(store, RunState.RUNNING)
         before = store.pool("pool"), store.get(waiting.id), store.get(running.id)
         store.look("pool", NOW + HOUR, lambda snapshot: snapshot.due("default", 1))

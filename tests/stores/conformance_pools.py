@@ -107,7 +107,7 @@ class Pools:
         assert (saved.holds, saved.last_tick_at) == ((), None)
         assert store.pool("pool") == saved
 
-    def test_it_keeps_when_a_pool_and_its_queues_were_paused_and_resumed(self, store: Store):
+    def test_the_times_at_which_a_pool_and_its_queues_were_paused_and_resumed_are_kept(self, store: Store):
         over = {"paused_at": NOW - HOUR, "resumed_at": NOW}
         queues = [a_queue("high", 1, paused=True, paused_at=NOW), a_queue("default", 2, **over)]
         saved = store.save_pool(a_pool(queues=queues, **over), expected_version=None)
@@ -127,7 +127,7 @@ class Pools:
         assert (saved.holds, saved.last_tick_at) == ((a_hold(NOW + HOUR),), NOW)
         assert store.pool("pool") == saved
 
-    def test_fields_that_ticks_write_are_no_change_of_the_pool(self, store: Store):
+    def test_fields_that_ticks_write_do_not_count_as_a_change_of_the_pool(self, store: Store):
         created = store.save_pool(a_pool(), expected_version=None)
         claim(store, decide=nothing)
         hold(store, NOW + HOUR)

@@ -133,7 +133,7 @@ class Reconfigurations:
         store.reconfigure(self.a_change(store))
         assert [claimed.run.id for claimed in claim(store, pool="kept").claims] == [waiting.id]
 
-    def test_what_was_given_is_not_shared_with_the_store(self, store: Store):
+    def test_a_reconfiguration_shares_no_values_with_the_store(self, store: Store):
         template: dict[str, Any] = {"job_configuration": {"command": "true"}, "variables": {}}
         store.reconfigure(reconfiguration(store, pools=[a_pool("new", base_job_template=template)]))
         template["job_configuration"]["command"] = "given"

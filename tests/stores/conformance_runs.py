@@ -208,7 +208,7 @@ class Moves(TwoPools):
 
 
 class LiveAndLingering(TwoPools):
-    def test_live_are_the_runs_that_hold_a_slot_and_have_a_submission(self, store: Store):
+    def test_live_lists_the_runs_that_hold_a_slot_and_have_a_submission(self, store: Store):
         live = [a_running_run(store), a_running_run(store, queue="high")]
         live += [moved(store, a_claimed_run(store), RunState.PENDING, submission=SUBMISSION)]
         live += [moved(store, a_running_run(store), RunState.CANCELLING, ending=RunState.CANCELLED)]
@@ -237,7 +237,7 @@ class LiveAndLingering(TwoPools):
         assert round_from(UUID(int=2**128 - 1), 2) == [0, 1]
         assert round_from(ids[2], 9) == [2, 3, 0, 1]
 
-    def test_ended_are_the_pools_runs_that_ended_since_then_latest_first(self, store: Store):
+    def test_ended_lists_the_runs_of_the_pool_that_ended_since_a_time_latest_first(self, store: Store):
         runs = [a_running_run(store) for _ in range(4)]
         for number, run in enumerate(runs):
             moved(store, run, RunState.COMPLETED, ended_at=NOW + number // 2 * MINUTE, lingers=number == 1)
@@ -257,7 +257,7 @@ class LiveAndLingering(TwoPools):
         times = (run.due_at, run.claimed_at, run.submitted_at, run.started_at, NOW)
         assert store.ended("pool", NOW, limit=1) == [EndedRun(run.id, run.queue, run.deployment, *times, (attempt,), run.lane)]
 
-    def test_lingering_are_the_ended_runs_that_still_occupy_something_longest_ended_first(self, store: Store):
+    def test_lingering_lists_the_ended_runs_that_still_occupy_something_longest_ended_first(self, store: Store):
         twin, first = a_running_run(store, id=UUID(int=2**127)), a_running_run(store, id=UUID(int=2**126))
         last, clean, other, live = (
             *(a_running_run(store) for _ in range(2)),

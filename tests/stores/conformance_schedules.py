@@ -226,7 +226,7 @@ class Schedules:
         assert changed.windows_until == {"hourly": NOW + 25 * MINUTE}
 
     @pytest.mark.parametrize("what", ["moves", "goes"])
-    def test_a_queue_goes_together_with_the_runs_to_come_of_a_deployment_that(self, store: Store, what: str):
+    def test_a_queue_and_the_future_runs_of_a_deployment_go_in_one_change_if_the_deployment(self, store: Store, what: str):
         deployment = a_scheduled(store, queue="high")
         materialised(store, deployment)
         change = without_high(deployment, moves=what == "moves")

@@ -31,7 +31,7 @@ class Work:
         assert store.pools_with_work(NOW) == ["pool"]
         assert store.pools_with_work(NOW + SECOND) == ["other", "pool"]
 
-    def test_a_run_that_is_held_back_is_no_work_and_hides_none(self, store: Store):
+    def test_a_run_that_is_held_back_is_not_work_and_hides_none(self, store: Store):
         a_stored_run(store, not_before=NOW + MINUTE)
         assert store.pools_with_work(NOW) == []
         assert store.pools_with_work(NOW + MINUTE) == ["pool"]

@@ -187,7 +187,7 @@ class TestErrors:
         with pytest.raises(StoreUnavailable, match="cannot be written"):
             store.save_pool(a_pool(), expected_version=None)
 
-    def test_a_full_disk_says_so_and_takes_nothing_in_part(self, store: SqliteStore):
+    def test_a_full_disk_is_reported_and_nothing_is_written_in_part(self, store: SqliteStore):
         store.save_pool(a_pool(), expected_version=None)
         assert store._connection
         store._connection.execute(f"PRAGMA max_page_count = {number(store, 'PRAGMA page_count') + 1}")

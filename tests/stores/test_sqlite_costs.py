@@ -36,7 +36,7 @@ UNFITTING = [
 """Filters of which no index has everything, and that no run matches."""
 
 
-def test_a_search_by_what_no_index_has_costs_the_same_before_a_long_history(store: SqliteStore):
+def test_a_search_without_an_index_costs_the_same_with_a_long_history(store: SqliteStore):
     history(store, up_to=3_000)
     short = [instructions(store, lambda store, where=where: store.search(where, limit=50, most=500)) for where in UNFITTING]
     history(store, up_to=30_000)
@@ -45,7 +45,7 @@ def test_a_search_by_what_no_index_has_costs_the_same_before_a_long_history(stor
     assert all(store.search(where, limit=50, most=500).until for where in UNFITTING[:4])
 
 
-def test_a_page_by_any_filter_costs_the_same_before_a_long_history(store: SqliteStore):
+def test_a_page_of_any_filter_costs_the_same_with_a_long_history(store: SqliteStore):
     rare = a_running_run(store, deployment="rare", name="rare", tags=("rare", "often"))
     filters = [
         RunFilter(),
@@ -81,7 +81,7 @@ def test_space_of_pruned_rows_is_given_back_to_the_file_system(store: SqliteStor
     assert Path(store.path).stat().st_size < full / 4
 
 
-def test_what_a_tick_does_costs_the_same_with_a_thousand_waiting_and_with_a_hundred_thousand(store: SqliteStore):
+def test_a_tick_costs_the_same_with_a_thousand_waiting_runs_and_with_a_hundred_thousand(store: SqliteStore):
     populate(store)
     crowd(store, up_to=1_000)
     few = {name: instructions(store, verb) for name, verb in TICK.items()}

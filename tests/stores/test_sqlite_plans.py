@@ -64,7 +64,7 @@ def test_a_statement_searches_an_index_and_sorts_nothing(store: SqliteStore, nam
     assert not [step for step in plan if step.startswith(("SCAN runs", "SCAN work_", "USE TEMP B-TREE"))]
 
 
-def test_which_pools_have_work_is_looked_up_pool_by_pool(store: SqliteStore):
+def test_pools_with_work_are_looked_up_pool_by_pool(store: SqliteStore):
     plan = plan_of(store, store._statements["pools_with_work"])
     for index in (
         "runs_by_pool",
@@ -120,7 +120,7 @@ def test_runs_with_a_rare_name_are_found_by_it(store: SqliteStore):
         (RunFilter(tag="nightly", pool="pool", after=(NOW, UUID(int=1))), "run_tags USING PRIMARY KEY (tag=?"),
     ],
 )
-def test_where_a_search_ends_is_read_from_an_index_alone(store: SqliteStore, where: RunFilter, index: str):
+def test_the_end_of_a_search_is_read_from_an_index_alone(store: SqliteStore, where: RunFilter, index: str):
     ids, parameters = ends(where, most=50)
     plan = plan_of(store, store._statements["newest_end"].replace("{ids}", ids), **parameters)
     assert len([step for step in plan if index in step]) == len(RunState), plan

@@ -69,7 +69,7 @@ def test_processes_that_race_never_exceed_the_limit_and_claim_each_run_once(path
     assert {(run.state, run.fence) for run in store.runs(RunFilter(), limit=100)} == {(RunState.COMPLETED, 1)}
 
 
-def test_while_one_process_decides_no_other_claims_or_changes_the_pool(path: Path, store: SqliteStore):
+def test_a_claim_of_one_process_locks_out_claims_and_changes_of_the_pool_by_others(path: Path, store: SqliteStore):
     before = store.pool("pool")
     decider, impatient = racer("stall", path), SqliteStore(path, busy_timeout=0.01)
     start(decider)

@@ -98,7 +98,7 @@ def test_outcomes_of_runs_are_counted_by_kind_and_ends_by_state():
     assert "Crashed" not in counts
 
 
-def test_a_problem_is_counted_and_the_line_is_no_event_that_a_metric_filter_would_count_again():
+def test_a_problem_is_counted_and_no_metric_filter_counts_its_line_again():
     log = Log()
     log.stage.add()
     log.stage.tick()

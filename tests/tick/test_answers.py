@@ -114,7 +114,7 @@ def test_no_answer_keeps_the_claim_and_its_slot_and_after_the_lease_the_job_is_f
     assert (stage.get(first).fence, stage.get(first).reason) == (2, "")
 
 
-def test_what_was_never_started_is_submitted_again_under_its_name_with_the_very_same_job():
+def test_a_job_that_never_started_is_submitted_again_unchanged_under_its_name():
     stage = Stage()
     [run] = stage.add(job_variables={"env": {"B": "2", "A": "1"}})
     jobs = []

@@ -18,7 +18,7 @@ from tests.builders import HOUR, NOW, SECOND, an_automation
 from tests.tick.house import COMPLETED, FAILED, PAUSE_POOL, House
 
 
-def test_when_a_completes_b_runs_once_with_what_it_takes_from_a():
+def test_an_end_of_a_starts_b_once_with_the_values_that_b_takes_from_a():
     taking = {"env.OF": "id", "command": "job_variables.command", "left_out": "job_variables.none", "code": "exit_code"}
     action = RunOf(deployment="b", job_variables={"image": "x"}, from_run=taking, tags=("chained",))
     house = House(an_automation("chain", Then(run=action), deployment="a", states=COMPLETED))

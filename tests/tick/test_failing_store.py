@@ -78,7 +78,7 @@ def test_the_tick_that_is_broken_uses_every_verb_of_a_tick():
 
 @pytest.mark.parametrize("acts", [False, True], ids=["before", "after"])
 @pytest.mark.parametrize("place", range(len(CALLS)), ids=lambda place: f"{place}-{CALLS[place]}")
-def test_whatever_call_fails_the_promises_hold_and_the_next_ticks_finish(place, acts):
+def test_the_promises_hold_after_any_failed_call_and_the_next_ticks_finish(place, acts):
     stage, runs = a_busy_stage()
     stage.store.fails_at, stage.store.acts = place, acts
     if CALLS[place] in ("pools_with_work", "pool"):

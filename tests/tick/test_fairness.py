@@ -216,7 +216,7 @@ def test_a_cancel_that_the_configuration_forbids_keeps_no_other_run_waiting():
 
 
 @pytest.mark.parametrize("answer", [None, {}, "accepted"])
-def test_an_answer_that_is_no_outcome_is_no_answer(answer):
+def test_an_answer_that_is_not_an_outcome_counts_as_no_answer(answer):
     stage = Stage()
     [run] = stage.add()
     stage.provider.submit = lambda _job: answer

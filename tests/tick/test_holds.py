@@ -171,7 +171,7 @@ def test_an_event_of_an_end_frees_what_waits_for_it():
     assert started(stage, [second]) == [second]
 
 
-def test_a_refusal_that_does_not_concern_its_own_job_is_that_jobs_back_off_too():
+def test_a_hold_that_does_not_match_its_own_job_still_makes_that_job_back_off():
     stage = a_stage(lambda _needs: Throttled(reason="odd", hold=Hold(place=("nowhere",))))
     [run] = stage.add(job_variables=EAST)
     assert stage.tick_pool().throttled == 1, "it is not tried again and again in one tick"

@@ -196,7 +196,7 @@ def test_only_the_pools_that_are_named_are_ticked():
     assert [pool.pool for pool in stage.tick(pools=["b", "nope"]).pools] == ["b"]
 
 
-def test_a_pool_that_is_deleted_while_it_is_ticked_is_no_problem():
+def test_a_pool_that_is_deleted_while_it_is_ticked_is_not_a_problem():
     stage = Stage()
     pool = stage.store.pool("pool")
     stage.providers = lambda _type: stage.store.delete_pool("pool", expected_version=pool.version) or stage.provider
@@ -309,7 +309,7 @@ def test_a_report_says_what_slots_and_waiting_runs_a_tick_left():
     }
 
 
-def test_no_more_queues_are_looked_into_than_was_asked_for_and_none_by_itself():
+def test_a_tick_reads_the_heads_of_the_requested_number_of_queues_and_of_none_by_default():
     stage = Stage(a_pool(paused=True, queues=["default", "other"]))
     stage.add(1)
     stage.add(1, queue="other")

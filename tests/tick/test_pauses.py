@@ -207,7 +207,7 @@ def test_a_newer_run_that_people_have_cancelled_or_that_has_expired_takes_nobody
     assert [run.scheduled_at for run in started(stage)] == [NOW + 25 * MINUTE]
 
 
-def test_hooks_hear_of_a_missed_run_and_the_log_shows_its_end(stage):
+def test_hooks_are_notified_of_a_missed_run_and_the_log_shows_its_end(stage):
     deployed(stage, CatchUp.DROP, hooks=(Hook(name="ops", states=frozenset({RunState.CANCELLED})),))
     stage.tick_pool()
     pause(stage, 9 * MINUTE)

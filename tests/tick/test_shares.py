@@ -38,7 +38,7 @@ def test_a_flood_of_one_deployment_takes_no_more_than_its_share_while_others_wai
     assert live(stage) == {"flood": 1, "other": 3}
 
 
-def test_when_a_queue_begins_to_be_shared_the_runs_that_wait_move_to_lanes_and_take_part():
+def test_waiting_runs_move_into_lanes_when_their_queue_begins_to_be_shared():
     stage = Stage(a_pool(limit=2))
     deployed(stage, "flood")
     deployed(stage, "other")

@@ -110,7 +110,7 @@ PIECES += ["\n", "\r\n ", "=", "x"]
 
 
 @given(st.lists(st.sampled_from(PIECES), max_size=14).map("".join))
-def test_whatever_is_written_is_read_or_refused_with_its_field(text):
+def test_any_calendar_text_is_read_or_refused_with_its_field(text):
     try:
         fields = recurrence_fields(text).keys()
     except InvalidInput as refused:

@@ -118,7 +118,7 @@ def test_a_pool_has_a_default_queue_and_queues_with_their_own_names_and_prioriti
 
 
 @pytest.mark.parametrize("queues", [None, [a_queue()], (5,)])
-def test_values_that_are_no_queues_are_reported(queues):
+def test_values_that_are_not_queues_are_reported(queues):
     assert faults(a_pool(queues=queues))[0].startswith("queues")
 
 

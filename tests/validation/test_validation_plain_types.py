@@ -39,7 +39,7 @@ VALUES: st.SearchStrategy[Any] = (
 
 @settings(max_examples=800, deadline=None)
 @given(st.sampled_from(FIELDS), VALUES)
-def test_whatever_is_accepted_pydantic_accepts_too(field, value):
+def test_pydantic_accepts_every_value_that_the_plain_check_accepts(field, value):
     noun, name = field
     if checks(noun)[name](value):
         try:

@@ -63,7 +63,7 @@ def test_an_invalid_cron_expression_is_reported_with_what_to_write(cron, words):
     "cron",
     ["*/59 * * * *", "0 0 29 2 *", "0 0 31 2 1", "0 0 */30 * *", "0 0 * * 7", "0 0 LW * *", "0 0 * JAN,JUL MON-FRI", "@hourly"],
 )
-def test_what_a_cron_expression_can_say(cron):
+def test_validation_accepts_every_form_of_cron_expression(cron):
     validate(Schedule(slug="s", cron=cron))
 
 

@@ -97,7 +97,7 @@ def test_past_runs_are_replayed_under_other_limits_and_become_a_plan(site, past)
     assert (after.concurrency_limit, [queue.name for queue in after.queues]) == (1, ["default", "etl"])
 
 
-def test_a_field_that_is_no_number_is_named_beside_what_was_typed(site, past):
+def test_a_field_that_is_not_a_number_is_named_beside_what_was_typed(site, past):
     for field in ("limit", "limit:etl", "position:etl"):
         answer = site.browser.get(url("pools", "nightly", "what-if", **{field: "many"}), headers=OWN)
         assert answer.status_code == 422

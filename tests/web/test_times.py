@@ -40,7 +40,7 @@ def test_a_time_that_was_typed_is_one_of_the_readers_zone(site, pool, offset, ho
 
 
 @pytest.mark.parametrize("offset", ["x", "99999", "1e3", "9" * 400])
-def test_an_offset_that_is_none_is_refused_beside_the_field(site, pool, offset):
+def test_an_invalid_offset_is_refused_beside_the_field(site, pool, offset):
     fields = {"pool": "nightly", "half": "form", "v:command": "true", "due": "2030-01-02T03:04", "offset": offset}
     refused = sent(site, "runs", "new", **fields)
     assert (refused.status_code, "must be a time" in refused.text) == (422, True)

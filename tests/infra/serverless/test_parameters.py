@@ -103,7 +103,7 @@ def test_the_api_is_there_only_where_it_is_asked_for(package, template):
     assert {right for right in rights if right.startswith("dynamodb:")} == {*TICK_ACTIONS, "dynamodb:ConditionCheckItem"}
 
 
-def test_a_waker_may_start_the_function_and_nobody_may_without_one(package, template):
+def test_the_function_may_be_started_by_a_waker_and_by_nobody_else(package, template):
     whole = json.loads(package("--param", "waker=arn:aws:iam::123456789012:role/people", name="waker").read_text())
     permission = whole["Resources"]["WakerPermission"]
     assert permission["Properties"]["Action"] == "lambda:InvokeFunction"

@@ -102,7 +102,7 @@ def test_an_answer_that_names_no_job_is_accepted_once_the_job_is_seen(gateway, b
     assert isinstance(behind.submit(a_job(named(2))), Unknown)
 
 
-def test_a_creation_that_failed_at_once_is_no_job(gateway, behind):
+def test_a_creation_that_failed_at_once_is_not_a_job(gateway, behind):
     failed = {"name": "projects/p/locations/us-central1/operations/o", "done": True, "error": {"code": 7, "message": "no"}}
     gateway.answer = lambda request: saying(failed) if request.method == "POST" else None
     assert isinstance(behind.submit(a_job()), Unknown)
@@ -265,7 +265,7 @@ def test_expired_credentials_make_runs_wait_until_somebody_renews_them(signed_in
     assert outcome.hold == Hold(place=("team",))
 
 
-def test_a_token_service_that_is_away_is_no_fault_of_the_job_and_no_quota(signed_in):
+def test_an_unreachable_token_service_is_neither_a_fault_of_the_job_nor_a_quota(signed_in):
     with a_server(hang_up) as port:
         pass
     assert isinstance(signed_in(f"http://127.0.0.1:{port}").submit(a_job(credentials="team")), Unreachable)

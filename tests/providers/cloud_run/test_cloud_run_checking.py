@@ -148,7 +148,7 @@ def test_a_usual_job_has_no_remarks(template):
     assert (checked.faults, checked.warnings, checked.unchecked) == ((), (), ())
 
 
-def test_whatever_a_configuration_holds_the_check_says_what_a_submission_would(provider):
+def test_the_check_agrees_with_the_submission_for_any_configuration(provider):
     for configuration in garbage(a_job(env={"A": "1"}, volumes=[{"name": "v", "gcs": {"bucket": "b"}}]).configuration, depth=6):
         checked = check(configuration)
         if not checked.faults:
@@ -244,7 +244,7 @@ def test_a_template_of_prefect_is_accepted_unmodified_and_has_no_remarks(provide
     submitted(provider, Job(name=NAME, configuration=configuration))
 
 
-def test_what_has_no_effect_is_said_of_variables_that_exist():
+def test_every_variable_listed_as_without_effect_exists():
     assert set(checking.NO_EFFECT) <= set(OURS["variables"]["properties"])
 
 

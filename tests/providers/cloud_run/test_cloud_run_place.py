@@ -52,7 +52,7 @@ def test_a_knative_body_names_its_project_as_its_namespace(emulator, provider):
         ({"project": "a/b"}, "project: give its id"),
     ],
 )
-def test_what_cannot_be_used_is_rejected_by_field_and_without_a_key(emulator, variables, words):
+def test_an_invalid_place_is_rejected_by_its_field_without_repeating_a_key(emulator, variables, words):
     entries = {"main": {}, "keys": {}}
     provider = a_provider(emulator, credentials=entries)
     outcome = provider.submit(a_job(**variables))

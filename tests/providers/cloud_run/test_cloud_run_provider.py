@@ -131,7 +131,7 @@ def test_a_job_that_breaks_cloud_runs_rules_is_rejected_with_its_field(emulator,
     assert emulator.jobs() == []
 
 
-def test_what_does_not_fit_googles_message_is_rejected_without_a_call(emulator, provider):
+def test_a_key_that_googles_message_lacks_is_rejected_without_a_call(emulator, provider):
     job = Job(name=NAME, configuration={"region": "r", "image": IMAGE, "job_body": {"template": {"tasks": 2}}})
     outcome = provider.submit(job)
     assert isinstance(outcome, Rejected)
@@ -276,7 +276,7 @@ def test_a_list_that_lags_makes_no_job_missing(emulator, provider):
     assert states == {JobState.RUNNING}
 
 
-def test_what_could_not_be_read_says_why(emulator, provider):
+def test_an_unreadable_execution_says_why(emulator, provider):
     submissions = submitted(provider, *(a_job(named(number)) for number in range(3)))
     emulator.finish(named(1), exit_code=1)
     emulator.faults.add("GetExecution", FaultKind.SERVER_ERROR)
@@ -312,13 +312,13 @@ def test_a_cancelled_job_is_stopped_and_a_second_cancel_changes_nothing(emulator
     assert emulator.calls["CancelExecution"] == 2
 
 
-def test_cancelling_a_job_that_no_longer_exists_is_no_error(emulator, provider):
+def test_cancelling_a_job_that_no_longer_exists_is_not_an_error(emulator, provider):
     [submission] = submitted(provider, a_job())
     emulator.reset()
     provider.cancel(submission)
 
 
-def test_cancelling_a_job_that_never_started_is_no_error():
+def test_cancelling_a_job_that_never_started_is_not_an_error():
     with CloudRunEmulator(missing_images=frozenset({NOWHERE})) as emulator:
         provider = a_provider(emulator)
         [submission] = submitted(provider, a_job(image=NOWHERE))

@@ -59,7 +59,7 @@ def test_tasks_at_once_and_gpus_count():
     assert needs == Needs(place=("", "q", "us-central1"), size={"cpu": 12.0, "memory": 49152.0, "gpu": 3.0})
 
 
-def test_what_cannot_be_read_is_named():
+def test_an_unreadable_size_is_refused_by_its_field():
     job = a_job(cpu="many")
     with pytest.raises(ConfigurationError, match=r"limits\.cpu"):
         registry.needs("cloud-run-v2", job.configuration)

@@ -125,7 +125,7 @@ def test_a_secret_is_a_reference(secret, reference):
     assert variables == [{"name": "PASSWORD", "valueSource": {"secretKeyRef": reference}}]
 
 
-def test_a_secrets_value_is_no_reference():
+def test_a_secrets_value_is_not_a_reference():
     with pytest.raises(ConfigurationError, match=r"secrets\.PASSWORD"):
         body_with(secrets={"PASSWORD": {"value": "hunter2"}})
 
@@ -206,6 +206,6 @@ def test_our_own_template_has_gpus_networks_and_volumes():
         ({"job_body": {"template": {"template": {"executionEnvironment": "GEN9"}}}}, "executionEnvironment"),
     ],
 )
-def test_what_cannot_be_used_is_named_by_its_field(configuration, field):
+def test_an_invalid_value_is_refused_by_the_name_of_its_field(configuration, field):
     with pytest.raises(ConfigurationError, match=field):
         body_with(**configuration)

@@ -146,7 +146,7 @@ def test_a_check_leaves_the_credentials_that_a_job_names_to_the_host():
     assert said(**fields) == []
 
 
-def test_it_needs_no_sdk(monkeypatch):
+def test_the_check_needs_no_sdk(monkeypatch):
     for name in [name for name in sys.modules if name.partition(".")[0] == "azure"]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "azure", None)

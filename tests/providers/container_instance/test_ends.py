@@ -116,7 +116,7 @@ def test_a_sweep_removes_a_group_whose_main_container_has_long_ended(aci, runnin
 
 
 class TestRepair:
-    def test_a_repair_is_no_end_and_may_take_its_time(self, aci, provider, running):
+    def test_a_repair_is_not_an_end_and_may_take_its_time(self, aci, provider, running):
         submission = running(template=None, seconds=0)
         aci.show_provisioning(NAME, "Unhealthy")
         for _ in range(3):

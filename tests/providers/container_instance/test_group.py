@@ -269,7 +269,7 @@ class TestTags:
         ({"image_registry": {"identity": "id"}}, "image_registry.registry_url"),
     ],
 )
-def test_what_cannot_be_used_is_refused_by_the_name_of_its_field(fields, field):
+def test_an_invalid_value_is_refused_by_the_name_of_its_field(fields, field):
     with pytest.raises(ConfigurationError, match=f"^{re.escape(field)}"):
         request_for(**fields)
 
@@ -289,7 +289,7 @@ PROPERTIES = st.sampled_from(("containers", "dnsConfig", "secretReferences", "di
 
 
 @given(st.dictionaries(FIELDS, JSON), st.dictionaries(PROPERTIES, JSON))
-def test_whatever_stands_in_a_configuration_is_made_a_body_or_refused(fields, properties):
+def test_any_configuration_becomes_a_body_or_is_refused(fields, properties):
     configuration = {**a_configuration(arm_template=a_template(**properties)), **fields}
     with suppress(ConfigurationError):
         json.dumps(request_for(Job(name="r1-1", configuration=configuration)).body)

@@ -94,7 +94,7 @@ def check_marker(aci, template, variable):
         assert all(words in text for words in IN_REQUEST.get(variable, [str(MARKERS[variable])])), text
 
 
-def test_what_has_no_effect_is_warned_of_when_a_marker_is_set():
+def test_a_variable_without_effect_causes_a_warning_when_it_is_set():
     for name in NO_EFFECT:
         assert [item.path for item in check({**LEAST, name: MARKERS[name]}).warnings] == [name]
 

@@ -118,13 +118,13 @@ class TestAnswers:
         assert odd.starts == {}
 
 
-def test_an_error_without_azures_envelope_is_no_refusal(odd):
+def test_an_error_without_azures_envelope_is_not_a_refusal(odd):
     for number, error in enumerate(("upstream connect error", None, [], 5)):
         answering(odd, PUT, Response.json({"error": error}, status=503))
         assert isinstance(provider_for(odd).submit(a_job(f"r{number}-1")), Unknown)
 
 
-def test_junk_in_any_place_of_a_true_answer_is_read_or_said_to_be_unreadable(odd):
+def test_junk_in_any_place_of_a_true_answer_is_read_or_reported_as_unreadable(odd):
     provider = provider_for(odd)
     submission = submitted(provider)
     provider.observe([submission])

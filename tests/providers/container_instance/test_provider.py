@@ -44,7 +44,7 @@ class TestFind:
         assert provider_for(aci).find(a_job()) is None
         assert provider_for(aci).find(a_job(resource_group_name="other")) is None
 
-    def test_an_answer_that_is_not_azures_is_no_proof(self, aci, provider):
+    def test_an_answer_that_is_not_azures_proves_nothing(self, aci, provider):
         aci.faults.add(GET, FaultKind.REFUSE, detail="404 SubscriptionNotFound: another tenant's")
         with pytest.raises(CallFailed, match="SubscriptionNotFound"):
             provider.find(a_job())
@@ -118,7 +118,7 @@ class TestObserve:
         provider.discard([submission])
         assert seen(provider, submission).state is JobState.MISSING
 
-    def test_what_cannot_be_read_says_why_and_the_rest_is_seen(self, aci, provider):
+    def test_an_unreadable_group_says_why_and_the_others_are_observed(self, aci, provider):
         first, second = submitted(provider, a_job("r1-1")), submitted(provider, a_job("r2-1"))
         aci.faults.add(GET, FaultKind.REFUSE, detail="AuthorizationFailed: no")
         unnamed = replace(first, name="r3-1", handle={**first.handle, "credentials": "forgotten"})
@@ -196,7 +196,7 @@ class TestCancel:
         aci.advance(5)
         provider.cancel(submission)
 
-    def test_a_job_that_has_ended_or_is_gone_is_no_error(self, aci, provider):
+    def test_a_job_that_has_ended_or_is_gone_causes_no_error(self, aci, provider):
         submission = submitted(provider)
         aci.finish(NAME)
         provider.cancel(submission)
@@ -298,7 +298,7 @@ def test_an_entry_with_a_secret_is_refused_and_one_of_another_cloud_is_ignored(a
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_whatever_is_lost_each_job_runs_once_and_nothing_is_left(start, seed):
+def test_each_job_runs_once_and_leaves_nothing_after_any_loss(start, seed):
     """What a dispatcher does with a name, in short: look it up before a repeat, discard after an end, sweep."""
     aci = start(seed=seed, quotas=Quotas.unlimited(), job_seconds=30, exit_code=lambda name: int(name[1:-2]) % 3)
     provider = provider_for(aci, sweep_after=0, deletes_per_call=100)

@@ -104,7 +104,7 @@ def test_a_repair_that_is_given_up_leaves_what_the_main_container_shows(containe
     assert observation_of(group, is_given_up=True).state is state
 
 
-def test_whatever_stands_in_a_group_it_is_read_or_said_to_be_unreadable():
+def test_any_group_is_read_or_reported_as_unreadable():
     times = {"startTime": "2030-01-01T00:00:00Z", "finishTime": "2030-01-01T00:00:01Z"}
     events = [an_event("Killed", "words")]
     whole = {"tags": {ENDED_TAG: "x"}, **a_group("Failed", containers=[terminated(1, **times), {}], events=events)}

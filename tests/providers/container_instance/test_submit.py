@@ -152,7 +152,7 @@ class TestSubmit:
     @pytest.mark.parametrize(
         "detail", ["", "AuthorizationFailed: no", "ResourceGroupNotFound: no", "RequestDisallowedByPolicy: no"]
     )
-    def test_what_no_repeat_changes_is_rejected(self, aci, provider, detail):
+    def test_a_refusal_that_no_repeat_would_change_is_a_rejection(self, aci, provider, detail):
         aci.faults.add(PUT, FaultKind.REFUSE, detail=detail)
         assert isinstance(provider.submit(a_job()), Rejected)
 
@@ -193,7 +193,7 @@ class TestSubmit:
         assert outcome == Rejected(reason="resource_group_name: missing")
         assert aci.calls.counts == {}
 
-    def test_credentials_that_the_host_lacks_are_its_own_fault_and_no_jobs(self, aci, provider):
+    def test_credentials_that_the_host_lacks_hold_the_pool_and_crash_no_run(self, aci, provider):
         outcome = provider.submit(a_job(aci_credentials="nobody"))
         assert isinstance(outcome, Misconfigured)
         assert outcome.hold == Hold(place=("nobody",))
@@ -219,7 +219,7 @@ class TestSubmit:
         assert all(isinstance(outcomes[name], Accepted) for name in names)
         assert aci.starts == dict.fromkeys(names, 1)
 
-    def test_a_dead_endpoint_starts_nothing_and_is_no_exception(self, start):
+    def test_a_dead_endpoint_starts_nothing_and_raises_nothing(self, start):
         aci = start()
         provider = provider_for(aci)
         aci.stop()

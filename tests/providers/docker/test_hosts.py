@@ -111,7 +111,7 @@ def tls_entry(certificates, port, client=True):
     return {"url": f"tcp://127.0.0.1:{port}", "ca_file": str(certificates / "ca.pem"), **pair}
 
 
-def test_a_socket(harness):
+def test_a_host_may_be_a_socket(harness):
     job = on(harness)
     submission = named(harness, {"url": harness.engine.socket}).submit(job).submission
     assert submission.handle["docker_host"] == "there"

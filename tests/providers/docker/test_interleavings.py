@@ -252,7 +252,7 @@ def _no_problem(invocation):
         raise invocation.problem
 
 
-def test_whatever_the_engine_loses_delays_or_forgets_a_job_is_started_at_most_once_and_comes_to_something():
+def test_a_job_starts_at_most_once_and_ends_whatever_the_engine_loses_delays_or_forgets():
     counts = play_all()
     for what in ("removed", "Accepted", "Rejected", "Submission", "Unknown", "killed", "restarted while it started", "late"):
         assert counts[what] > 5, f"{what} happened {counts[what]} times"

@@ -148,7 +148,7 @@ def test_a_start_that_fails_is_refused_in_the_engines_words_and_leaves_nothing(h
     assert harness.state_of(job.name) is None
 
 
-def test_a_full_disk_is_no_fault_of_the_job_and_concerns_all_of_its_engine(harness):
+def test_a_full_disk_is_not_the_fault_of_the_job_and_holds_all_jobs_of_its_engine(harness):
     def script(call):
         if call.action.endswith("/start"):
             return Answer(status=500, headers={"api-version": "1.41"}, body=b'{"message": "mkdir x: no space left on device"}')

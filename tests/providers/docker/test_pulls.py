@@ -170,7 +170,7 @@ def test_a_locked_registry_opens_for_the_entry_that_the_job_names(harness, regis
         ({"team": {"username": "r", "password_env": "ABSENT", "registry_url": "r.test"}}, "ABSENT is not set"),
     ],
 )
-def test_credentials_that_are_missing_are_no_fault_of_the_run(harness, registry, entries, words):
+def test_missing_credentials_are_not_a_fault_of_the_run(harness, registry, entries, words):
     provider = harness.another(credentials=entries)
     outcome = provider.submit(a_job(harness, registry, registry_credentials="team"))
     assert isinstance(outcome, Misconfigured), outcome

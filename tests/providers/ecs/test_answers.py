@@ -79,7 +79,7 @@ def real(provider, operation, act):
     return bodies[-1]
 
 
-def test_junk_anywhere_in_the_answer_to_a_launch_is_no_answer(fresh):
+def test_junk_anywhere_in_the_answer_to_a_launch_counts_as_no_answer(fresh):
     body = real(fresh, "RunTask", lambda: fresh.submit(a_job()))
     task = json.loads(body)["tasks"][0]["taskArn"]
     for place, other in garbled(body):
@@ -92,7 +92,7 @@ def test_junk_anywhere_in_the_answer_to_a_launch_is_no_answer(fresh):
 
 
 @pytest.mark.parametrize("body", BODIES)
-def test_another_body_is_no_answer_to_a_launch(body, fresh):
+def test_another_body_counts_as_no_answer_to_a_launch(body, fresh):
     with answering(fresh, "RunTask", lambda _: body):
         assert isinstance(fresh.submit(a_job()), Unknown)
 
@@ -105,7 +105,7 @@ def test_another_body_is_no_answer_to_a_launch(body, fresh):
         {"taskArn": "arn:aws:ecs:us-east-1:123456789012:task/default/01", "startedBy": "somebody"},
     ],
 )
-def test_an_answer_that_names_another_job_is_no_answer_to_a_launch(task, fresh):
+def test_an_answer_that_names_another_job_counts_as_no_answer_to_a_launch(task, fresh):
     with answering(fresh, "RunTask", lambda _: json.dumps({"tasks": [task], "failures": []}).encode()):
         assert isinstance(fresh.submit(a_job()), Unknown)
 
@@ -203,7 +203,7 @@ def test_a_foreign_answer_to_a_stop_does_not_count_as_a_stop(body, fresh):
         fresh.cancel(submission)
 
 
-def test_junk_anywhere_in_the_answer_to_a_stop_is_no_other_error(fresh):
+def test_junk_anywhere_in_the_answer_to_a_stop_raises_no_other_error(fresh):
     submission = fresh.submit(a_job()).submission
     body = real(fresh, "StopTask", lambda: fresh.cancel(submission))
     for _, other in garbled(body):

@@ -41,7 +41,7 @@ def test_a_family_keeps_to_its_characters_and_length():
     assert slug("///") == "push-dispatcher"
 
 
-def test_variables_of_one_run_are_no_part_of_the_definition():
+def test_variables_of_one_run_are_not_part_of_the_definition():
     one, other = (a_configuration(command=text, env={"N": text}, labels={"n": text}) for text in "ab")
     assert definition_of(one, FARGATE, "r") == definition_of(other, FARGATE, "r")
 
@@ -77,7 +77,7 @@ def test_fargate_in_another_network_mode_is_refused():
         of({**containers({"image": "i"}), "networkMode": "bridge"})
 
 
-def test_elsewhere_the_container_has_the_sizes():
+def test_outside_fargate_the_container_has_the_sizes():
     definition = of(launch=EC2)
     assert definition["containerDefinitions"][0] == {"image": "busybox", "name": "prefect", "cpu": 1024, "memory": 2048}
     assert not {"cpu", "memory", "networkMode", "requiresCompatibilities"} & definition.keys()

@@ -47,7 +47,7 @@ def test_the_submission_of_an_event_has_the_credentials_that_its_job_names(aws, 
         {"source": "custom", "detail-type": "ECS Task State Change", "detail": {"taskArn": "arn", "startedBy": NAME}},
     ],
 )
-def test_other_events_and_tasks_nobody_named_are_none_of_ours(event):
+def test_other_events_and_unknown_tasks_are_ignored(event):
     assert from_event(event) is None
 
 

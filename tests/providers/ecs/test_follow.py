@@ -47,7 +47,7 @@ def test_a_stopped_task_is_found_among_several_pages(aws, provider):
     assert provider.find(a_job()).name == NAME
 
 
-def test_too_many_stopped_tasks_are_no_answer(aws, provider):
+def test_too_many_stopped_tasks_count_as_no_answer(aws, provider):
     aws.tasks.started_by_alone = True
     aws.change_settings({"job_seconds": 0})
     for name in names(101):
@@ -130,7 +130,7 @@ def test_clusters_and_regions_are_asked_apart_and_one_that_fails_leaves_the_othe
     assert set(EcsProvider().observe(submissions)) == set(names(3))
 
 
-def test_nothing_to_observe_is_no_call(aws, provider):
+def test_observing_nothing_makes_no_call(aws, provider):
     assert provider.observe([]) == {}
     assert not aws.calls.counts
 
@@ -160,7 +160,7 @@ def test_a_cancelled_task_is_seen_stopped(aws, provider):
     assert aws.calls.requests("StopTask")[0]["task"] == submission.handle["task"]
 
 
-def test_cancelling_a_task_that_is_gone_is_no_error(aws, provider):
+def test_cancelling_a_task_that_is_gone_is_not_an_error(aws, provider):
     submission = submitted(provider)
     aws.finish(NAME)
     provider.cancel(submission)

@@ -196,7 +196,7 @@ def test_every_refusal_is_read_as_the_sdk_reads_it(aws, clients, kind, detail, o
 
 
 @pytest.mark.parametrize("operation", REFUSALS)
-def test_what_aws_itself_refuses_is_read_as_the_sdk_reads_it(aws, clients, operation):
+def test_a_refusal_of_aws_has_the_same_fault_as_through_the_sdk(aws, clients, operation):
     call, parameters = REFUSALS[operation]
     ours, theirs = (failure_of(service, call, parameters) for service in services(clients))
     assert ours.fault == theirs.fault

@@ -59,7 +59,7 @@ def test_an_exit_code_of_a_signal_from_outside_is_a_crash(code, name):
     assert f"exit code {code} ({name})" in observation.reason
 
 
-def test_a_missing_exit_code_is_no_success():
+def test_a_missing_exit_code_is_not_a_success():
     observation = seen(a_task(code=None))
     assert (observation.state, observation.exit_code) == (JobState.CRASHED, None)
     assert "'main' has no exit code" in observation.reason

@@ -85,7 +85,7 @@ MORE = [
 
 
 @pytest.mark.parametrize("more", MORE, ids=lambda more: next(iter(more)))
-def test_whatever_is_asked_for_beside_the_role_is_left_to_the_sdk(homeless, more):
+def test_an_environment_that_changes_more_than_the_role_is_left_to_the_sdk(homeless, more):
     here = LambdaHost(service="ecs", region="eu-west-1", url="https://ecs.eu-west-1.amazonaws.com")
     assert lambda_host(LAMBDA, "ecs", "eu-west-1") == here
     assert lambda_host({**LAMBDA, **more}, "ecs", "eu-west-1") is None

@@ -297,7 +297,7 @@ def test_a_failure_that_no_repeat_fixes_is_a_rejection(reasons):
     assert outcome_of_failures([{"reason": reason} for reason in reasons]) == Rejected(reason=reasons[0])
 
 
-def test_an_answer_with_neither_a_task_nor_a_failure_is_no_answer():
+def test_an_answer_with_neither_a_task_nor_a_failure_counts_as_no_answer():
     assert outcome_of_failures([]) == Unknown(cause="ECS answered with neither a task nor a failure")
 
 

@@ -152,7 +152,7 @@ def test_an_arn_of_a_cluster_says_the_region(aws, provider):
         ),
     ],
 )
-def test_what_does_not_fit_the_api_is_refused_before_the_call_in_plain_words(variables, reason, aws, provider):
+def test_a_value_that_does_not_fit_the_api_is_rejected_before_the_call_in_plain_words(variables, reason, aws, provider):
     outcome = provider.submit(a_job(**variables))
     assert outcome == Rejected(reason=reason)
     assert not aws.calls["RunTask"]

@@ -333,7 +333,7 @@ def test_the_control_surface_shows_jobs_and_environment(emulator, clients):
     assert json.loads(emulator.calls.requests("CreateJob")[0]["body"])["startExecutionToken"] == "go"
 
 
-def test_the_audit_log_tells_each_end_once_and_nothing_else(emulator, clients):
+def test_the_audit_log_records_each_end_once_and_nothing_else(emulator, clients):
     for name in ("good", "bad", "cancelled", "running"):
         clients.create(name)
     assert not emulator.events()

@@ -218,7 +218,7 @@ def test_an_unknown_token_is_refused(cloud, emulator):
     client.close()
 
 
-def test_what_the_service_needs_is_checked(cloud):
+def test_an_unknown_secret_app_or_environment_is_not_found(cloud):
     missing = cloud.modal.Secret.from_name("nobody", client=cloud.client)
     with pytest.raises(cloud.modal.exception.NotFoundError, match="nobody"):
         cloud.create(secrets=[missing])
@@ -268,7 +268,7 @@ def test_the_control_surface_is_served_on_a_port_of_its_own(cloud, emulator):
     assert emulator.jobs() == []
 
 
-def test_it_runs_as_a_process_of_its_own(monkeypatch):
+def test_the_emulator_runs_as_a_process_of_its_own(monkeypatch):
     command = [sys.executable, "-m", "providers.emulators", "modal", "--json", "--job-seconds", "0"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         about = json.loads(process.stdout.readline())
@@ -287,7 +287,7 @@ def test_it_runs_as_a_process_of_its_own(monkeypatch):
         ({"env": {"A": "x" * 32_769}}, "more than 32768 characters"),
     ],
 )
-def test_requests_that_modal_is_documented_to_refuse_are_refused(cloud, emulator, options, words):
+def test_every_request_that_modal_documents_as_invalid_is_refused(cloud, emulator, options, words):
     with pytest.raises(cloud.modal.exception.InvalidError, match=words):
         cloud.create(**options)
     assert emulator.starts == {}

@@ -157,7 +157,7 @@ def test_the_start_deadline_of_a_job_begins_when_kueue_admits_it(minutes, queued
 
 
 @pytest.mark.parametrize("code", [True, "3", None, 1.5])
-def test_an_exit_code_that_is_no_number_is_no_end(code):
+def test_an_exit_code_that_is_not_a_number_is_not_an_end(code):
     with pytest.raises(CallFailed):
         an_observation(failed(), a_pod("Failed", main={"terminated": {"exitCode": code, "reason": "Error"}}))
 

@@ -61,7 +61,7 @@ def test_an_entry_that_cannot_be_used_is_named(team, emulator, name, message):
     assert not emulator.calls.counts
 
 
-def test_a_run_whose_credentials_are_gone_is_no_problem_of_the_others(team, emulator):
+def test_a_run_whose_credentials_are_gone_does_not_disturb_the_others(team, emulator):
     mine, other = (team.submit(a_job(number, modal_credentials="team")).submission for number in (1, 2))
     gone = replace(mine, handle={**mine.handle, "credentials": "gone"})
     with pytest.raises(CallFailed, match="'gone' is not an entry of DISPATCHER_CREDENTIALS"):

@@ -54,7 +54,7 @@ def test_a_check_leaves_the_credentials_that_a_job_names_to_the_host():
     assert check({"modal_credentials": "unknown"}).faults == ()
 
 
-def test_it_needs_no_sdk(monkeypatch):
+def test_the_check_needs_no_sdk(monkeypatch):
     monkeypatch.setitem(sys.modules, "modal", None)
     checked = registry.check("modal:push", {"comand": "x"})
     assert (len(checked.faults), checked.unchecked) == (1, ())

@@ -132,12 +132,12 @@ def test_an_empty_answer_to_a_creation_starts_one_sandbox_that_is_found(emulator
 
 @pytest.mark.parametrize("fault", [Fault.CUT_BEFORE, Fault.CUT_AFTER, Fault.HALF, Fault.SILENT, Fault.DRIP])
 @pytest.mark.parametrize("verb", ASKING)
-def test_a_wire_that_breaks_or_never_ends(wire, those, fault, verb):
+def test_a_broken_or_endless_answer_breaks_no_promise(wire, those, fault, verb):
     wire.script = always(fault)
     on_a_thread(lambda: what_comes(verb, a_provider(f"http://127.0.0.1:{wire.port}", 0.5), those, denied, fault))
 
 
 @pytest.mark.parametrize("verb", ASKING)
-def test_a_wire_that_refuses(wire, those, verb):
+def test_a_refused_connection_breaks_no_promise(wire, those, verb):
     with wire.refusing():
         on_a_thread(lambda: what_comes(verb, a_provider(f"http://127.0.0.1:{wire.port}", 0.5), those, denied, "refused"))

@@ -64,7 +64,7 @@ def test_an_answer_that_names_no_sandbox_is_neither_a_start_nor_a_refusal(provid
     assert emulator.starts == {job.name: 1}
 
 
-def test_an_answer_that_names_no_sandbox_is_no_proof_of_its_absence_either(provider, emulator):
+def test_an_answer_that_names_no_sandbox_does_not_prove_its_absence_either(provider, emulator):
     answers(emulator, LOOK, api_pb2.SandboxGetFromNameResponse(), acts=False)
     with pytest.raises(CallFailed):
         provider.find(a_job())

@@ -68,7 +68,7 @@ def test_a_usual_process_has_no_remarks():
     assert registry.check("process", {**configuration, "task_start_timeout_seconds": 60}) == checked
 
 
-def test_whatever_a_configuration_holds_the_check_says_what_a_submission_would(harness):
+def test_the_check_agrees_with_the_submission_for_any_configuration(harness):
     usual = {
         "command": ["true"],
         "env": {"A": "1"},

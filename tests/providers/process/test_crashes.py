@@ -214,7 +214,7 @@ def test_a_directory_that_is_swept_in_the_middle_of_a_submission_is_made_again(h
     assert harness.starts(job.name) == 1
 
 
-def test_a_job_that_ends_while_it_is_looked_at_has_not_crashed(harness):
+def test_a_job_that_ends_during_an_observation_has_not_crashed(harness):
     job = harness.job()
     harness.submitted(job)
 

@@ -152,7 +152,7 @@ def test_a_script_may_use_descriptors_by_number_without_losing_its_lock(harness)
         ({"command": ["true", "x" * 3_000_000]}, "Argument list too long"),
     ],
 )
-def test_what_cannot_be_run_is_refused_with_the_variable_that_is_wrong(harness, configuration, words):
+def test_an_invalid_job_is_rejected_with_its_wrong_variable(harness, configuration, words):
     job = harness.job(configuration=configuration)
     outcome = harness.provider.submit(job)
     assert isinstance(outcome, Rejected)
@@ -161,7 +161,7 @@ def test_what_cannot_be_run_is_refused_with_the_variable_that_is_wrong(harness, 
 
 
 @pytest.mark.parametrize("name", ["", "../escape", "A", "r1/2", "r" * 64, "r1-1\n"])
-def test_a_name_that_is_no_directory_name_is_refused(harness, name):
+def test_a_name_that_is_not_a_directory_name_is_refused(harness, name):
     assert isinstance(harness.provider.submit(harness.job(name=name)), Rejected)
 
 
@@ -198,7 +198,7 @@ def test_a_state_directory_that_cannot_be_used_is_reported(harness):
 # How it ends
 
 
-def test_a_command_that_is_no_program_after_all_has_crashed(harness):
+def test_a_command_that_is_not_a_program_crashes_its_job(harness):
     script = harness.root / "script"
     script.write_text("echo no first line that says what I am\n")
     script.chmod(0o700)
@@ -300,7 +300,7 @@ def test_a_sweep_removes_what_never_began_and_leaves_strangers_alone(harness):
     assert [path.name for path in (harness.root / "jobs").iterdir()] == ["Notes"]
 
 
-def test_a_sweep_of_a_place_that_was_never_used_is_no_error(harness):
+def test_a_sweep_of_a_place_that_was_never_used_is_not_an_error(harness):
     assert harness.provider.sweep({}, frozenset()) == ()
 
 

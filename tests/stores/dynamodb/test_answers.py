@@ -131,14 +131,14 @@ def test_a_write_that_was_not_answered_is_made_once(patient, nouns, proxy, fault
     assert patient.check() == []
 
 
-def test_an_answer_whose_checksum_is_wrong_is_no_answer(store, nouns, client, proxy):
+def test_an_answer_whose_checksum_is_wrong_counts_as_no_answer(store, nouns, client, proxy):
     [answer] = recorded(proxy, lambda: store.live("pool", limit=10))
     changed = Answer(status=200, headers=answer.headers, body=answer.body.replace(b"RUNNING", b"PENDING"))
     with answering(client, [changed]), pytest.raises(StoreUnavailable, match="not an answer of DynamoDB's: its checksum"):
         store.live("pool", limit=10)
 
 
-def test_an_answer_about_another_table_is_no_answer(store, nouns, client, proxy):
+def test_an_answer_about_another_table_counts_as_no_answer(store, nouns, client, proxy):
     [answer] = recorded(proxy, lambda: store.live("pool", limit=10))
     foreign = answer.with_body(answer.body.replace(store.name.encode(), b"another-table"))
     with answering(client, [foreign]), pytest.raises(StoreUnavailable, match="lacks the consumed capacity that was requested"):

@@ -141,7 +141,7 @@ def of_a_shared_queue(place: Place, backlog: int) -> Cost:
     return cost_of(place.recorder.requests)
 
 
-def test_a_claim_of_many_takes_a_transaction_for_each_33(place: Place):
+def test_a_claim_of_many_runs_takes_one_transaction_per_33_runs(place: Place):
     place.store.add_runs([a_run() for _ in range(66)])
     place.recorder.requests.clear()
     assert len(claim(place.store).claims) == 66
@@ -194,7 +194,7 @@ class TestSchedules:
         assert len(step.runs) == 6
         assert counted(lambda store: store.materialise(step)) == Cost(requests=2, read=2 + 6, written=6 + 5 * 6)
 
-    def test_a_change_costs_the_runs_that_go_with_it(self, place: Place, counted: Callable[..., Cost]):
+    def test_a_change_costs_a_write_for_each_run_that_goes_with_it(self, place: Place, counted: Callable[..., Cost]):
         save(place, "due", windows_from=NOW)
         [deployment] = place.store.scheduled("pool", NOW, limit=1)
         described = replace(deployment, description="new")

@@ -105,7 +105,7 @@ def test_a_claim_in_the_middle_of_a_reconfiguration_does_no_harm(place: Place):
     assert place.store.check() == []
 
 
-def test_a_lost_answer_is_found_to_have_got_through(place: Place, faults: Faults):
+def test_a_reconfiguration_whose_answer_is_lost_is_written_once(place: Place, faults: Faults):
     change = five_pools_with_fifty_deployments(place)
     faults.add("dynamodb.TransactWriteItems", FaultKind.LOSE_ANSWER)
     place.store.reconfigure(change)

@@ -176,7 +176,7 @@ def test_runs_with_a_rare_name_are_found_by_it(crowded: PostgresStore):
         (RunFilter(tag="nightly", pool="pool", after=(NOW, UUID(int=1))), "run_tags"),
     ],
 )
-def test_where_a_search_ends_is_read_from_an_index(crowded: PostgresStore, where: RunFilter, index: str):
+def test_the_end_of_a_search_is_read_from_an_index(crowded: PostgresStore, where: RunFilter, index: str):
     ids, parameters = ends(where, most=50)
     steps = steps_of(plan(crowded, crowded._statements["newest_end"].replace("{ids}", ids), **parameters))
     assert {step["Index Name"] for step in steps if "Index Name" in step} == {HEADS.get(index, index)}
@@ -184,7 +184,7 @@ def test_where_a_search_ends_is_read_from_an_index(crowded: PostgresStore, where
     assert len([step for step in steps if step["Node Type"].startswith("Sort")]) <= 1, "of one row for each state"
 
 
-def test_what_a_tick_reads_is_the_same_with_a_thousand_waiting_and_with_fifty_thousand(
+def test_a_tick_reads_as_much_with_a_thousand_waiting_runs_as_with_fifty_thousand(
     postgres: PostgresServer, database: str, store: PostgresStore
 ):
     crowd(postgres, database, store, up_to=1_000)
@@ -261,7 +261,7 @@ def runs_read(postgres: PostgresServer, database: str, store: PostgresStore) -> 
     return int(number)
 
 
-def test_which_pools_have_work_is_looked_up_pool_by_pool_whenever_statistics_were_taken(crowded: PostgresStore):
+def test_pools_with_work_are_looked_up_pool_by_pool_whenever_statistics_were_taken(crowded: PostgresStore):
     steps = among_many(steps_of(plan(crowded, crowded._statements["pools_with_work"])))
     indices = [str(step["Index Name"]) for step in steps if step.get("Relation Name") in ("runs", "deployments")]
     assert sorted(HOLDING.get(index, index) for index in indices) == sorted(WORK)

@@ -70,7 +70,7 @@ def refused(store: PostgresStore, kind: type[StoreError]) -> str:
     return str(refusal.value)
 
 
-def test_no_server(postgres: PostgresServer):
+def test_a_server_that_is_not_there_is_reported(postgres: PostgresServer):
     with_nobody = Cutter(0)
     with_nobody.close()
     message = refused(PostgresStore(postgres.url("x", user="u:hush", port=with_nobody.port)), StoreUnavailable)
@@ -84,7 +84,7 @@ def test_a_wrong_password(stores):
     assert "give the URL the right user and password" in message
 
 
-def test_no_password(stores):
+def test_a_missing_password_is_reported(stores):
     assert "no password supplied" in refused(stores(user=LOCKED), StoreError)
 
 
@@ -94,7 +94,7 @@ def test_the_right_password_is_enough(postgres: PostgresServer, database: str, s
     postgres.administer(f"REVOKE ALL ON ALL TABLES IN SCHEMA public FROM {LOCKED}", database)
 
 
-def test_no_such_database(postgres: PostgresServer):
+def test_a_missing_database_is_reported_with_the_fix(postgres: PostgresServer):
     assert "create the database" in refused(PostgresStore(postgres.url("none")), StoreError)
 
 
@@ -110,15 +110,15 @@ def test_an_option_that_the_server_does_not_know(postgres: PostgresServer):
     assert "see `options` in the URL" in refused(store, StoreError)
 
 
-def test_no_such_role(stores):
+def test_a_missing_role_is_reported_with_the_fix(stores):
     assert "create the role" in refused(stores(user="nobody_known"), StoreError)
 
 
-def test_no_right_to_the_tables(store: PostgresStore, stores, role: str):
+def test_a_missing_right_to_the_tables_is_reported_with_the_grant(store: PostgresStore, stores, role: str):
     assert "GRANT SELECT, INSERT, UPDATE, DELETE" in refused(stores(user=role), StoreError)
 
 
-def test_no_right_to_make_the_tables(postgres: PostgresServer, role: str):
+def test_a_missing_right_to_create_the_tables_is_reported_with_the_grant(postgres: PostgresServer, role: str):
     message = refused(PostgresStore(postgres.url(postgres.empty_database(), user=role)), StoreSchemaError)
     assert "permission denied for schema public" in message
     assert "grant it CREATE" in message

@@ -37,7 +37,7 @@ def test_claims_that_overlap_never_exceed_a_limit_and_claim_each_run_once(stores
     assert len(claimed) == len(set(claimed)) == 20
 
 
-def test_while_one_decides_no_other_claims_or_changes_the_pool_but_runs_are_added_and_moved(stores, store: PostgresStore):
+def test_a_claim_locks_out_other_claims_and_changes_of_the_pool_but_no_added_or_moved_runs(stores, store: PostgresStore):
     hasty, running = stores(lock_timeout=0.05), a_running_run(store)
 
     def decide(_snapshot: Snapshot) -> Decision:

@@ -110,7 +110,7 @@ def test_a_location_without_machines_of_that_size_says_so(start):
         ({**with_sidecar()["properties"], "osType": "Windows"}, "MultipleContainersNotSupported"),
     ],
 )
-def test_requests_that_azure_is_documented_to_refuse_are_refused(aci, client, properties, refusal):
+def test_every_request_that_azure_documents_as_invalid_is_refused(aci, client, properties, refusal):
     with pytest.raises(HttpResponseError) as caught:
         put(client, body=a_body(**properties))
     assert code(caught) == refusal

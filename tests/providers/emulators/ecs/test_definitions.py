@@ -41,7 +41,7 @@ PLAIN = [{"name": "A", "value": "1"}]
         ({"containerDefinitions": [a_container(secrets=TOKEN, environment=PLAIN)]}, "such as 'A'"),
     ],
 )
-def test_a_definition_that_ecs_is_documented_to_refuse_is_refused(definition, words, ecs):
+def test_every_definition_that_ecs_documents_as_invalid_is_refused(definition, words, ecs):
     assert words in refused(ecs, **definition)
 
 

@@ -65,7 +65,7 @@ BY_THEMSELVES = {
 
 
 @pytest.mark.parametrize("name", BY_THEMSELVES)
-def test_run_task_refuses(ecs, name):
+def test_run_task_refuses_every_invalid_request(ecs, name):
     parameters, words = BY_THEMSELVES[name]
     code, message = ecs.refusal(**parameters)
     assert (code, words in message) == (INVALID, True), message
@@ -87,7 +87,7 @@ AT_THE_LIMIT = {
 
 
 @pytest.mark.parametrize("name", AT_THE_LIMIT)
-def test_run_task_accepts(ecs, name):
+def test_run_task_accepts_every_request_at_the_limit(ecs, name):
     answer = ecs.run(**AT_THE_LIMIT[name])
     assert answer["failures"] == []
     assert len(answer["tasks"]) == AT_THE_LIMIT[name].get("count", 1)
@@ -143,7 +143,7 @@ def test_a_fargate_definition_needs_no_memory_in_its_container(ecs):
     assert ecs.run()["tasks"][0]["memory"] == "512"
 
 
-def test_the_clusters_own_strategy_counts_when_nothing_is_said(ecs):
+def test_the_clusters_own_strategy_is_the_default(ecs):
     ecs.boto.put_cluster_capacity_providers(
         cluster="default",
         capacityProviders=["FARGATE", "FARGATE_SPOT"],
