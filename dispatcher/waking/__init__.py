@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 SECONDS = 3.0
 """The longest that one wake takes, however many pools it is for."""
+REFUSAL_SECONDS = 0.2
+"""How long a wake by URL waits for a refusal once the request is sent."""
 MAX_POOLS = 10
 """The most pools that one wake ticks. The scheduled tick takes the others."""
 LAMBDA, COMMAND = "lambda:", "command:"
@@ -40,24 +42,24 @@ def nobody(_pools: Sequence[str]) -> None:
     """Start nothing: the scheduled tick comes anyway."""
 
 
-def from_setting(text: str | None) -> Wake:
+def from_setting(text: str | None, *, seconds: float = SECONDS, refusal_seconds: float = REFUSAL_SECONDS) -> Wake:
     """The wake that `DISPATCHER_WAKE` describes; nothing is called or loaded yet. Raises `SettingsError`."""
     if not text:
         return nobody
     if text.startswith(COMMAND):
         from dispatcher.waking.command import WakeCommand  # noqa: PLC0415 - each kind is loaded where it is asked for
 
-        return partial(_each, WakeCommand(text.removeprefix(COMMAND)))
+        return partial(_each, WakeCommand(text.removeprefix(COMMAND)), seconds)
     if text.startswith((LAMBDA, "arn:")):
-        return partial(_each, _Lambda(text.removeprefix(LAMBDA)))
+        return partial(_each, _Lambda(text.removeprefix(LAMBDA), seconds), seconds)
     if fault := url_fault(text):
         raise SettingsError(f"DISPATCHER_WAKE: give lambda:NAME, the ARN of a function, command:..., or a URL, which {fault}")
     from dispatcher.waking.url import Url  # noqa: PLC0415 - likewise
 
-    return partial(_each, Url(text))
+    return partial(_each, Url(text, seconds, refusal_seconds), seconds)
 
 
-def _each(start: Callable[[str], None], pools: Sequence[str]) -> None:
+def _each(start: Callable[[str], None], seconds: float, pools: Sequence[str]) -> None:
     names = list(dict.fromkeys(pools))[:MAX_POOLS]
 
     def start_all() -> None:
@@ -66,7 +68,7 @@ def _each(start: Callable[[str], None], pools: Sequence[str]) -> None:
 
     if names:
         try:
-            within(SECONDS, start_all)
+            within(seconds, start_all)
         except NoAnswerInTime as late:
             raise NotWoken(str(late)) from None
 
@@ -74,8 +76,8 @@ def _each(start: Callable[[str], None], pools: Sequence[str]) -> None:
 class _Lambda:
     """A Lambda function, by its name or ARN; the caller needs lambda:InvokeFunction on it."""
 
-    def __init__(self, name: str) -> None:
-        self._name = name
+    def __init__(self, name: str, seconds: float) -> None:
+        self._name, self._seconds = name, seconds
         if not name:
             raise SettingsError("DISPATCHER_WAKE: name the function after `lambda:`")
 
@@ -88,4 +90,4 @@ class _Lambda:
             from dispatcher.waking.lambda_function import LambdaFunction  # noqa: PLC0415 - only a Lambda function needs the SDK
         except ModuleNotFoundError as problem:
             raise NotWoken(f"{problem.name} is not installed; pip install 'push-dispatcher[aws]' adds it") from None
-        return LambdaFunction(self._name, seconds=SECONDS)
+        return LambdaFunction(self._name, seconds=self._seconds)

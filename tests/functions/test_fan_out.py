@@ -136,7 +136,7 @@ def test_a_setting_that_cannot_work_is_named(function, lambda_api, monkeypatch, 
 
 @pytest.mark.parametrize("text", ["lambda:dispatcher", "arn:aws:lambda:us-east-1:123456789012:function:dispatcher"])
 def test_a_wake_invokes_the_function_that_the_setting_names(lambda_api, text):
-    from_setting(text)(["east", "west"])
+    from_setting(text, seconds=60.0)(["east", "west"])
     assert lambda_api.events == [{"pool": "east"}, {"pool": "west"}]
     assert all(path.endswith("/invocations") for path in lambda_api.paths)
 
@@ -144,4 +144,4 @@ def test_a_wake_invokes_the_function_that_the_setting_names(lambda_api, text):
 def test_a_wake_that_lambda_refuses_is_reported(lambda_api):
     lambda_api.refuse = "AccessDeniedException"
     with pytest.raises(NotWoken, match="AccessDenied"):
-        from_setting("lambda:dispatcher")(["east"])
+        from_setting("lambda:dispatcher", seconds=60.0)(["east"])

@@ -21,6 +21,7 @@ from dispatcher.stores.dynamodb.definition import TABLE_DEFINITION, TICK_ACTIONS
 from dispatcher.waking import NotWoken, from_setting
 from providers.emulators.ecs import EcsEmulator
 from tests.functions.lambda_platform.packages import PYTHON, here
+from tests.functions.lambda_platform.sandbox import PATIENCE
 from tests.functions.test_http_api import JSON
 from tests.infra import aws_promises
 from tests.infra.at_work import a_function, an_api, people, the_package, tick_until_all_have_ended
@@ -149,9 +150,9 @@ def test_a_waker_that_may_do_nothing_else_starts_the_function(deployed, root):
     try:
         wake = deployed.outputs()["wake"]
         with as_a_role(root, "people"):
-            from_setting(wake)(["batch"])
+            from_setting(wake, seconds=PATIENCE)(["batch"])
         with as_a_role(root, "others"), pytest.raises(NotWoken, match="not authorized to perform: lambda:InvokeFunction"):
-            from_setting(wake)(["batch"])
+            from_setting(wake, seconds=PATIENCE)(["batch"])
     finally:
         for role in ("people", "others"):
             iam.delete_role(RoleName=role)

@@ -75,7 +75,7 @@ def test_a_silent_proxy_never_answers(proxy):
 
 def test_a_dripping_answer_arrives_byte_by_byte(proxy, far_side):
     proxy.script = always(Fault.DRIP)
-    with urllib.request.urlopen(f"{proxy.url}/path", timeout=5) as reply:
+    with urllib.request.urlopen(f"{proxy.url}/path", timeout=60) as reply:
         assert [reply.read(1) for _ in range(3)] == [b" "] * 3
     assert len(far_side.bodies) == 1
 
@@ -145,6 +145,6 @@ def test_a_tcp_proxy_passes_bytes_or_injects_its_fault(far_side):
             (Fault.HALF, b"HTTP/"),
         ):
             wire.script = always(fault)
-            with socket.create_connection(("127.0.0.1", wire.port), timeout=5) as client:
+            with socket.create_connection(("127.0.0.1", wire.port), timeout=60) as client:
                 client.sendall(request)
                 assert client.recv(12)[: len(expected) or 12] == expected, fault

@@ -6,21 +6,24 @@ import pytest
 from providers.base import CallFailed
 from providers.deadlines import NoAnswerInTime, within
 
+PATIENCE = 60
+"""Seconds for what happens, however busy the machine is."""
+
 
 def test_a_call_that_ends_in_time_gives_its_result():
-    assert within(5, lambda: 7) == 7
+    assert within(PATIENCE, lambda: 7) == 7
 
 
 def test_an_error_of_the_call_is_raised_to_the_caller():
     with pytest.raises(KeyError, match="lost"):
-        within(5, lambda: {}["lost"])
+        within(PATIENCE, lambda: {}["lost"])
 
 
 def test_a_call_that_goes_on_is_given_up_and_keeps_no_other_waiting():
     released = threading.Event()
     with pytest.raises(NoAnswerInTime, match=r"no whole answer within 0\.01 s"):
         within(0.01, lambda: released.wait(60))
-    assert within(5, lambda: "the next") == "the next"
+    assert within(PATIENCE, lambda: "the next") == "the next"
     released.set()
 
 
@@ -29,10 +32,10 @@ def test_a_call_that_is_given_up_has_failed():
 
 
 def test_threads_are_used_again():
-    within(5, threading.get_ident)
+    within(PATIENCE, threading.get_ident)
     before = provider_call_threads()
     for _ in range(200):
-        within(5, threading.get_ident)
+        within(PATIENCE, threading.get_ident)
     assert provider_call_threads() - before < 10
 
 
@@ -42,8 +45,8 @@ def provider_call_threads() -> int:
 
 
 def test_a_forked_process_makes_calls_too():
-    within(5, lambda: None)
+    within(PATIENCE, lambda: None)
     child = os.fork()
     if child == 0:
-        os._exit(within(5, lambda: 17))
+        os._exit(within(PATIENCE, lambda: 17))
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 17

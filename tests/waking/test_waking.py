@@ -16,6 +16,14 @@ from dispatcher.waking import MAX_POOLS, NotWoken, from_setting
 from dispatcher.wiring import wire
 from tests.delivery.inbox import an_inbox
 
+PATIENCE = 60.0
+"""Seconds for what happens, however busy the machine is."""
+
+
+def patient(text):
+    """A wake with time for a command, a connection and a refusal on a busy machine."""
+    return from_setting(text, seconds=PATIENCE, refusal_seconds=PATIENCE)
+
 
 def test_without_the_setting_nothing_is_started():
     from_setting(None)(["batch"])
@@ -24,7 +32,7 @@ def test_without_the_setting_nothing_is_started():
 
 def test_a_url_gets_the_event_of_a_tick_of_each_pool():
     with an_inbox() as inbox:
-        from_setting(inbox.url + "?code=key")(["batch", "nightly", "batch"])
+        patient(inbox.url + "?code=key")(["batch", "nightly", "batch"])
     assert [path for path, _, _ in inbox.got] == ["/hook?code=key"] * 2
     assert [json.loads(body) for _, _, body in inbox.got] == [{"pool": "batch"}, {"pool": "nightly"}]
     assert {headers["content-type"] for _, headers, _ in inbox.got} == {"application/json"}
@@ -32,7 +40,7 @@ def test_a_url_gets_the_event_of_a_tick_of_each_pool():
 
 def test_a_url_that_answers_when_its_tick_is_over_is_not_waited_for():
     with socket.create_server(("127.0.0.1", 0)) as server:
-        from_setting(f"http://127.0.0.1:{server.getsockname()[1]}/tick")(["batch"])
+        from_setting(f"http://127.0.0.1:{server.getsockname()[1]}/tick", seconds=PATIENCE)(["batch"])
         connection, _ = server.accept()
         with connection, connection.makefile("rb") as request:
             assert request.read().endswith(b'{"pool": "batch"}'), "it was sent, and the connection is closed"
@@ -43,7 +51,7 @@ def test_a_refusal_is_reported_and_no_redirect_is_followed(status):
     with an_inbox() as inbox:
         inbox.status = status
         with pytest.raises(NotWoken, match=f"it answered {status}"):
-            from_setting(inbox.url)(["batch"])
+            patient(inbox.url)(["batch"])
     assert len(inbox.got) == 1
 
 
@@ -56,7 +64,7 @@ def test_a_url_where_nobody_listens_is_reported():
 
 def test_one_wake_starts_a_bounded_number_of_ticks():
     with an_inbox() as inbox:
-        from_setting(inbox.url)([f"pool-{number}" for number in range(MAX_POOLS + 5)])
+        patient(inbox.url)([f"pool-{number}" for number in range(MAX_POOLS + 5)])
     assert len(inbox.got) == MAX_POOLS
 
 
@@ -74,14 +82,14 @@ def test_a_command_is_started_with_the_name_of_each_pool(monkeypatch):
             return code
 
     monkeypatch.setattr("dispatcher.waking.command.subprocess.Popen", Watched)
-    from_setting(f"command:{sys.executable} -c 'pass' --pool={{pool}}")(["bat ch; rm"])
+    patient(f"command:{sys.executable} -c 'pass' --pool={{pool}}")(["bat ch; rm"])
     assert started == [[sys.executable, "-c", "pass", "--pool=bat ch; rm"]], "no shell reads the name"
-    assert ended.wait(30), "no zombie is left"
+    assert ended.wait(PATIENCE), "no zombie is left"
 
 
 def test_a_command_that_is_not_there_is_reported():
     with pytest.raises(NotWoken, match="nosuch"):
-        from_setting("command:/nonexistent/nosuch {pool}")(["batch"])
+        patient("command:/nonexistent/nosuch {pool}")(["batch"])
 
 
 @pytest.mark.parametrize(

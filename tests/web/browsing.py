@@ -7,13 +7,16 @@ from base64 import b64decode
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from dispatcher.wiring import Wiring
 from tests.web.serving import served
 
 CHROMIUM = shutil.which("chromium") or "chromium"
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
+PATIENCE = 60_000
+"""Milliseconds until what a test does, here or at the server, has to be seen, on a busy machine."""
+expect.set_options(timeout=PATIENCE)
 QUALITY = 55
 """Of pictures: small files whose text is still clear."""
 
@@ -34,6 +37,7 @@ class Visitor:
         self.browser, self.base, self.wrong = browser, address.partition("/sign-in")[0], list[str]()
         with browser.new_context() as first:
             entrance = first.new_page()
+            entrance.set_default_timeout(PATIENCE)
             entrance.goto(address)
             entrance.wait_for_url(f"{self.base}/")
             self.state = first.storage_state()
@@ -41,6 +45,7 @@ class Visitor:
     def __call__(self, **options) -> Page:
         """A page in a context of its own."""
         page = self.browser.new_context(base_url=self.base, storage_state=self.state, **options).new_page()
+        page.set_default_timeout(PATIENCE)
         page.on("console", lambda message: self.wrong.append(message.text) if message.type == "error" else None)
         page.on("pageerror", lambda error: self.wrong.append(str(error)))
         page.on("request", lambda request: self._note(request.url))

@@ -111,7 +111,7 @@ def test_a_limit_is_changed_and_seen_by_another_page_at_once(signed_in, wiring):
     assert wiring.client.work_pool("nightly").concurrency_limit == 20
     page.get_by_role("button", name="Make this change").press("Enter")
     expect(page.get_by_text("of 7 slots held")).to_be_visible()
-    expect(other.get_by_text("of 7 slots held")).to_be_visible(timeout=60_000)
+    expect(other.get_by_text("of 7 slots held")).to_be_visible()
 
 
 def test_a_page_is_live_also_when_the_script_of_the_stream_comes_late(signed_in):
@@ -120,7 +120,7 @@ def test_a_page_is_live_also_when_the_script_of_the_stream_comes_late(signed_in)
     page.goto("/", wait_until="commit")
     page.evaluate(BEGUN)
     held[0].continue_()
-    expect(page.get_by_text("● live")).to_be_visible(timeout=60_000)
+    expect(page.get_by_text("● live")).to_be_visible()
 
 
 def test_typed_text_stays_while_the_page_changes(signed_in, wiring):
@@ -192,9 +192,7 @@ def test_a_queue_is_dragged_and_its_plan_is_shown_before_it_moves(signed_in, wir
     page = signed_in()
     page.goto("/pools/nightly")
     assert order_of(page) == ["critical", "etl", "reports", "default"]
-    page.drag_and_drop(
-        ".lane[data-queue=etl] .handle", ".lane[data-queue=critical]", target_position={"x": 200, "y": 4}, timeout=60_000
-    )
+    page.drag_and_drop(".lane[data-queue=etl] .handle", ".lane[data-queue=critical]", target_position={"x": 200, "y": 4})
     dialog = page.get_by_role("dialog")
     expect(dialog.get_by_role("heading", name="What would change")).to_be_visible()
     expect(dialog).to_contain_text("queues.etl.priority")

@@ -12,14 +12,13 @@ from dispatcher.records import LogFilter, RunFilter
 from dispatcher.settings import Settings
 from dispatcher.wiring import wire
 from tests.builders import a_run
-from tests.web.browsing import Visitor, a_browser
+from tests.web.browsing import PATIENCE, Visitor, a_browser
 from tests.web.serving import served
 
 pytestmark = pytest.mark.long
 
 MANY = 650
 """Runs that take four steps."""
-SOON = 60_000
 
 
 @pytest.fixture
@@ -61,11 +60,11 @@ def test_a_step_that_is_not_answered_ends_the_work_until_somebody_goes_on(page, 
     page.route("**/runs/bulk", second_fails)
     page.goto("/runs/bulk?action=cancel&pool=nightly")
     page.get_by_role("button", name=f"Cancel {MANY} runs").click()
-    expect(page.get_by_role("alert")).to_contain_text("This step was not answered. The store is away.", timeout=SOON)
+    expect(page.get_by_role("alert")).to_contain_text("This step was not answered. The store is away.")
     expect(page.get_by_text("200 of 650 done")).to_be_visible()
     assert (len(steps), waiting(wiring)) == (2, MANY - 200)
     page.get_by_role("button", name="Continue").click()
-    expect(page.get_by_text("650 of 650 done. That was all.")).to_be_visible(timeout=SOON)
+    expect(page.get_by_text("650 of 650 done. That was all.")).to_be_visible()
     expect(page.get_by_role("alert")).to_have_count(0)
     assert waiting(wiring) == 0
 
@@ -81,14 +80,14 @@ def test_work_is_stopped_between_two_steps_and_goes_on(page, wiring):
     page.route("**/runs/bulk", hold_the_second)
     page.goto("/runs/bulk?action=cancel&pool=nightly")
     page.get_by_role("button", name=f"Cancel {MANY} runs").click()
-    expect(page.get_by_text("200 of 650 done")).to_be_visible(timeout=SOON)
+    expect(page.get_by_text("200 of 650 done")).to_be_visible()
     page.get_by_role("button", name="Stop").click()
     held[1].continue_()
-    expect(page.get_by_text("400 of 650 done")).to_be_visible(timeout=SOON)
+    expect(page.get_by_text("400 of 650 done")).to_be_visible()
     expect(page.get_by_role("button", name="Stop")).to_be_hidden()
     assert waiting(wiring) == MANY - 400
     page.get_by_role("button", name="Continue").click()
-    expect(page.get_by_text("That was all.")).to_be_visible(timeout=SOON)
+    expect(page.get_by_text("That was all.")).to_be_visible()
     assert waiting(wiring) == 0
 
 
@@ -104,7 +103,7 @@ def test_ten_thousand_are_cancelled_though_the_page_is_closed_in_the_middle(page
     page.context.route("**/runs/bulk", hold_the_middle)
     page.goto("/runs/bulk?action=cancel&pool=nightly")
     page.get_by_role("button", name=re.compile("^Cancel .* runs$")).click()
-    expect(page.get_by_text("5,000 of 10,000 done")).to_be_visible(timeout=10 * SOON)
+    expect(page.get_by_text("5,000 of 10,000 done")).to_be_visible(timeout=10 * PATIENCE)
     page.close()
     cancelled = RunFilter(pool="nightly", states=frozenset({RunState.CANCELLED}))
     assert whole // 2 <= store.count(cancelled, limit=whole) <= whole // 2 + 200  # the step that was held may be done yet
@@ -112,6 +111,6 @@ def test_ten_thousand_are_cancelled_though_the_page_is_closed_in_the_middle(page
     again = page.context.new_page()
     again.goto("/runs/bulk?action=cancel&pool=nightly")
     again.get_by_role("button", name=re.compile("^Cancel .* runs$")).click()
-    expect(again.get_by_text("That was all.")).to_be_visible(timeout=10 * SOON)
+    expect(again.get_by_text("That was all.")).to_be_visible(timeout=10 * PATIENCE)
     assert store.count(cancelled, limit=whole + 1) == whole
     assert sum(entry.runs for entry in store.log(LogFilter(noun="runs"), limit=10)) == whole  # none twice

@@ -239,7 +239,7 @@ def test_a_connection_that_breaks_after_the_request_is_unknown():
 def signed_in(tmp_path):
     """A host whose token comes from a service of the test."""
 
-    def provider_of(url, seconds=5.0):
+    def provider_of(url, seconds=60.0):
         (tmp_path / "token").write_text("of-somebody-else")
         entry = {
             "type": "external_account",

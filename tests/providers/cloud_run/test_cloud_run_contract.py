@@ -46,7 +46,7 @@ class CloudRunHarness(ProviderHarness):
         return self.emulator.book.named(name)[-1].environment
 
     def labels(self, name):
-        return requests.get(self._url(name), timeout=5).json()["labels"]
+        return requests.get(self._url(name), timeout=60).json()["labels"]
 
     def refuse_next(self):
         self.emulator.faults.add("CreateJob", FaultKind.REFUSE, detail="FAILED_PRECONDITION: the organisation forbids it")
@@ -65,10 +65,10 @@ class CloudRunHarness(ProviderHarness):
         return CloudRunProvider(endpoint="http://127.0.0.1:9", project="p", call_timeout=0.3)
 
     def forget(self, name):
-        requests.delete(self._url(name), timeout=5).raise_for_status()
+        requests.delete(self._url(name), timeout=60).raise_for_status()
 
     def leftover(self, name):
-        return requests.get(self._url(name), timeout=5).ok
+        return requests.get(self._url(name), timeout=60).ok
 
     def _url(self, name):
         return f"{self.emulator.url}/v2/projects/p/locations/us-central1/jobs/{name}"

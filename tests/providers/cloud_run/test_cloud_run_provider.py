@@ -27,7 +27,7 @@ def seen(provider, submission):
 def google_answers(emulator, method, path):
     """What somebody else does in the same project."""
     url = f"{emulator.url}/v2/projects/p/locations/us-central1/{path}"
-    requests.request(method, url, timeout=5).raise_for_status()
+    requests.request(method, url, timeout=60).raise_for_status()
 
 
 # Submitting

@@ -83,7 +83,7 @@ def test_a_create_that_takes_all_the_time_is_not_followed_by_a_start(harness):
 def test_a_start_that_timed_out_on_a_frozen_engine_acts_when_it_thaws_and_is_found(harness):
     job = harness.job()
     identity = created(harness, job)
-    frozen = harness.direct(call_timeout=1.0)
+    frozen = harness.direct(call_timeout=5.0)
     engine = frozen._engine("")
     engine.identity()
     harness.engine.freeze()

@@ -212,7 +212,7 @@ def test_always_asks_the_registry_once_a_minute_and_not_once_a_run(harness, regi
         assert isinstance(until_ended(harness, a_job(harness, registry, image_pull_policy="Always")), Accepted)
     assert registry.asked["HEAD manifests"] == 1
     monkeypatch.setattr(pulls, "FRESH_SECONDS", 0.0)
-    patient = harness.another(pull_seconds=5)
+    patient = harness.another(pull_seconds=60, call_timeout=120)
     patient.submit(a_job(harness, registry, image_pull_policy="Always"))
     assert registry.asked["HEAD manifests"] == 2
 

@@ -20,6 +20,8 @@ from providers.emulators.faults import FaultKind
 PARENT = "projects/p/locations/us-central1"
 Completion = run_v2.ExecutionReference.CompletionStatus
 IMAGE = "docker.io/library/busybox"
+PATIENCE = 60
+"""Seconds for what happens, however busy the machine is."""
 
 
 @pytest.fixture
@@ -40,13 +42,13 @@ class Clients:
         self.tasks = run_v2.TasksClient(**options)
 
     def create(self, identifier, **changes):
-        return self.jobs.create_job(parent=PARENT, job=a_job(**changes), job_id=identifier, timeout=5)
+        return self.jobs.create_job(parent=PARENT, job=a_job(**changes), job_id=identifier, timeout=PATIENCE)
 
     def get(self, identifier):
-        return self.jobs.get_job(name=f"{PARENT}/jobs/{identifier}", timeout=5)
+        return self.jobs.get_job(name=f"{PARENT}/jobs/{identifier}", timeout=PATIENCE)
 
     def execution(self, job, token="go"):
-        return self.executions.get_execution(name=f"{PARENT}/jobs/{job}/executions/{job}-{token}", timeout=5)
+        return self.executions.get_execution(name=f"{PARENT}/jobs/{job}/executions/{job}-{token}", timeout=PATIENCE)
 
 
 @pytest.fixture
@@ -70,7 +72,7 @@ def test_a_create_with_a_token_starts_an_execution_of_the_expected_name(emulator
 
 
 def test_a_create_operation_is_done_at_the_first_poll(clients):
-    assert clients.create("j1").result(timeout=5).name == f"{PARENT}/jobs/j1"
+    assert clients.create("j1").result(timeout=PATIENCE).name == f"{PARENT}/jobs/j1"
 
 
 def test_a_job_without_a_token_starts_nothing(emulator, clients):
@@ -81,7 +83,7 @@ def test_a_job_without_a_token_starts_nothing(emulator, clients):
 
 def test_defaults_are_filled_in_as_cloud_run_does(clients):
     job = run_v2.Job(template={"template": {"containers": [{"image": IMAGE}]}})
-    clients.jobs.create_job(parent=PARENT, job=job, job_id="j1", timeout=5)
+    clients.jobs.create_job(parent=PARENT, job=job, job_id="j1", timeout=PATIENCE)
     task = clients.get("j1").template.template
     assert task.max_retries == 3
     assert task.timeout.total_seconds() == 600
@@ -108,7 +110,7 @@ def test_an_exit_code_is_reported_by_the_task_alone(emulator, clients):
     assert clients.get("j1").latest_created_execution.completion_status is Completion.EXECUTION_FAILED
     condition = clients.execution("j1").conditions[0]
     assert condition.execution_reason is run_v2.Condition.ExecutionReason.NON_ZERO_EXIT_CODE
-    tasks = list(clients.tasks.list_tasks(parent=f"{PARENT}/jobs/j1/executions/j1-go", timeout=5))
+    tasks = list(clients.tasks.list_tasks(parent=f"{PARENT}/jobs/j1/executions/j1-go", timeout=PATIENCE))
     assert [task.last_attempt_result.exit_code for task in tasks] == [3]
 
 
@@ -125,10 +127,10 @@ def test_a_timeout_ends_an_execution_without_a_reason_of_its_own(emulator, clien
 def test_a_cancelled_execution_is_cancelled_and_a_finished_one_refuses(emulator, clients):
     clients.create("j1")
     name = clients.execution("j1").name
-    clients.executions.cancel_execution(name=name, timeout=5)
+    clients.executions.cancel_execution(name=name, timeout=PATIENCE)
     assert clients.get("j1").latest_created_execution.completion_status is Completion.EXECUTION_CANCELLED
     with pytest.raises(exceptions.BadRequest, match="already completed"):
-        clients.executions.cancel_execution(name=name, timeout=5)
+        clients.executions.cancel_execution(name=name, timeout=PATIENCE)
 
 
 def test_a_missing_image_leaves_a_job_that_is_not_ready():
@@ -142,7 +144,7 @@ def test_a_missing_image_leaves_a_job_that_is_not_ready():
 
 def test_a_deleted_name_is_free_again_only_later(emulator, clients):
     clients.create("j1")
-    clients.jobs.delete_job(name=f"{PARENT}/jobs/j1", timeout=5)
+    clients.jobs.delete_job(name=f"{PARENT}/jobs/j1", timeout=PATIENCE)
     assert not any(job.live for job in emulator.jobs())
     with pytest.raises(exceptions.NotFound):
         clients.get("j1")
@@ -155,17 +157,17 @@ def test_a_deleted_name_is_free_again_only_later(emulator, clients):
 def test_an_update_with_a_new_token_starts_again_and_with_the_held_one_does_not(emulator, clients):
     clients.create("j1", token="a")
     job = clients.get("j1")
-    clients.jobs.update_job(job=job, timeout=5)
+    clients.jobs.update_job(job=job, timeout=PATIENCE)
     assert clients.get("j1").execution_count == 1
     for token in ("b", "c"):
         job = clients.get("j1")
         job.start_execution_token = token
-        clients.jobs.update_job(job=job, timeout=5)
+        clients.jobs.update_job(job=job, timeout=PATIENCE)
     job = clients.get("j1")
     assert (job.execution_count, job.latest_created_execution.name) == (3, "j1-c")
     job.start_execution_token = "b"
     with pytest.raises(exceptions.Conflict, match="'j1-b' already exists"):
-        clients.jobs.update_job(job=job, timeout=5)
+        clients.jobs.update_job(job=job, timeout=PATIENCE)
     assert emulator.starts == {"j1": 1, "b": 1, "c": 1}
 
 
@@ -173,7 +175,7 @@ def test_an_outdated_etag_is_a_conflict_of_another_kind(clients):
     clients.create("j1")
     request = run_v2.DeleteJobRequest(name=f"{PARENT}/jobs/j1", etag="old")
     with pytest.raises(exceptions.Conflict) as caught:
-        clients.jobs.delete_job(request, timeout=5)
+        clients.jobs.delete_job(request, timeout=PATIENCE)
     assert caught.value.response.json()["error"]["status"] == "ABORTED"
 
 
@@ -181,30 +183,32 @@ def test_a_run_with_overrides_changes_args_and_environment_only_for_itself(emula
     clients.create("j1", token="", container={"args": ["a"], "env": [{"name": "A", "value": "1"}]})
     overrides = {"container_overrides": [{"args": ["b"], "env": [{"name": "B", "value": "2"}]}], "task_count": 2}
     request = run_v2.RunJobRequest(name=f"{PARENT}/jobs/j1", overrides=overrides)
-    execution = clients.executions.get_execution(name=clients.jobs.run_job(request, timeout=5).metadata.name, timeout=5)
+    execution = clients.executions.get_execution(
+        name=clients.jobs.run_job(request, timeout=PATIENCE).metadata.name, timeout=PATIENCE
+    )
     container = execution.template.containers[0]
     assert (list(container.args), {v.name: v.value for v in container.env}) == (["b"], {"A": "1", "B": "2"})
     assert execution.task_count == 2
     assert list(clients.get("j1").template.template.containers[0].args) == ["a"]
-    clients.jobs.run_job(request, timeout=5)
+    clients.jobs.run_job(request, timeout=PATIENCE)
     assert clients.get("j1").execution_count == 2
 
 
 def test_lists_come_in_pages(clients):
     for number in range(5):
         clients.create(f"j{number}")
-    pages = list(clients.jobs.list_jobs(run_v2.ListJobsRequest(parent=PARENT, page_size=2), timeout=5).pages)
+    pages = list(clients.jobs.list_jobs(run_v2.ListJobsRequest(parent=PARENT, page_size=2), timeout=PATIENCE).pages)
     assert [len(page.jobs) for page in pages] == [2, 2, 1]
-    assert len(list(clients.executions.list_executions(parent=f"{PARENT}/jobs/-", timeout=5))) == 5
+    assert len(list(clients.executions.list_executions(parent=f"{PARENT}/jobs/-", timeout=PATIENCE))) == 5
 
 
 def test_a_list_may_lag_behind(emulator, clients):
     emulator.change_settings({"list_lag": 10})
     clients.create("j1")
-    assert list(clients.jobs.list_jobs(parent=PARENT, timeout=5)) == []
+    assert list(clients.jobs.list_jobs(parent=PARENT, timeout=PATIENCE)) == []
     emulator.advance(10)
     emulator.finish("j1")
-    listed = next(iter(clients.jobs.list_jobs(parent=PARENT, timeout=5)))
+    listed = next(iter(clients.jobs.list_jobs(parent=PARENT, timeout=PATIENCE)))
     assert listed.latest_created_execution.completion_status is Completion.EXECUTION_RUNNING
 
 
@@ -252,7 +256,7 @@ def test_an_invalid_job_id_is_refused(clients, identifier):
 
 def test_an_unknown_field_is_refused_with_its_path(emulator):
     body = {"template": {"template": {"timeoutSeconds": 3}}}
-    answer = requests.post(f"{emulator.url}/v2/{PARENT}/jobs?jobId=j1", json=body, timeout=5)
+    answer = requests.post(f"{emulator.url}/v2/{PARENT}/jobs?jobId=j1", json=body, timeout=PATIENCE)
     assert answer.status_code == 400
     assert 'at "Job.template.template"' in answer.json()["error"]["message"]
 
@@ -277,7 +281,7 @@ def test_the_number_of_jobs_is_limited_until_some_are_deleted(emulator, clients)
     clients.create("j1")
     with pytest.raises(exceptions.TooManyRequests, match="limit 1"):
         clients.create("j2")
-    clients.jobs.delete_job(name=f"{PARENT}/jobs/j1", timeout=5)
+    clients.jobs.delete_job(name=f"{PARENT}/jobs/j1", timeout=PATIENCE)
     clients.create("j2")
 
 
@@ -318,7 +322,7 @@ def test_a_command_runs_as_a_local_process():
         clients = Clients(emulator.url)
         script = "import os, sys; sys.exit(int(os.environ['CODE']) + len(os.environ['CLOUD_RUN_JOB']))"
         clients.create("j1", container={"command": [sys.executable, "-c", script], "env": [{"name": "CODE", "value": "3"}]})
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + PATIENCE
         while clients.execution("j1").completion_time is None and time.monotonic() < deadline:
             pass
         assert emulator.jobs()[0].exit_code == 5
@@ -326,9 +330,9 @@ def test_a_command_runs_as_a_local_process():
 
 def test_the_control_surface_shows_jobs_and_environment(emulator, clients):
     clients.create("j1")
-    about = requests.get(f"{emulator.url}/_emulator", timeout=5).json()
+    about = requests.get(f"{emulator.url}/_emulator", timeout=PATIENCE).json()
     assert about["environment"]["CLOUD_RUN_EMULATOR_HOST"] in emulator.url
-    jobs = requests.get(f"{emulator.url}/_emulator/jobs", timeout=5).json()
+    jobs = requests.get(f"{emulator.url}/_emulator/jobs", timeout=PATIENCE).json()
     assert (jobs["jobs"][0]["name"], jobs["jobs"][0]["state"]) == ("j1", "EXECUTION_RUNNING")
     assert json.loads(emulator.calls.requests("CreateJob")[0]["body"])["startExecutionToken"] == "go"
 
@@ -339,7 +343,7 @@ def test_the_audit_log_records_each_end_once_and_nothing_else(emulator, clients)
     assert not emulator.events()
     emulator.finish("good")
     emulator.finish("bad", exit_code=3)
-    clients.executions.cancel_execution(name=f"{PARENT}/jobs/cancelled/executions/cancelled-go", timeout=5)
+    clients.executions.cancel_execution(name=f"{PARENT}/jobs/cancelled/executions/cancelled-go", timeout=PATIENCE)
     emulator.advance(60)
     told = {entry["resource"]["labels"]["job_name"]: entry for entry in emulator.events()}
     assert list(told) == ["good", "bad", "cancelled"]
@@ -349,6 +353,6 @@ def test_the_audit_log_records_each_end_once_and_nothing_else(emulator, clients)
     assert entry["logName"] == "projects/p/logs/cloudaudit.googleapis.com%2Fsystem_event"
     assert entry["protoPayload"]["resourceName"] == "namespaces/p/executions/bad-go"
     assert [entry["protoPayload"]["status"].get("code", 0) for entry in told.values()] == [0, 10, 10]
-    assert requests.get(f"{emulator.url}/_emulator/events", timeout=5).json() == {"events": list(emulator.events())}
+    assert requests.get(f"{emulator.url}/_emulator/events", timeout=PATIENCE).json() == {"events": list(emulator.events())}
     emulator.reset()
     assert not emulator.events()

@@ -6,6 +6,8 @@ from providers.emulators.modal import ModalEmulator
 from providers.modal import ModalProvider
 
 NOW = 1_800_000_000.0
+PATIENCE = 60.0
+"""Seconds for a call that is answered, however busy the machine is."""
 
 SECRETS = {
     "database": {"PASSWORD": "hush"},
@@ -30,4 +32,4 @@ def signed_in(emulator, monkeypatch):
 
 @pytest.fixture
 def provider(emulator, signed_in):
-    return ModalProvider(server_url=emulator.url, call_timeout=5.0, gpu_timeout=6.0)
+    return ModalProvider(server_url=emulator.url, call_timeout=PATIENCE, gpu_timeout=PATIENCE)

@@ -15,9 +15,9 @@ from .conftest import NOW
 CREATE = "SandboxCreate"
 
 
-@pytest.fixture
-def provider(emulator, signed_in):
-    return ModalProvider(server_url=emulator.url, call_timeout=1.0, gpu_timeout=2.0)
+def hasty(emulator):
+    """A provider that waits for capacity no longer than its calls need on a busy machine."""
+    return ModalProvider(server_url=emulator.url, call_timeout=6.0, gpu_timeout=6.0)
 
 
 def a_gpu_job(number=1, **configuration):
@@ -80,7 +80,7 @@ def test_a_submission_that_was_found_unplaced_is_completed_when_its_sandbox_show
 
 def test_a_gpu_job_without_capacity_leaves_nothing_and_may_be_tried_again(signed_in):
     with ModalEmulator(clock=lambda: NOW, gpu_capacity=0) as emulator:
-        provider = ModalProvider(server_url=emulator.url, call_timeout=1.0, gpu_timeout=2.0)
+        provider = hasty(emulator)
         outcome = provider.submit(a_gpu_job())
         assert isinstance(outcome, Throttled)
         assert outcome.hold == Hold(place=("", ""), size={"gpu H100": 2}, freed_by_end=True)
@@ -94,7 +94,7 @@ def test_a_gpu_job_without_capacity_leaves_nothing_and_may_be_tried_again(signed
 
 def test_a_gpu_job_whose_wait_cannot_be_looked_at_is_unknown_and_stays_claimed(signed_in):
     with ModalEmulator(clock=lambda: NOW, gpu_capacity=0) as emulator:
-        provider = ModalProvider(server_url=emulator.url, call_timeout=1.0, gpu_timeout=2.0)
+        provider = hasty(emulator)
         emulator.faults.add("SandboxGetFromName", FaultKind.REFUSE, detail="NOT_FOUND: not yet")
         assert isinstance(provider.submit(a_gpu_job()), Unknown)
         assert provider.find(a_gpu_job()) is not None

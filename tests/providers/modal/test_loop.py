@@ -8,6 +8,8 @@ import pytest
 
 from providers.modal.loop import Loop, Overdue
 
+from .conftest import PATIENCE
+
 
 async def forever():
     await asyncio.Event().wait()
@@ -32,7 +34,7 @@ async def thread_name():
 def test_all_work_runs_in_one_thread():
     loop = Loop()
     names = []
-    threads = [threading.Thread(target=lambda: names.append(loop.run(thread_name(), 5))) for _ in range(8)]
+    threads = [threading.Thread(target=lambda: names.append(loop.run(thread_name(), PATIENCE))) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -51,15 +53,15 @@ def test_work_that_takes_too_long_is_overdue_whether_or_not_it_obeys():
 
 def test_a_timeout_raised_by_the_work_itself_is_passed_on():
     with pytest.raises(TimeoutError, match="the work's own"):
-        Loop().run(failing(), 5)
+        Loop().run(failing(), PATIENCE)
 
 
 def test_the_thread_ends_with_its_owner():
     loop = Loop()
-    loop.run(thread_name(), 5)
+    loop.run(thread_name(), PATIENCE)
     mine = [thread for thread in threading.enumerate() if thread.name == "modal-provider"]
     del loop
     gc.collect()
     for thread in mine:
-        thread.join(0.2)
+        thread.join(PATIENCE)
     assert not any(thread.is_alive() for thread in mine[-1:])

@@ -13,7 +13,7 @@ from providers.emulators.modal import ModalEmulator
 from providers.modal import ModalProvider
 
 from .builders import a_job
-from .conftest import NOW
+from .conftest import NOW, PATIENCE
 
 CREATE = "SandboxCreateV2"
 Result = api_pb2.GenericResult
@@ -237,7 +237,7 @@ def test_an_image_that_fails_to_build_is_rejected(signed_in):
 
 def test_an_image_that_is_still_being_built_gives_the_job_back(signed_in):
     with ModalEmulator(clock=lambda: NOW, build_seconds=300) as emulator:
-        provider = ModalProvider(server_url=emulator.url, call_timeout=1.0)
+        provider = ModalProvider(server_url=emulator.url, call_timeout=6.0)
         outcome = provider.submit(a_job())
         assert isinstance(outcome, Throttled)
         assert outcome.hold is None
@@ -352,7 +352,7 @@ def test_a_server_that_is_not_there_costs_no_more_than_a_call_may_take(emulator,
 def test_a_provider_recovers_when_the_server_comes_back(signed_in):
     with ModalEmulator(clock=lambda: NOW) as emulator:
         port = int(emulator.url.rsplit(":", 1)[1])
-        provider = ModalProvider(server_url=emulator.url, call_timeout=2.0)
+        provider = ModalProvider(server_url=emulator.url, call_timeout=PATIENCE)
         started(provider, a_job(1))
     with ModalEmulator(clock=lambda: NOW, port=port):
         started(provider, a_job(2))

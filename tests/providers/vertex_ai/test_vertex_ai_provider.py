@@ -170,6 +170,6 @@ def test_the_emulator_refuses_what_the_published_messages_do_not_have(emulator, 
     import requests  # noqa: PLC0415 - the wire, without the provider
 
     url = f"{emulator.url}/v1/projects/p/locations/us-central1/customJobs"
-    answer = requests.post(url, json={"displayName": "x", "jobSpec": {"workerPools": []}}, timeout=5)
+    answer = requests.post(url, json={"displayName": "x", "jobSpec": {"workerPools": []}}, timeout=60)
     assert answer.status_code == 400
     assert "custom_job.jobSpec.workerPools; Message: Cannot find field." in answer.json()["error"]["message"]

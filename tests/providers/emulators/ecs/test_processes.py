@@ -18,7 +18,8 @@ from providers.emulators.control import Remote
 from providers.emulators.ecs import EcsEmulator
 from tests.providers.emulators.ecs.builders import Ecs, a_fargate_definition, client
 
-PATIENCE = 20
+PATIENCE = 60
+"""Seconds for what happens, however busy the machine is."""
 
 
 @pytest.fixture(scope="module")
