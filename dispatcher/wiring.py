@@ -10,11 +10,11 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dispatcher.clock import Clock, SystemClock
 from dispatcher.delivery import Deliveries
+from dispatcher.environment.clock import Clock, SystemClock
+from dispatcher.environment.events import Events, log_event
+from dispatcher.environment.settings import Settings
 from dispatcher.errors import SettingsError
-from dispatcher.events import Events, log_event
-from dispatcher.settings import Settings
 from dispatcher.stores.opening import open_store, scheme_of, without_password
 from dispatcher.ticking import Dispatch, TickLimits
 from dispatcher.waking import from_setting, nobody
@@ -24,7 +24,7 @@ from providers.base import Provider, ProviderUnavailable
 if TYPE_CHECKING:
     from dispatcher.client import Dispatcher
     from dispatcher.prefect.source import PrefectSource
-    from dispatcher.store import Store
+    from dispatcher.protocols import Store
     from dispatcher.telemetry import Consumer, MakeConsumer, Report, Telemetry
 
 __all__ = ["Providers", "Wiring", "deliveries", "open_store", "wire", "without_password"]

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import pytest
 
-from dispatcher.clock import SystemClock, TimeOrderedIds
+from dispatcher.environment.clock import SystemClock, TimeOrderedIds
 
 NOON = 1_796_040_000 * 10**9
 

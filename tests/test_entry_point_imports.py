@@ -26,8 +26,8 @@ LOADED = "\nimport sys\nprint('\\n', *sorted(sys.modules))"
 OURS = frozenset({"dispatcher", "providers"})
 
 ALWAYS = {"annotated_types", "typing_extensions"}
-TICKED = {f"dispatcher.{room}" for room in ("addresses", "clock", "core", "delivery", "errors", "events", "models", "records")}
-TICKED |= {f"dispatcher.{room}" for room in ("settings", "stores", "ticking", "waking", "wiring")}
+TICKED = {f"dispatcher.{room}" for room in ("core", "delivery", "environment", "errors", "models")}
+TICKED |= {f"dispatcher.{room}" for room in ("stores", "ticking", "waking", "wiring")}
 TICKED |= {"providers.base", "providers.deadlines", "providers.registry"}
 PROCESS = {"providers.process", "providers.remarks", "providers.signals"}
 READS = TICKED | {"dispatcher.cli", "dispatcher.client"}
@@ -92,7 +92,7 @@ def test_a_function_imports_what_its_platform_needs(name):
     libraries, rooms = loaded_by(f"import dispatcher.functions.{name}", **inside)
 
     assert libraries <= FUNCTIONS[name] | ALWAYS
-    assert rooms == TICKED | {"dispatcher.built_for", "dispatcher.functions"}
+    assert rooms == TICKED | {"dispatcher.functions"}
 
 
 TICK = """

@@ -50,7 +50,7 @@ class Blocked:
             raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 
 sys.meta_path.insert(0, Blocked())
-from dispatcher.settings import Settings
+from dispatcher.environment.settings import Settings
 from dispatcher.ticking import tick
 from dispatcher.wiring import wire
 

@@ -10,8 +10,8 @@ from datetime import timedelta
 import pytest
 
 from dispatcher import settings as module
+from dispatcher.environment.settings import Settings, log_level
 from dispatcher.errors import SettingsError
-from dispatcher.settings import Settings, log_level
 
 HOME = {"HOME": "/home/somebody"}
 GIVEN = {

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dispatcher.clock import SystemClock
+from dispatcher.environment.clock import SystemClock
 from dispatcher.models import SLOT_STATES, TERMINAL_STATES, Attempt, RunState, submission_name
-from dispatcher.records import Move
+from dispatcher.models.records import Move
 from dispatcher.stores.memory import MemoryStore
 from dispatcher.ticking import Dispatch, tick
 from dispatcher.upkeep.sweep import holders, kept, places, sweep

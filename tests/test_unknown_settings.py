@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dispatcher.settings import unknown_settings
+from dispatcher.environment.settings import unknown_settings
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,9 @@ from datetime import timedelta
 
 import pytest
 
-from dispatcher.clock import SystemClock
+from dispatcher.environment.clock import SystemClock
+from dispatcher.environment.settings import Settings
 from dispatcher.errors import SettingsError, StoreError
-from dispatcher.settings import Settings
 from dispatcher.stores.memory import MemoryStore
 from dispatcher.stores.sqlite import SqliteStore
 from dispatcher.wiring import Providers, open_store, wire
@@ -101,7 +101,7 @@ def test_options_of_a_type_that_nobody_serves_are_refused_at_once():
 def test_a_missing_extra_is_reported_with_the_line_that_adds_it():
     code = (
         "import sys; sys.modules['boto3'] = None\n"
-        "from dispatcher.settings import Settings; from dispatcher.wiring import Providers\n"
+        "from dispatcher.environment.settings import Settings; from dispatcher.wiring import Providers\n"
         "from providers.base import ProviderUnavailable\n"
         "try: Providers(Settings(store='memory://'))('ecs:push')\n"
         "except ProviderUnavailable as problem: print(problem)\n"

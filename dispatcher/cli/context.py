@@ -13,8 +13,8 @@ import click
 
 if TYPE_CHECKING:
     from dispatcher.client import Dispatcher
+    from dispatcher.environment.settings import Settings
     from dispatcher.errors import SettingsError
-    from dispatcher.settings import Settings
     from dispatcher.wiring import Wiring
 
 
@@ -32,7 +32,7 @@ class Context:
     @cached_property
     def settings(self) -> Settings:
         """The settings of the environment. Raises `SettingsError`."""
-        from dispatcher.settings import Settings, unknown_settings  # noqa: PLC0415 - help needs none
+        from dispatcher.environment.settings import Settings, unknown_settings  # noqa: PLC0415 - help needs none
 
         for line in unknown_settings(os.environ):
             click.echo(f"warning: {line}", err=True)
@@ -77,7 +77,7 @@ class Context:
         """Log events of the chosen level to standard error; returns a function that undoes it."""
         import logging  # noqa: PLC0415 - help writes no log
 
-        from dispatcher.events import LOGGER  # noqa: PLC0415 - likewise
+        from dispatcher.environment.events import LOGGER  # noqa: PLC0415 - likewise
 
         handler = logging.StreamHandler(sys.stderr)
         handler.setFormatter(logging.Formatter("%(message)s"))
@@ -97,7 +97,7 @@ class Context:
             self.wiring.close()
 
     def _level(self) -> str:
-        from dispatcher.settings import log_level  # noqa: PLC0415 - likewise
+        from dispatcher.environment.settings import log_level  # noqa: PLC0415 - likewise
 
         return "INFO" if self.verbose else log_level(os.environ) or "WARNING"
 

@@ -25,7 +25,7 @@ from dispatcher.client.pools import PoolView, Upcoming
 from dispatcher.client.previews import JobPreview
 from dispatcher.client.simulations import Simulation, SlotsOverTime
 from dispatcher.client.versions import VersionChanged
-from dispatcher.settings import Settings
+from dispatcher.environment.settings import Settings
 from dispatcher.stores.opening import open_store
 from dispatcher.waking import from_setting
 

@@ -25,7 +25,7 @@ from dispatcher.client.waiting import check_waiting
 from dispatcher.core.transitions import cancelled, due_now, requeued
 from dispatcher.errors import Conflict, Fault, InvalidInput, NotFound
 from dispatcher.models import TERMINAL_STATES, LogEntry, Run, RunState
-from dispatcher.records import Move, Requeue, RunFilter
+from dispatcher.models.records import Move, Requeue, RunFilter
 
 STEP = 200
 """The most runs of one step."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from dispatcher.records import RunFilter
+from dispatcher.models.records import RunFilter
 
 _NAMES = ("pool", "queue", "deployment", "tag", "name")
 

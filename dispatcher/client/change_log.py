@@ -12,7 +12,7 @@ from dispatcher.client.connected import Connected
 from dispatcher.client.cursors import Page, page_of
 from dispatcher.errors import Fault, InvalidInput
 from dispatcher.models import LogEntry
-from dispatcher.records import LogFilter
+from dispatcher.models.records import LogFilter
 
 MAX_ENTRIES = 1000
 

@@ -30,7 +30,7 @@ from dispatcher.core.room import with_room
 from dispatcher.core.windows import is_withdrawn, saving
 from dispatcher.errors import Conflict, Fault, InvalidInput
 from dispatcher.models import DEFAULT_QUEUE, Automation, Deployment, Run, WorkPool, WorkQueue
-from dispatcher.records import Reconfiguration, RunFilter
+from dispatcher.models.records import Reconfiguration, RunFilter
 
 SUBJECT = "configuration"
 

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Self
 
 from dispatcher.client.jobs import Check, Jobs, Warn, log_warning
 from dispatcher.client.recording import Recorder
-from dispatcher.clock import Clock, SystemClock
+from dispatcher.environment.clock import Clock, SystemClock
 from dispatcher.models import Actor
 from dispatcher.waking import NotWoken, Wake, nobody
 from providers import registry
 
 if TYPE_CHECKING:
-    from dispatcher.store import PeopleStore
+    from dispatcher.protocols import PeopleStore
 
 
 class Connected:

@@ -13,10 +13,10 @@ from uuid import UUID
 
 from dispatcher.errors import Fault, InvalidInput
 from dispatcher.models import Run
-from dispatcher.records import SEARCHED_AT_ONCE, Cursor, LogFilter, RunFilter
+from dispatcher.models.records import SEARCHED_AT_ONCE, Cursor, LogFilter, RunFilter
 
 if TYPE_CHECKING:
-    from dispatcher.store import PeopleStore
+    from dispatcher.protocols import PeopleStore
 
 SEARCHED = 500
 """The most runs whose reasons are read for one page: no index has them."""

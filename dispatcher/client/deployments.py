@@ -20,7 +20,7 @@ from dispatcher.core.changes import Configuration, FieldChange, changes
 from dispatcher.core.windows import is_withdrawn, saving
 from dispatcher.errors import AlreadyExists, NotFound
 from dispatcher.models import DEFAULT_QUEUE, Deployment, Hook, OnCollision, RetryPolicy, Schedule, WorkPool
-from dispatcher.records import Reconfiguration, RunFilter
+from dispatcher.models.records import Reconfiguration, RunFilter
 
 PASSED_ON = frozenset({"job_variables", "parameters", "parameter_openapi_schema"})
 """The fields whose new values have to suit the runs that wait."""

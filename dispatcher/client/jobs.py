@@ -15,8 +15,8 @@ from dispatcher.core.own_values import OWN, PARAMETERS
 from dispatcher.core.placeholders import Placeholder, fill, is_looked_up, joined, placeholders, steps
 from dispatcher.core.samples import samples
 from dispatcher.core.templates import ENVIRONMENT, NONE, is_block_reference, render, resolve
+from dispatcher.environment.events import log_event
 from dispatcher.errors import Fault, InvalidTemplate, InvalidVariables, RenderError
-from dispatcher.events import log_event
 from dispatcher.models import WorkPool
 from providers import registry
 from providers.base import Checked, Finding, ProviderError

@@ -9,9 +9,9 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dispatcher.clock import SystemClock
-from dispatcher.events import log_event
-from dispatcher.settings import Settings
+from dispatcher.environment.clock import SystemClock
+from dispatcher.environment.events import log_event
+from dispatcher.environment.settings import Settings
 from providers import registry
 
 if TYPE_CHECKING:

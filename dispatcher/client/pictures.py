@@ -26,7 +26,7 @@ from dispatcher.core.ticks import LastHour, last_hour
 from dispatcher.errors import Fault, InvalidInput
 from dispatcher.models import Run, Share, Status, WorkPool, WorkQueue
 from dispatcher.models.lanes import priority_of
-from dispatcher.records import QueueCount, Snapshot
+from dispatcher.models.records import QueueCount, Snapshot
 
 MOST_LATE = 1000
 """Late runs that are counted in each queue."""

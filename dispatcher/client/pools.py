@@ -37,7 +37,7 @@ from dispatcher.core.ticks import LastHour, last_hour
 from dispatcher.core.windows import runs_to_come
 from dispatcher.errors import AlreadyExists, Conflict, Fault, InvalidInput, NotFound
 from dispatcher.models import DEFAULT_QUEUE, Deployment, Hook, Run, RunState, Share, Status, WorkPool, WorkQueue
-from dispatcher.records import QueueCount, RunFilter, Snapshot
+from dispatcher.models.records import QueueCount, RunFilter, Snapshot
 
 MAX_RECHECKED = 10_000
 """Waiting runs that a changed template is checked against; later ones are checked when they are rendered."""

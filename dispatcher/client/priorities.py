@@ -10,7 +10,7 @@ from dispatcher.models import FIRST_PRIORITY, LAST_PRIORITY
 from dispatcher.models.lanes import priority_of
 
 if TYPE_CHECKING:
-    from dispatcher.store import PeopleStore
+    from dispatcher.protocols import PeopleStore
 
 
 def check_priority(priority: Any, *, front: Any) -> None:

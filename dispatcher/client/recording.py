@@ -15,15 +15,15 @@ from uuid import UUID
 
 from dispatcher.client.actors import of_process
 from dispatcher.client.secrets import hide, of_pools
-from dispatcher.clock import Clock
 from dispatcher.core.changes import Change, Configuration, changes, shape
 from dispatcher.core.pauses import noted
+from dispatcher.environment.clock import Clock
 from dispatcher.models import Actor, Automation, Deployment, LogEntry, Run, WorkPool
 from dispatcher.models.lanes import priority_of
-from dispatcher.records import Move, Reconfiguration, Requeue
+from dispatcher.models.records import Move, Reconfiguration, Requeue
 
 if TYPE_CHECKING:
-    from dispatcher.store import PeopleStore
+    from dispatcher.protocols import PeopleStore
 
 LONGEST_VALUE = 300
 """The most characters, as JSON, of a value in an entry. Longer ones are cut."""

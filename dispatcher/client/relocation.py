@@ -16,10 +16,10 @@ from uuid import UUID, uuid5
 from dispatcher.core.notifications import at_creation
 from dispatcher.core.transitions import end
 from dispatcher.models import DEFAULT_QUEUE, PINNED_BY_CREATION, Deployment, Run, RunState, WorkPool
-from dispatcher.records import RunFilter
+from dispatcher.models.records import RunFilter
 
 if TYPE_CHECKING:
-    from dispatcher.store import PeopleStore
+    from dispatcher.protocols import PeopleStore
 
 WAITING = frozenset({RunState.SCHEDULED})
 MOVED = "moved with its deployment: "

@@ -30,7 +30,7 @@ from dispatcher.core.transitions import cancelled, due_now, requeued
 from dispatcher.errors import Conflict, Fault, InvalidInput, NotFound
 from dispatcher.models import DEFAULT_QUEUE, SLOT_STATES, Deployment, Run, RunFields, RunRequest, RunState, WorkPool, WorkQueue
 from dispatcher.models.lanes import lane_for, limited_by
-from dispatcher.records import Requeue, RunFilter, Snapshot
+from dispatcher.models.records import Requeue, RunFilter, Snapshot
 from providers import registry
 from providers.base import Needs, ProviderError
 

@@ -13,7 +13,7 @@ from dispatcher.core.redaction import redacted, secret_texts, without
 from dispatcher.models import Automation, Deployment, Run, RunOf, WorkPool
 
 if TYPE_CHECKING:
-    from dispatcher.store import SharedStore
+    from dispatcher.protocols import SharedStore
 
 
 def of_pools(

@@ -18,7 +18,7 @@ from dispatcher.core.replay import replay
 from dispatcher.core.usage import Hold, usage
 from dispatcher.models import SLOT_STATES, Attempt, Run, Share, WorkPool
 from dispatcher.models.lanes import lane_for, priority_of
-from dispatcher.records import EndedRun, RunFilter
+from dispatcher.models.records import EndedRun, RunFilter
 
 MOST = 100_000
 """The most runs in one simulation; those that ended last are taken."""

@@ -12,7 +12,7 @@ from dispatcher.models import Deployment, Run
 from dispatcher.models.lanes import limited_by
 
 if TYPE_CHECKING:
-    from dispatcher.store import PeopleStore
+    from dispatcher.protocols import PeopleStore
 
 
 def check_waiting(store: PeopleStore, runs: Iterable[Run], deployment: Callable[[str], Deployment], now: datetime) -> None:

@@ -16,7 +16,7 @@ from dispatcher.core.holds import order_in_queue
 from dispatcher.core.lines import MAX_PASSED, NO_LIMITS, Line, needs_nothing, never_missed
 from dispatcher.core.sharing import Claimant, dealt, turn
 from dispatcher.models import Run, Share, WorkPool, WorkQueue
-from dispatcher.records import DeploymentLimits, Due, Position
+from dispatcher.models.records import DeploymentLimits, Due, Position
 from providers.base import Needs
 
 __all__ = ["MAX_PASSED", "UNLIMITED", "Admission", "Barrier", "admit", "closed_by", "order", "room", "sharing"]

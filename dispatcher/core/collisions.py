@@ -13,7 +13,7 @@ from dispatcher.core.admission import closed_by
 from dispatcher.core.transitions import REPLACED, end, stopping
 from dispatcher.models import Deployment, OnCollision, Run, RunState, WorkPool
 from dispatcher.models.lanes import limited_by
-from dispatcher.records import Move, Snapshot
+from dispatcher.models.records import Move, Snapshot
 
 AT_ONCE = 200
 """The most due runs of one deployment that one look reads. The next look reads on."""

@@ -37,7 +37,7 @@ from dispatcher.models import (
     WorkQueue,
 )
 from dispatcher.models.lanes import lane_for
-from dispatcher.records import Automated, Move
+from dispatcher.models.records import Automated, Move
 
 RETRY_LIMIT = 10
 """The longest chain of runs that `retry` makes."""

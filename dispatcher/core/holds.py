@@ -12,7 +12,7 @@ from datetime import datetime
 from uuid import UUID
 
 from dispatcher.models import HoldKind, PoolHold, Run
-from dispatcher.records import Position
+from dispatcher.models.records import Position
 from providers.base import Hold, Misconfigured, Needs, Throttled
 
 MAX_HOLDS = 16

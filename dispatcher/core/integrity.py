@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 
 from dispatcher.models import DEFAULT_QUEUE, Deployment, Run, RunState, WorkPool
-from dispatcher.records import QueueCount
+from dispatcher.models.records import QueueCount
 
 
 class Integrity:

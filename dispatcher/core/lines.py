@@ -21,7 +21,7 @@ from dispatcher.core.holds import line, order_in_queue, position_of
 from dispatcher.core.sharing import Claimant, Sharer, dealt, level
 from dispatcher.models import PoolHold, Run, Share, WorkPool, WorkQueue
 from dispatcher.models.lanes import limited_by, priority_of
-from dispatcher.records import DeploymentLimits, Due, Position
+from dispatcher.models.records import DeploymentLimits, Due, Position
 from providers.base import Needs
 
 MAX_PASSED = 1000

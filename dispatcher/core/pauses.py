@@ -18,7 +18,7 @@ from typing import TypeVar
 from dispatcher.core.schedules import windows_due
 from dispatcher.core.windows import delay, last_windows, run_id
 from dispatcher.models import CatchUp, Deployment, Run, RunState, Schedule, WorkPool, WorkQueue
-from dispatcher.records import Snapshot
+from dispatcher.models.records import Snapshot
 
 CONTINUED_WITHIN = timedelta(hours=1)
 """A pause that begins this soon after the last one continues it: runs that were due in the last one may still wait."""

@@ -11,7 +11,7 @@ from dispatcher.core.parameters import merged, parameter_environment
 from dispatcher.core.templates import Renderer
 from dispatcher.errors import DispatcherError, RenderError
 from dispatcher.models import Deployment, PinnedJob, Run, WorkPool, submission_name
-from dispatcher.records import Decision, Grant, Snapshot
+from dispatcher.models.records import Decision, Grant, Snapshot
 from providers.base import Job, Needs
 
 START_DEADLINE_KEY = "task_start_timeout_seconds"

@@ -17,7 +17,7 @@ from dispatcher.core.barriers import UNLIMITED, Barrier, room
 from dispatcher.core.holds import active, concerns
 from dispatcher.core.surroundings import Holder, Surroundings
 from dispatcher.models import HoldKind, PoolHold, Run, RunState, Share, WorkQueue
-from dispatcher.records import Due, Position
+from dispatcher.models.records import Due, Position
 
 _BEHIND_ITS_PLACE = frozenset({None, Barrier.HIGHER_QUEUES, Barrier.FAIR_SHARE, Barrier.EARLIER_RUNS})
 """Barriers that a hold explains better: if the run's own place is held, the hold is the reason."""

@@ -24,7 +24,7 @@ from typing import Any
 from dispatcher.core import transitions
 from dispatcher.core.backoff import delay
 from dispatcher.models import Attempt, Run, RunState, submission_name
-from dispatcher.records import Move
+from dispatcher.models.records import Move
 from providers.base import (
     Accepted,
     JobState,

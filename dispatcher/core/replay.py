@@ -14,7 +14,7 @@ from dispatcher.core.admission import admit
 from dispatcher.core.holds import position_of
 from dispatcher.models import Run, Share, WorkPool
 from dispatcher.models.lanes import lane_for
-from dispatcher.records import DeploymentLimits, Position
+from dispatcher.models.records import DeploymentLimits, Position
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from dispatcher.core.lines import MAX_PASSED, Line
 from dispatcher.models import Run, RunState, Share, WorkPool, WorkQueue
-from dispatcher.records import QueueCount, Snapshot
+from dispatcher.models.records import QueueCount, Snapshot
 from providers.base import Needs
 
 

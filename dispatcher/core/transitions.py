@@ -14,7 +14,7 @@ from typing import Any
 from dispatcher.core import notifications
 from dispatcher.models import MAX_PAST, PINNED_BY_CREATION, TERMINAL_STATES, Attempt, Run, RunState
 from dispatcher.models.lanes import lane_for, limited_by
-from dispatcher.records import Grant, Move, Requeue
+from dispatcher.models.records import Grant, Move, Requeue
 from providers.base import Observation, Submission
 
 ALLOWED_MOVES: Mapping[RunState, frozenset[RunState]] = {

@@ -22,7 +22,7 @@ from dispatcher.core.creation import copied
 from dispatcher.core.schedules import windows_due
 from dispatcher.errors import ScheduleError
 from dispatcher.models import CatchUp, Deployment, Hook, Run, RunState, Schedule, Share
-from dispatcher.records import MATERIALISED_AT_ONCE, Materialisation
+from dispatcher.models.records import MATERIALISED_AT_ONCE, Materialisation
 
 LOOKED_AHEAD = timedelta(days=366 * 5)
 """How far ahead the next window is searched; a schedule without one in that time is searched again at its end."""

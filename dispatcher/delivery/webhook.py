@@ -19,8 +19,8 @@ from urllib.parse import urlsplit
 from urllib.request import HTTPRedirectHandler, Request, build_opener
 from uuid import UUID
 
-from dispatcher.addresses import is_guarded
 from dispatcher.delivery import NotDelivered
+from dispatcher.environment.addresses import is_guarded
 from providers.deadlines import NoAnswerInTime, within
 
 SECONDS = 5.0

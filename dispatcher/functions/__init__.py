@@ -5,7 +5,7 @@ A package that was built for another platform says so here, before anything of i
 
 import gc
 
-from dispatcher.built_for import check
+from dispatcher.environment.built_for import check
 
 OBJECTS_BETWEEN_COLLECTIONS = 20_000
 """With Python's default of 700 the collector runs 150 times in a cold start, takes 30 ms of CPU, and finds next to nothing."""

@@ -1,7 +1,8 @@
 """AWS Lambda: set the function's handler to `dispatcher.functions.aws_lambda.handler`.
 
-The settings are the function's environment variables (`dispatcher.settings`). What is made from them is kept between the
-invocations of one instance, but for a session of a database server; the clients reconnect by themselves after a freeze.
+The settings are the function's environment variables (`dispatcher.environment.settings`). What is made from them is kept
+between the invocations of one instance, but for a session of a database server; the clients reconnect by themselves after a
+freeze.
 
 Set both the schedule's and the function's asynchronous retries to 0: a missed tick is made up by the next one.
 """
@@ -14,11 +15,11 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any, Protocol
 
-from dispatcher.events import LOGGER
+from dispatcher.environment.events import LOGGER
+from dispatcher.environment.settings import Settings
 from dispatcher.functions.fan_out import Start
 from dispatcher.functions.instance import log_unknown_settings
 from dispatcher.functions.invocation import invoke
-from dispatcher.settings import Settings
 from dispatcher.wiring import Wiring, wire
 
 

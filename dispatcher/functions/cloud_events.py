@@ -16,8 +16,8 @@ from base64 import b64decode
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from dispatcher.environment.events import log_event
 from dispatcher.errors import Fault, InvalidInput
-from dispatcher.events import log_event
 from dispatcher.functions.http_answers import event_of
 from providers.registry import events_of
 

@@ -11,12 +11,12 @@ from functools import cache
 from typing import Protocol
 from urllib.parse import quote
 
-from dispatcher.clock import SystemClock
+from dispatcher.environment.clock import SystemClock
+from dispatcher.environment.settings import Settings
 from dispatcher.functions import cloud_function
 from dispatcher.functions.google_tokens import CallerTokens, CannotCheck, Unauthorized
 from dispatcher.functions.http_answers import JSON, refusal
 from dispatcher.functions.http_api import ApiRequest, HttpApi
-from dispatcher.settings import Settings
 
 
 class FlaskApiRequest(cloud_function.FlaskRequest, Protocol):

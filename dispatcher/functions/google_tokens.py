@@ -16,9 +16,9 @@ from google.auth import jwt
 from google.auth.exceptions import GoogleAuthError, TransportError
 from google.oauth2 import id_token
 
-from dispatcher.clock import Clock
+from dispatcher.environment.clock import Clock
+from dispatcher.environment.settings import Settings
 from dispatcher.errors import SettingsError
-from dispatcher.settings import Settings
 
 ISSUERS = frozenset({"accounts.google.com", "https://accounts.google.com"})
 REMOVED = ".SIGNATURE_REMOVED_BY_GOOGLE"

@@ -15,8 +15,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from dispatcher.environment.events import log_event
 from dispatcher.errors import DispatcherError, Fault, InvalidInput, SettingsError, StoreError
-from dispatcher.events import log_event
 
 JSON = "application/json"
 MAX_BODY = 1024 * 1024

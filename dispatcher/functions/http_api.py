@@ -18,7 +18,7 @@ from secrets import token_urlsafe
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
-from dispatcher.settings import Settings
+from dispatcher.environment.settings import Settings
 from dispatcher.stores.opening import scheme_of
 from dispatcher.wiring import SESSIONS, Wiring, wire
 

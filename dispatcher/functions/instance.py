@@ -11,10 +11,10 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any
 
-from dispatcher.clock import Clock, SystemClock
-from dispatcher.events import LOGGER, log_event
+from dispatcher.environment.clock import Clock, SystemClock
+from dispatcher.environment.events import LOGGER, log_event
+from dispatcher.environment.settings import Settings, unknown_settings
 from dispatcher.functions.invocation import invoke
-from dispatcher.settings import Settings, unknown_settings
 from dispatcher.wiring import Wiring, wire
 
 

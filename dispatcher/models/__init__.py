@@ -1,4 +1,4 @@
-"""The nouns: work pools, work queues, deployments, runs and their states.
+"""The nouns: work pools, work queues, deployments, runs and their states. `records` holds what stores and core exchange.
 
 Plain frozen dataclasses, so that a tick can use them without a validation library. Only `dispatcher.validation` reads the
 constraints in the annotations, when something is saved; inside, a value is trusted. All times are aware and UTC.

@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 
 from dispatcher import __version__
-from dispatcher.built_for import FILE, content
+from dispatcher.environment.built_for import FILE, content
 from dispatcher.errors import PackagingError
 from dispatcher.packaging import archive, bytecode, sbom, sources
 from dispatcher.packaging.lock import Lock, read, requirements

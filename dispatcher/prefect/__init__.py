@@ -2,7 +2,7 @@
 
     collection  the push types for Prefect's own command line
     opening     the source of the settings
-    source      the `dispatcher.source.Source` that a tick asks
+    source      the `dispatcher.protocols.source.Source` that a tick asks
     server      the calls of the server's API, over httpx
     answers     pure: what the answer to a guarded claim means
     job_variables  what flow runs' jobs are made from, read once a tick

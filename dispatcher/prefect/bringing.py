@@ -12,12 +12,12 @@ from uuid import UUID
 
 from dispatcher.core.transitions import end
 from dispatcher.models import Run, RunState, WorkPool
+from dispatcher.models.records import Snapshot
 from dispatcher.prefect.flow_runs import FlowRun, run_of, unresolved_fault
 from dispatcher.prefect.identity import run_id
 from dispatcher.prefect.job_variables import JobVariables
 from dispatcher.prefect.server import PAGE, PrefectServer
-from dispatcher.records import Snapshot
-from dispatcher.store import Store
+from dispatcher.protocols import Store
 
 Item = TypeVar("Item")
 

@@ -11,11 +11,11 @@ from typing import Any
 from uuid import UUID
 
 from dispatcher.core.transitions import end
+from dispatcher.environment.settings import PREFECT_IMAGE
 from dispatcher.errors import InvalidInput
 from dispatcher.models import DEFAULT_QUEUE, Mirror, RunState, WorkPool, WorkQueue
-from dispatcher.records import RunFilter
-from dispatcher.settings import PREFECT_IMAGE
-from dispatcher.store import Store
+from dispatcher.models.records import RunFilter
+from dispatcher.protocols import Store
 from providers import registry
 
 Shown = Mapping[str, Any]

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from dispatcher.clock import Clock
+from dispatcher.environment.clock import Clock
+from dispatcher.environment.settings import Settings
 from dispatcher.prefect.mirroring import ForJobs
 from dispatcher.prefect.server import PrefectServer, headers_of
 from dispatcher.prefect.source import PrefectSource, Served
-from dispatcher.settings import Settings
-from dispatcher.store import Store
+from dispatcher.protocols import Store
 
 
 def opened(settings: Settings, store: Store, clock: Clock, environment: Mapping[str, str]) -> PrefectSource:

@@ -13,12 +13,12 @@ from datetime import datetime
 from dispatcher.core.transitions import end
 from dispatcher.errors import Conflict, DispatcherError
 from dispatcher.models import SLOT_STATES, Mirror, RunState, WorkPool
+from dispatcher.models.records import RunFilter
 from dispatcher.prefect.mirroring import NAME
 from dispatcher.prefect.reporting import Reporting
 from dispatcher.prefect.server import PrefectServer
 from dispatcher.prefect.standing import mirrored
-from dispatcher.records import RunFilter
-from dispatcher.store import Store
+from dispatcher.protocols import Store
 
 PAGE = 1000
 REASON = "disconnected from Prefect: its flow run waits there"

@@ -17,7 +17,7 @@ from dispatcher.prefect.identity import OwnTransition, run_id, transition_id
 from dispatcher.prefect.owed import Back, Cancel, Ended, Owed, Started, holds, owed, unseen
 from dispatcher.prefect.pids import RUN_LABEL, pid_of, run_in
 from dispatcher.prefect.server import PrefectServer
-from dispatcher.store import Store
+from dispatcher.protocols import Store
 
 SLOTS = ("PENDING", "RUNNING", "CANCELLING")
 MOST = 2000

@@ -12,8 +12,8 @@ from urllib.parse import quote
 
 import httpx
 
-from dispatcher.clock import Clock
 from dispatcher.core.placeholders import MISSING
+from dispatcher.environment.clock import Clock
 from dispatcher.errors import SourceError
 from dispatcher.prefect.flow_runs import FlowRun, flow_run_in
 

@@ -1,4 +1,4 @@
-"""The source that a tick asks: `dispatcher.source.Source` over a Prefect server."""
+"""The source that a tick asks: `dispatcher.protocols.source.Source` over a Prefect server."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
-from dispatcher.clock import Clock
 from dispatcher.core.reconciliation import NotConfirmed, Withdrawn
+from dispatcher.environment.clock import Clock
 from dispatcher.models import Run, RunState, WorkPool
 from dispatcher.prefect.answers import judged
 from dispatcher.prefect.bringing import Bringing
@@ -20,7 +20,7 @@ from dispatcher.prefect.mirroring import NAME, ForJobs, Mirroring, ProblemOf
 from dispatcher.prefect.reporting import Reporting, claim_state, give_back, report_end, report_started
 from dispatcher.prefect.server import PrefectServer
 from dispatcher.prefect.variables import ServerVariables
-from dispatcher.store import Store
+from dispatcher.protocols import Store
 from dispatcher.ticking.seam import attempted, words
 from providers import registry
 from providers.base import Submission

@@ -11,7 +11,7 @@ from dispatcher.errors import InvalidInput
 from dispatcher.models import WorkPool
 from dispatcher.prefect.mirroring import NAME, warnings_in
 from dispatcher.prefect.source import OUR_NAME, PrefectSource
-from dispatcher.store import Store
+from dispatcher.protocols import Store
 
 VERSIONS = "3."
 """What the calls and their answers are known for."""

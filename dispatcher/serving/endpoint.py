@@ -23,7 +23,7 @@ from threading import BoundedSemaphore, Thread
 from typing import Any
 from urllib.parse import urlsplit
 
-from dispatcher.addresses import is_loopback
+from dispatcher.environment.addresses import is_loopback
 from dispatcher.serving.health import Health
 from dispatcher.serving.turns import EVERY_POOL
 

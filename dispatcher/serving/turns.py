@@ -8,7 +8,7 @@ from dataclasses import replace
 from queue import Empty, SimpleQueue
 from typing import TypeAlias
 
-from dispatcher.clock import StoppableClock
+from dispatcher.environment.clock import StoppableClock
 from dispatcher.ticking import Dispatch
 
 EVERY_POOL = ""

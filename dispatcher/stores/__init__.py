@@ -1,1 +1,1 @@
-"""Adapters behind `dispatcher.store`, one module per database."""
+"""Adapters behind `dispatcher.protocols`, one module per database."""

@@ -16,7 +16,7 @@ from dispatcher.core import ticks, transitions, windows
 from dispatcher.core.holds import order_in_queue
 from dispatcher.models import Automation, Deployment, Firing, LogEntry, PoolHold, Run, RunState, WorkPool
 from dispatcher.models.lanes import limited_by
-from dispatcher.records import (
+from dispatcher.models.records import (
     PAGE,
     Automated,
     ChangeHolds,

@@ -11,7 +11,7 @@ from dispatcher.core import transitions
 from dispatcher.core.automations import saving
 from dispatcher.errors import DispatcherError
 from dispatcher.models import Automation, Firing, LogEntry, Run
-from dispatcher.records import Automated, FiringNotified, Reconfiguration
+from dispatcher.models.records import Automated, FiringNotified, Reconfiguration
 from dispatcher.stores import refusals
 from dispatcher.stores.apart import apart
 from dispatcher.stores.memory_state import MemoryState

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from dispatcher.core import windows
 from dispatcher.errors import DispatcherError
 from dispatcher.models import Deployment, LogEntry, WorkPool
-from dispatcher.records import Reconfiguration
+from dispatcher.models.records import Reconfiguration
 from dispatcher.stores import refusals
 from dispatcher.stores.apart import apart
 from dispatcher.stores.memory_automations import MemoryAutomations

@@ -15,7 +15,7 @@ from dispatcher.core import transitions
 from dispatcher.core.automations import Watch, owed_since, watch_of
 from dispatcher.core.holds import position_of
 from dispatcher.models import Automation, Deployment, Firing, LogEntry, Run, RunState, WorkPool
-from dispatcher.records import (
+from dispatcher.models.records import (
     FORGOTTEN_AT_ONCE,
     Move,
     Position,

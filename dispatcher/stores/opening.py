@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from dispatcher.errors import SettingsError
 
 if TYPE_CHECKING:
-    from dispatcher.store import Store
+    from dispatcher.protocols import Store
 
 STORES: Mapping[str, str] = {
     "memory": "dispatcher.stores.memory:open_url",

@@ -36,7 +36,7 @@ from psycopg.pq import TransactionStatus
 
 from dispatcher.errors import StoreSchemaError
 from dispatcher.models import LogEntry
-from dispatcher.records import Automated, Claims, Decide, Move, Reconfiguration
+from dispatcher.models.records import Automated, Claims, Decide, Move, Reconfiguration
 from dispatcher.stores import postgres_schema
 from dispatcher.stores.automation_rows import AUTOMATION_COLUMNS
 from dispatcher.stores.migration import Migration

@@ -29,7 +29,7 @@ from dispatcher.models import (
     WorkPool,
     WorkQueue,
 )
-from dispatcher.records import EndedRun
+from dispatcher.models.records import EndedRun
 from dispatcher.stores.codecs import (
     FLAG,
     HOURS,

@@ -12,7 +12,7 @@ from dispatcher.core import transitions
 from dispatcher.core.automations import saving
 from dispatcher.errors import Conflict, NotFound
 from dispatcher.models import Automation, Firing, LogEntry, Run
-from dispatcher.records import Automated, FiringNotified, Reconfiguration
+from dispatcher.models.records import Automated, FiringNotified, Reconfiguration
 from dispatcher.stores import refusals, sql_log
 from dispatcher.stores import sql_configuration as configuration
 from dispatcher.stores.automation_rows import AUTOMATION, FIRING, watch_columns

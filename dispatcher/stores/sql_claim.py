@@ -11,7 +11,7 @@ from uuid import UUID
 
 from dispatcher.core import transitions
 from dispatcher.models import Run, RunState
-from dispatcher.records import Claim, Claims, Decide, Decision
+from dispatcher.models.records import Claim, Claims, Decide, Decision
 from dispatcher.stores.rows import RUN, beat
 from dispatcher.stores.sql_configuration import expected, guard, pool_calls, pool_of, required
 from dispatcher.stores.sql_snapshot import InUse, snapshot, use_calls

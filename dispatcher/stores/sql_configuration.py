@@ -10,7 +10,7 @@ from uuid import UUID
 
 from dispatcher.core import windows
 from dispatcher.models import Deployment, LogEntry, Run, RunState, WorkPool
-from dispatcher.records import Materialisation, Move, Reconfiguration, Requeue
+from dispatcher.models.records import Materialisation, Move, Reconfiguration, Requeue
 from dispatcher.stores import refusals, sql_log
 from dispatcher.stores.rows import DEPLOYMENT, POOL, QUEUE, RUN
 from dispatcher.stores.transaction import Call, Row, Transaction

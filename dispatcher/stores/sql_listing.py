@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from dispatcher.models import RunState
-from dispatcher.records import SEARCHED_AT_ONCE, RunFilter
+from dispatcher.models.records import SEARCHED_AT_ONCE, RunFilter
 
 FEW = SEARCHED_AT_ONCE
 """If at most this many runs have a name that begins as asked, each of them is checked; otherwise another index is followed."""

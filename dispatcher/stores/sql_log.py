@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from dispatcher.models import LogEntry
-from dispatcher.records import FORGOTTEN_AT_ONCE, LogFilter
+from dispatcher.models.records import FORGOTTEN_AT_ONCE, LogFilter
 from dispatcher.stores.codecs import microseconds
 from dispatcher.stores.rows import LOG_ENTRY
 from dispatcher.stores.transaction import Transaction

@@ -16,7 +16,7 @@ from dispatcher.core.lines import first_pages
 from dispatcher.core.sharing import dealt
 from dispatcher.models import Deployment, Run, Share, WorkPool, WorkQueue
 from dispatcher.models.lanes import limited_by, priority_of
-from dispatcher.records import DeploymentLimits, Position, Snapshot
+from dispatcher.models.records import DeploymentLimits, Position, Snapshot
 from dispatcher.stores.rows import DEPLOYMENT, RUN
 from dispatcher.stores.transaction import Call, Row, Transaction
 

@@ -18,7 +18,7 @@ from uuid import UUID
 from dispatcher.core import transitions
 from dispatcher.models import Automation, Deployment, Firing, LogEntry, PoolHold, Run, WorkPool
 from dispatcher.models.lanes import lanes_between, priority_of
-from dispatcher.records import (
+from dispatcher.models.records import (
     PAGE,
     ChangeHolds,
     Claims,

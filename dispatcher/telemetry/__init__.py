@@ -1,4 +1,4 @@
-"""Metrics and traces, made from events (`dispatcher.events`) and from nothing else.
+"""Metrics and traces, made from events (`dispatcher.environment.events`) and from nothing else.
 
 It reads the events and the words of the models, and knows no store and no provider. Only `dispatcher.wiring` imports it, and
 only where `DISPATCHER_TELEMETRY` asks for it.
@@ -20,7 +20,7 @@ from functools import partial
 from threading import Thread
 from typing import Any, Protocol
 
-from dispatcher.events import Events
+from dispatcher.environment.events import Events
 from dispatcher.ticking.seam import exceptions_reported
 
 Report = Callable[[str], None]

@@ -18,7 +18,7 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from dispatcher.clock import Clock
+from dispatcher.environment.clock import Clock
 from dispatcher.telemetry.measurements import (
     ADMISSIONS,
     ANSWERS,

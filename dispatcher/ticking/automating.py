@@ -16,7 +16,7 @@ from dispatcher.core.automations import LOOKED_AT, Look, PoolFacts, at_end, at_l
 from dispatcher.core.deeds import Deeds
 from dispatcher.errors import StoreUnavailable
 from dispatcher.models import Automation, Firing, Run, WorkPool
-from dispatcher.records import Automated, Snapshot
+from dispatcher.models.records import Automated, Snapshot
 from dispatcher.ticking.dispatch import Dispatch
 from dispatcher.ticking.report import PoolReport
 from dispatcher.ticking.seam import attempted, words

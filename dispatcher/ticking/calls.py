@@ -10,7 +10,7 @@ from queue import SimpleQueue
 from threading import Event, Lock
 from typing import Generic, TypeAlias, TypeVar
 
-from dispatcher.clock import Clock
+from dispatcher.environment.clock import Clock
 from providers.base import Rate
 
 Item = TypeVar("Item")

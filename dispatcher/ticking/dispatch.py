@@ -7,16 +7,16 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from dispatcher.clock import Clock
 from dispatcher.core.windows import WindowLimits
 from dispatcher.delivery import Deliver
-from dispatcher.events import Events
+from dispatcher.environment.clock import Clock
+from dispatcher.environment.events import Events
 from providers.base import Provider
 
 if TYPE_CHECKING:
-    from dispatcher.settings import Settings
-    from dispatcher.source import Source  # a tick without a source does not load its protocol
-    from dispatcher.store import TickStore
+    from dispatcher.environment.settings import Settings
+    from dispatcher.protocols import TickStore
+    from dispatcher.protocols.source import Source  # a tick without a source does not load its protocol
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

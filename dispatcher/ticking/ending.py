@@ -13,7 +13,7 @@ from dispatcher.core.collisions import colliding, moves
 from dispatcher.core.transitions import end
 from dispatcher.models import SLOT_STATES, Run, RunState
 from dispatcher.models.lanes import lane_for
-from dispatcher.records import Move, RunFilter
+from dispatcher.models.records import Move, RunFilter
 from dispatcher.ticking.pool_tick import PoolTick
 from dispatcher.ticking.report import timed
 from dispatcher.ticking.run_events import log_move

@@ -9,7 +9,7 @@ from dispatcher.core.backoff import delay
 from dispatcher.core.deeds import firing_notification, identity
 from dispatcher.delivery import Deliver, NotDelivered
 from dispatcher.models import Firing, WorkPool
-from dispatcher.records import FiringNotified
+from dispatcher.models.records import FiringNotified
 from dispatcher.ticking.calls import Calls, Pace
 from dispatcher.ticking.dispatch import Dispatch
 from dispatcher.ticking.notifying import AT_ONCE, CAP_SECONDS, FIRST_SECONDS, MAX_TRIES, THREADS

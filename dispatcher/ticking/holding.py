@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 
 from dispatcher.core import holds
 from dispatcher.models import HoldKind, PoolHold, Run, RunState, WorkPool
-from dispatcher.records import Claim, Move, Position
+from dispatcher.models.records import Claim, Move, Position
 from dispatcher.ticking.dispatch import Dispatch
 from dispatcher.ticking.seam import attempted
 from providers.base import Needs, Provider
 
 if TYPE_CHECKING:
-    from dispatcher.store import TickStore
+    from dispatcher.protocols import TickStore
 
 MAX_UNANSWERED = 3
 """Unanswered calls for one place after which a tick makes no more calls there."""

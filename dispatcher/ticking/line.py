@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from functools import partial
 
 from dispatcher.models import WorkPool
-from dispatcher.records import Decision
+from dispatcher.models.records import Decision
 from dispatcher.ticking.dispatch import Dispatch, TickLimits
 from dispatcher.ticking.ending import expire
 from dispatcher.ticking.notifying import notify

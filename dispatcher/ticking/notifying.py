@@ -16,13 +16,13 @@ from dispatcher.core.notifications import due_hooks, identity, next_look, notifi
 from dispatcher.delivery import Deliver, NotDelivered
 from dispatcher.errors import StoreError
 from dispatcher.models import Deployment, Hook, Run, WorkPool
-from dispatcher.records import Notified
+from dispatcher.models.records import Notified
 from dispatcher.ticking.calls import Calls, Pace
 from dispatcher.ticking.dispatch import Dispatch
 from dispatcher.ticking.report import PoolReport
 
 if TYPE_CHECKING:
-    from dispatcher.store import TickStore
+    from dispatcher.protocols import TickStore
 
 AT_ONCE = 50
 """Runs of one pool whose notifications one tick delivers."""

@@ -13,7 +13,7 @@ from uuid import NAMESPACE_OID, UUID, uuid5
 from dispatcher.core.holds import freed
 from dispatcher.core.reconciliation import verdicts
 from dispatcher.models import Run, RunState
-from dispatcher.records import Move, Snapshot
+from dispatcher.models.records import Move, Snapshot
 from dispatcher.ticking.holding import frees_a_slot
 from dispatcher.ticking.pool_tick import PoolTick
 from dispatcher.ticking.report import timed

@@ -14,14 +14,14 @@ from functools import partial
 from threading import Lock
 from typing import TYPE_CHECKING, Any, cast
 
-from dispatcher.events import Events
+from dispatcher.environment.events import Events
 from dispatcher.models import WorkPool
 from dispatcher.ticking.dispatch import Dispatch
 from dispatcher.ticking.report import PoolReport, TickReport
 from dispatcher.ticking.seam import attempted, words
 
 if TYPE_CHECKING:
-    from dispatcher.store import TickStore
+    from dispatcher.protocols import TickStore
 
 TickPool = Callable[[Dispatch, WorkPool, bool], PoolReport]
 """Ticks one pool; true for the first of its thread."""

@@ -9,7 +9,6 @@ from datetime import datetime
 from functools import wraps
 from typing import Concatenate, ParamSpec, Protocol, TypeVar
 
-from dispatcher.clock import Clock
 from dispatcher.core.admission import Admission
 from dispatcher.core.reconciliation import (
     Absent,
@@ -20,8 +19,9 @@ from dispatcher.core.reconciliation import (
     NotSubmitted,
     Withdrawn,
 )
+from dispatcher.environment.clock import Clock
 from dispatcher.models import Run, RunState
-from dispatcher.records import Claim, Decision, Move, Snapshot
+from dispatcher.models.records import Claim, Decision, Move, Snapshot
 from providers.base import Accepted, Misconfigured, Rejected, Throttled, Unknown, Unreachable
 
 Arguments = ParamSpec("Arguments")

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from dispatcher.core.reconciliation import Answer
-from dispatcher.events import Events
+from dispatcher.environment.events import Events
 from dispatcher.models import Run
-from dispatcher.records import Claim, Move
+from dispatcher.models.records import Claim, Move
 from dispatcher.ticking.report import seconds_between
 
 

@@ -27,7 +27,7 @@ from dispatcher.core.reconciliation import (
     settled_in,
 )
 from dispatcher.models import HoldKind, PoolHold, Run, RunState, Share, WorkPool
-from dispatcher.records import Claim, Decision, Move, Snapshot
+from dispatcher.models.records import Claim, Decision, Move, Snapshot
 from dispatcher.ticking.calls import Calls, Pace
 from dispatcher.ticking.ending import collide, into_lanes, leave_out
 from dispatcher.ticking.holding import was_accepted
@@ -53,7 +53,7 @@ class Decider:
         """The last snapshot and its decision: the one that the store carries out."""
 
     def __call__(self, snapshot: Snapshot) -> Decision:
-        """See `dispatcher.records.Decide`."""
+        """See `dispatcher.models.records.Decide`."""
         holding = self.tick.holding
         seen = replace(snapshot, pool=_within(self.tick.provider.limits, holding.seen_with(snapshot.pool)))
         pinning = Pinning(seen, self.tick.provider.limits.start_deadline, holding.needs)

@@ -10,7 +10,7 @@ from functools import partial
 from dispatcher.core.windows import materialisation
 from dispatcher.errors import StoreUnavailable
 from dispatcher.models import Deployment
-from dispatcher.records import Materialisation
+from dispatcher.models.records import Materialisation
 from dispatcher.ticking.pool_tick import PoolTick
 from dispatcher.ticking.report import seconds_between, timed
 from dispatcher.ticking.seam import attempted, words

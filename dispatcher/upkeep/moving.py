@@ -9,8 +9,8 @@ from typing import Protocol, runtime_checkable
 
 from dispatcher.core.integrity import Integrity
 from dispatcher.errors import Conflict
-from dispatcher.records import PAGE, LogFilter
-from dispatcher.store import MovingStore, Store
+from dispatcher.models.records import PAGE, LogFilter
+from dispatcher.protocols import MovingStore, Store
 
 MAX_FIRINGS = 100_000
 """The most firings that are copied: the newest."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 from contextlib import suppress
 
 from dispatcher.models import WorkPool, parse_submission_name, submission_name
-from dispatcher.store import TickStore
+from dispatcher.protocols import TickStore
 from dispatcher.ticking import Dispatch
 from dispatcher.upkeep.sweep import holders, places
 from providers.base import ConfigurationError

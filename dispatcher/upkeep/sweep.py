@@ -14,8 +14,8 @@ from typing import Any
 from dispatcher.core.templates import render
 from dispatcher.errors import RenderError, StoreUnavailable
 from dispatcher.models import SLOT_STATES, TERMINAL_STATES, Run, WorkPool
-from dispatcher.records import RunFilter
-from dispatcher.store import TickStore
+from dispatcher.models.records import RunFilter
+from dispatcher.protocols import TickStore
 from dispatcher.ticking import Dispatch
 from dispatcher.ticking.tidying import names_of
 from providers import registry

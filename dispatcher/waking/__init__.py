@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
-from dispatcher.addresses import url_fault
+from dispatcher.environment.addresses import url_fault
 from dispatcher.errors import SettingsError
 from providers.deadlines import NoAnswerInTime, within
 

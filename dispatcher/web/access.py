@@ -15,8 +15,8 @@ from hmac import compare_digest
 from secrets import token_urlsafe
 from typing import Protocol
 
+from dispatcher.environment.settings import Settings
 from dispatcher.errors import SettingsError
-from dispatcher.settings import Settings
 
 SECRET_HEADER = "x-dispatcher-proxy-secret"  # noqa: S105 - the name of the header
 """The header in which a proxy sends `DISPATCHER_UI_PROXY_SECRET`."""

@@ -18,8 +18,8 @@ from starlette.responses import Response
 from starlette.routing import Mount
 from starlette.types import ASGIApp
 
+from dispatcher.environment.settings import Settings
 from dispatcher.errors import DispatcherError
-from dispatcher.settings import Settings
 from dispatcher.web.access import Access, behind_proxy
 from dispatcher.web.answers import Refused
 from dispatcher.web.api.application import make_api, no_route

@@ -9,7 +9,7 @@ from http import HTTPStatus
 from dispatcher.client import Dispatcher
 from dispatcher.client.cursors import ByReason, Page, WrongCursor, page_by_reason, page_of_runs
 from dispatcher.models import LogEntry, Run
-from dispatcher.records import LogFilter, RunFilter
+from dispatcher.models.records import LogFilter, RunFilter
 from dispatcher.web.answers import Refused
 
 

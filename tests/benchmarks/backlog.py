@@ -7,12 +7,12 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
-from dispatcher.clock import SystemClock
 from dispatcher.core import pinning
 from dispatcher.core.admission import admit
 from dispatcher.core.transitions import UNCLAIMED
+from dispatcher.environment.clock import SystemClock
 from dispatcher.models import RunState
-from dispatcher.records import Decision, Move, Snapshot
+from dispatcher.models.records import Decision, Move, Snapshot
 from dispatcher.stores.sqlite import SqliteStore
 from dispatcher.ticking import Dispatch, tick
 from providers.testing import FakeProvider, Remembers

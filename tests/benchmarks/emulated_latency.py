@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from dispatcher.environment.settings import Settings
 from dispatcher.functions.invocation import invoke
-from dispatcher.settings import Settings
 from dispatcher.wiring import wire
 from tests.benchmarks.emulated import EmulatedCloud, emulated_ecs
 from tests.benchmarks.figures import Figure

@@ -12,8 +12,8 @@ from uuid import UUID, uuid4
 from dispatcher.client import Dispatcher
 from dispatcher.client.simulations import MOST
 from dispatcher.models import TERMINAL_STATES, Run, RunState
-from dispatcher.records import RunFilter
-from dispatcher.store import Store
+from dispatcher.models.records import RunFilter
+from dispatcher.protocols import Store
 from dispatcher.stores.postgres import PostgresStore
 from dispatcher.stores.sqlite import SqliteStore
 from tests.benchmarks.figures import Figure, Result, Target

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from dispatcher.client import Dispatcher
-from dispatcher.clock import SystemClock
+from dispatcher.environment.clock import SystemClock
 from dispatcher.models import submission_name
 from dispatcher.stores.sqlite import SqliteStore
 from dispatcher.ticking import Dispatch, admit_next, settle_event, tick

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from dispatcher.clock import SystemClock
-from dispatcher.events import log_event
+from dispatcher.environment.clock import SystemClock
+from dispatcher.environment.events import log_event
 from dispatcher.models import Run
 from dispatcher.stores.sqlite import SqliteStore
 from dispatcher.ticking import Dispatch, tick

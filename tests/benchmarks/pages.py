@@ -18,9 +18,9 @@ from uuid import uuid4
 from starlette.testclient import TestClient
 
 from dispatcher.client import Dispatcher
+from dispatcher.environment.settings import Settings
 from dispatcher.models import Run, RunState, Schedule
-from dispatcher.records import RunFilter
-from dispatcher.settings import Settings
+from dispatcher.models.records import RunFilter
 from dispatcher.stores.postgres import _NOT_PLANNED, PostgresStore
 from dispatcher.stores.sqlite import SqliteStore
 from dispatcher.web.access import loopback

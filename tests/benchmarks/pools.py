@@ -8,7 +8,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from dispatcher.clock import SystemClock
+from dispatcher.environment.clock import SystemClock
 from dispatcher.stores.sqlite import SqliteStore
 from dispatcher.ticking import Dispatch, tick
 from providers import registry

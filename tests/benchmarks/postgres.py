@@ -9,7 +9,7 @@ from dispatcher.core import pinning
 from dispatcher.core.admission import admit
 from dispatcher.core.transitions import UNCLAIMED
 from dispatcher.models import RunState
-from dispatcher.records import Claim, Decision, Move, Snapshot
+from dispatcher.models.records import Claim, Decision, Move, Snapshot
 from dispatcher.stores.postgres import PostgresStore
 from providers.base import Submission
 from tests.benchmarks.figures import Figure, Result, Target

@@ -11,8 +11,8 @@ from dispatcher.core.admission import admit
 from dispatcher.core.pinning import Pinning
 from dispatcher.core.transitions import UNCLAIMED
 from dispatcher.models import RunState
-from dispatcher.records import Decision, Move, Snapshot
-from dispatcher.store import Store
+from dispatcher.models.records import Decision, Move, Snapshot
+from dispatcher.protocols import Store
 from dispatcher.stores.postgres import PostgresStore
 from dispatcher.stores.sqlite import SqliteStore
 from tests.benchmarks.figures import Figure, Result, Target

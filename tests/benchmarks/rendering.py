@@ -9,7 +9,7 @@ from dataclasses import replace
 from dispatcher.core.pinning import job_of, pin
 from dispatcher.core.templates import Renderer
 from dispatcher.models import Run
-from dispatcher.records import Snapshot
+from dispatcher.models.records import Snapshot
 from providers import registry
 from providers.ecs import EcsProvider
 from tests.benchmarks.emulated import emulated_ecs

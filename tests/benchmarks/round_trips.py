@@ -10,7 +10,7 @@ from uuid import uuid4
 from dispatcher.core.admission import admit
 from dispatcher.core.pinning import Pinning
 from dispatcher.models import RunState
-from dispatcher.records import Claim, Decision, Move, Snapshot
+from dispatcher.models.records import Claim, Decision, Move, Snapshot
 from dispatcher.stores.postgres import PostgresStore
 from providers.base import Submission
 from tests.benchmarks.figures import Figure, Result, Target

@@ -6,8 +6,8 @@ import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from dispatcher.clock import SystemClock
 from dispatcher.core.windows import saving
+from dispatcher.environment.clock import SystemClock
 from dispatcher.models import Schedule
 from dispatcher.stores.sqlite import SqliteStore
 from dispatcher.ticking import Dispatch, tick

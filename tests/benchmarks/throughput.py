@@ -15,7 +15,7 @@ from uuid import uuid4
 import boto3
 from botocore.config import Config
 
-from dispatcher.settings import Settings
+from dispatcher.environment.settings import Settings
 from dispatcher.stores.sqlite import SqliteStore
 from dispatcher.ticking import Dispatch, tick
 from dispatcher.wiring import wire

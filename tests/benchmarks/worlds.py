@@ -12,7 +12,7 @@ from typing import Any
 from uuid import uuid4
 
 from dispatcher.models import Run
-from dispatcher.store import Store
+from dispatcher.protocols import Store
 from dispatcher.stores.rows import RUN
 from dispatcher.stores.sqlite import SqliteStore
 from providers import registry

@@ -17,7 +17,7 @@ from click.testing import CliRunner
 
 from dispatcher.cli.root import root
 from dispatcher.models import Run, WorkPool
-from dispatcher.records import RunFilter
+from dispatcher.models.records import RunFilter
 from dispatcher.stores.sqlite import SqliteStore
 from tests.stores.sqlite_files import fresh_file
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from dispatcher.records import Decision, Materialisation
+from dispatcher.models.records import Decision, Materialisation
 from dispatcher.stores.sqlite import SqliteStore
 from providers.emulators.faults import FaultKind
 from tests.stores.steps import hold

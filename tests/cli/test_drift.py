@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from dispatcher.models import Paused, Target
-from dispatcher.records import Automated
+from dispatcher.models.records import Automated
 from dispatcher.stores.sqlite import SqliteStore
 from tests.builders import NOW, a_firing
 

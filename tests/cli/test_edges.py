@@ -51,7 +51,7 @@ def test_a_closed_pipe_is_quiet(cli):
 
 
 def test_ctrl_c_ends_with_130_and_without_a_traceback(cli):
-    before = "import signal, os, dispatcher.settings as s\n"
+    before = "import signal, os, dispatcher.environment.settings as s\n"
     before += "s.Settings.from_environment = lambda _: os.kill(os.getpid(), signal.SIGINT)"
     said = cli.alone("work-pool", "ls", before=before)
     assert said.exit_code == 130
@@ -59,7 +59,7 @@ def test_ctrl_c_ends_with_130_and_without_a_traceback(cli):
 
 
 def test_a_fault_of_our_own_is_one_line_and_verbose_shows_where(cli):
-    before = "import dispatcher.settings as s; s.Settings.from_environment = lambda _: 1 / 0"
+    before = "import dispatcher.environment.settings as s; s.Settings.from_environment = lambda _: 1 / 0"
     said = cli.alone("work-pool", "ls", before=before)
     assert said.exit_code == 1
     assert said.errors == (

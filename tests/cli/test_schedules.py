@@ -8,7 +8,7 @@ import pytest
 
 from dispatcher.core.windows import WindowLimits, materialisation
 from dispatcher.models import Attempt, RunState
-from dispatcher.records import Move
+from dispatcher.models.records import Move
 from dispatcher.stores.sqlite import SqliteStore
 from providers.base import Submission
 

@@ -14,7 +14,7 @@ from dispatcher.cli.input.references import PoolReference
 from dispatcher.cli.output.tables import LINES, Column, Grid, Pairs
 from dispatcher.cli.output.views import ago, roughly
 from dispatcher.models import Run, RunState
-from dispatcher.records import Move, RunFilter
+from dispatcher.models.records import Move, RunFilter
 from dispatcher.stores.sqlite import SqliteStore
 
 POOL, DEPLOYMENT = "nightly-reports-of-europe", "customers-of-the-north-by-region"

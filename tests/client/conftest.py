@@ -6,7 +6,7 @@ from contextlib import contextmanager
 import pytest
 
 from dispatcher.client import Dispatcher
-from dispatcher.records import RunFilter
+from dispatcher.models.records import RunFilter
 from dispatcher.stores.memory import MemoryStore
 from dispatcher.stores.sqlite import SqliteStore
 from tests.builders import NOW, an_id

@@ -23,7 +23,7 @@ from dispatcher.models import (
     Then,
     When,
 )
-from dispatcher.records import Automated
+from dispatcher.models.records import Automated
 from dispatcher.stores.memory import MemoryStore
 from dispatcher.upkeep.moving import copy
 from tests.builders import HOUR, MINUTE, NOW, SECOND, a_firing

@@ -12,7 +12,7 @@ from dispatcher.client.bulk import STATES, BulkAction
 from dispatcher.client.cursors import WrongCursor
 from dispatcher.errors import InvalidInput, NotFound
 from dispatcher.models import Actor, Mirror, RunState
-from dispatcher.records import LogFilter, Move, RunFilter
+from dispatcher.models.records import LogFilter, Move, RunFilter
 from dispatcher.stores.memory import MemoryStore
 from tests.builders import a_live_run, a_pool, a_run, an_id
 from tests.client.conftest import Clock

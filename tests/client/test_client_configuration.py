@@ -13,7 +13,7 @@ from jsonschema import Draft202012Validator
 from dispatcher.client import Dispatcher, configuration_schema
 from dispatcher.core.changes import Configuration, digest
 from dispatcher.errors import Conflict, InvalidInput, InvalidVariables
-from dispatcher.store import Store
+from dispatcher.protocols import Store
 from dispatcher.stores.memory import MemoryStore
 from providers.base import Checked
 from tests.builders import TEMPLATE

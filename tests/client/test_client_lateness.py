@@ -6,9 +6,9 @@ import pytest
 
 from dispatcher.cli.output.listing import listing
 from dispatcher.client import Dispatcher, shapes
+from dispatcher.environment.settings import Settings
 from dispatcher.models import RunState
-from dispatcher.records import RunFilter
-from dispatcher.settings import Settings
+from dispatcher.models.records import RunFilter
 from dispatcher.stores.memory import MemoryStore
 from tests.builders import HOUR, NOW, SECOND, a_live_run, a_run
 from tests.client.conftest import Clock

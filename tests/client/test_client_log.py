@@ -14,7 +14,7 @@ from dispatcher.client.bulk_words import filters_by
 from dispatcher.client.recording import LONGEST_ENTRY, LONGEST_VALUE
 from dispatcher.errors import Conflict
 from dispatcher.models import Actor, RunState, Schedule
-from dispatcher.records import LogFilter, Move, RunFilter
+from dispatcher.models.records import LogFilter, Move, RunFilter
 from dispatcher.stores.memory import MemoryStore
 from tests.client.conftest import Clock
 

@@ -9,7 +9,7 @@ import pytest
 from dispatcher.client import UNSET, default_base_job_template
 from dispatcher.errors import AlreadyExists, Conflict, InvalidInput, InvalidTemplate, InvalidVariables, NotFound
 from dispatcher.models import MAX_INTEGER, Status
-from dispatcher.records import QueueCount
+from dispatcher.models.records import QueueCount
 from providers import registry
 from tests.builders import MINUTE, NOW, SECOND, TEMPLATE
 from tests.client.conftest import refused

@@ -9,7 +9,7 @@ import pytest
 from dispatcher.client import Dispatcher
 from dispatcher.errors import InvalidInput, NotFound
 from dispatcher.models import RunState
-from dispatcher.records import Move
+from dispatcher.models.records import Move
 from tests.builders import HOUR, MINUTE, NOW
 from tests.client.conftest import Clock, contents
 from tests.stores.factories import JUDGED

@@ -9,7 +9,7 @@ import pytest
 from dispatcher.client.relocation import identity
 from dispatcher.errors import AlreadyExists, InvalidVariables, NotFound
 from dispatcher.models import RunState, Schedule
-from dispatcher.records import Move, RunFilter
+from dispatcher.models.records import Move, RunFilter
 from tests.client.conftest import refused
 
 SCHEDULED = frozenset({RunState.SCHEDULED})

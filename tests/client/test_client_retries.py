@@ -7,7 +7,7 @@ import pytest
 from dispatcher.client import Dispatcher
 from dispatcher.errors import Conflict, InvalidInput, NotFound
 from dispatcher.models import RetryPolicy, Run, RunState
-from dispatcher.records import Move
+from dispatcher.models.records import Move
 from tests.builders import HOUR, MINUTE, NOW, SECOND
 from tests.client.conftest import refused
 from tests.client.schedules import DATE, EVERY_TEN, TWICE, tick

@@ -13,7 +13,7 @@ from dispatcher.client.runs import MAX_RUNS_AT_ONCE
 from dispatcher.core.reasons import Reason
 from dispatcher.errors import Conflict, InvalidInput, InvalidVariables, NotFound
 from dispatcher.models import RunFields, RunRequest, RunState, submission_name
-from dispatcher.records import Move
+from dispatcher.models.records import Move
 from providers.base import Submission
 from tests.builders import MINUTE, NOW, SECOND, an_id
 from tests.client.conftest import contents, refused

@@ -10,7 +10,7 @@ from dispatcher.cli.output.listing import listing
 from dispatcher.core.reasons import Reason
 from dispatcher.errors import InvalidInput
 from dispatcher.models import RunState, Share
-from dispatcher.records import RunFilter
+from dispatcher.models.records import RunFilter
 from tests.builders import NOW
 from tests.client.conftest import refused
 from tests.stores.steps import claim, granting, moved

@@ -7,7 +7,7 @@ import pytest
 from dispatcher.client import Dispatcher
 from dispatcher.errors import NotFound
 from dispatcher.models import RunState
-from dispatcher.records import Move, RunFilter
+from dispatcher.models.records import Move, RunFilter
 from dispatcher.stores.memory import MemoryStore
 from dispatcher.waking import NotWoken
 from tests.builders import HOUR, NOW

@@ -8,7 +8,7 @@ from uuid import UUID
 from hypothesis import strategies as st
 
 from dispatcher.models import Run, Share, WorkPool
-from dispatcher.records import QueueCount
+from dispatcher.models.records import QueueCount
 from tests.builders import NOW, a_hold, a_pool, a_queue, a_run
 
 LIMITS = st.one_of(st.none(), st.integers(0, 4))

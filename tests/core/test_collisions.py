@@ -8,7 +8,7 @@ from dispatcher.core import collisions
 from dispatcher.core.collisions import colliding, moves
 from dispatcher.models import OnCollision, RunState
 from dispatcher.models.lanes import lane_for
-from dispatcher.records import Snapshot
+from dispatcher.models.records import Snapshot
 from tests.builders import MINUTE, NOW, a_deployment, a_hold, a_live_run, a_pool, a_queue, a_run
 
 SKIPS, REPLACES, WAITS = (

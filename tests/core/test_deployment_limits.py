@@ -14,7 +14,7 @@ from dispatcher.core.admission import MAX_PASSED, Barrier, admit, never_missed
 from dispatcher.core.holds import order_in_queue, position_of
 from dispatcher.models import Run, RunState, Share
 from dispatcher.models.lanes import lane_for
-from dispatcher.records import DeploymentLimits
+from dispatcher.models.records import DeploymentLimits
 from tests.builders import NOW, SECOND, a_pool, a_queue, a_run
 
 NAMES = ("a", "b", None)

@@ -6,7 +6,7 @@ import pytest
 
 from dispatcher.core.integrity import Integrity
 from dispatcher.models import TERMINAL_STATES, Attempt, PinnedJob, RunState
-from dispatcher.records import QueueCount
+from dispatcher.models.records import QueueCount
 from providers.base import Submission
 from tests.builders import HOUR, MINUTE, NOW, a_deployment, a_live_run, a_pool, a_queue, a_run
 

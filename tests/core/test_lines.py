@@ -10,7 +10,7 @@ from dispatcher.core.holds import position_of
 from dispatcher.core.lines import first_pages
 from dispatcher.models import Share
 from dispatcher.models.lanes import lane_for
-from dispatcher.records import DeploymentLimits
+from dispatcher.models.records import DeploymentLimits
 from providers.base import Needs
 from tests.builders import NOW, SECOND, a_hold, a_pool, a_queue, a_run
 

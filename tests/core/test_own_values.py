@@ -9,7 +9,7 @@ from dispatcher.core.own_values import NAMES, OWN, SAMPLES, names_own, own_envir
 from dispatcher.core.pinning import pin
 from dispatcher.core.placeholders import MISSING
 from dispatcher.core.templates import Renderer, render
-from dispatcher.records import Snapshot
+from dispatcher.models.records import Snapshot
 from tests.builders import HOUR, NOW, a_deployment, a_pool, a_run
 
 CONFIGURATION = {name: f"{{{{ {OWN}.{name} }}}}" for name in NAMES}

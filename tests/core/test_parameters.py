@@ -13,7 +13,7 @@ from dispatcher.core.pinning import pin
 from dispatcher.core.placeholders import MISSING
 from dispatcher.core.templates import Renderer, render
 from dispatcher.errors import RenderError
-from dispatcher.records import Snapshot
+from dispatcher.models.records import Snapshot
 from tests.builders import a_deployment, a_pool, a_run
 
 SCHEMA = {

@@ -10,7 +10,7 @@ from dispatcher.core import pauses
 from dispatcher.core.pauses import CONTINUED_WITHIN, Missed, noted
 from dispatcher.core.windows import delay, run_id
 from dispatcher.models import CatchUp, RunState, Schedule
-from dispatcher.records import Snapshot
+from dispatcher.models.records import Snapshot
 from tests.builders import HOUR, MINUTE, NOW, SECOND, a_deployment, a_pool, a_queue, a_run
 
 HOURLY = Schedule(slug="hourly", cron="0 * * * *")

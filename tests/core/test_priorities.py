@@ -11,7 +11,7 @@ from dispatcher.core.holds import order_in_queue, passed_over, position_of
 from dispatcher.core.transitions import requeued
 from dispatcher.models import FIRST_PRIORITY, FORBIDDEN_IN_NAMES, LAST_PRIORITY, Deployment, Run, Schedule, Share, WorkPool
 from dispatcher.models.lanes import SEPARATOR, lane_for, lanes_between, limited_by, priority_of
-from dispatcher.records import DeploymentLimits
+from dispatcher.models.records import DeploymentLimits
 from providers.base import Needs
 from tests.builders import HOUR, NOW, SECOND, a_deployment, a_hold, a_pool, a_queue, a_run
 

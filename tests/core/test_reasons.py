@@ -9,7 +9,7 @@ from dispatcher.core.admission import admit
 from dispatcher.core.reasons import Reason, explain
 from dispatcher.core.surroundings import Holder, Standing, Surroundings
 from dispatcher.models import HoldKind, RunState, Share
-from dispatcher.records import QueueCount
+from dispatcher.models.records import QueueCount
 from providers.base import Needs
 from tests.builders import NOW, SECOND, a_hold, a_live_run, a_pool, a_queue, a_run
 from tests.core.pools import Scene, fair_scenes, scenes

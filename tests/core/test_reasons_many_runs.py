@@ -9,7 +9,7 @@ from dispatcher.core.lines import MAX_PASSED
 from dispatcher.core.reasons import Reason, explain
 from dispatcher.core.surroundings import Surroundings
 from dispatcher.models import Share
-from dispatcher.records import QueueCount
+from dispatcher.models.records import QueueCount
 from tests.builders import NOW, a_hold, a_pool, a_queue, a_run
 from tests.core.pools import fair_scenes, scenes
 from tests.core.test_reasons import admitted, pick, why

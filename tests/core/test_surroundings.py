@@ -9,7 +9,7 @@ import pytest
 from dispatcher.core.surroundings import Standing, served, standing
 from dispatcher.models import Share
 from dispatcher.models.lanes import lane_for
-from dispatcher.records import Snapshot
+from dispatcher.models.records import Snapshot
 from tests.builders import HOUR, MINUTE, NOW, a_deployment, a_hold, a_pool, a_queue, a_run
 
 

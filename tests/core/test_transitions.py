@@ -13,7 +13,7 @@ from dispatcher.core.reconciliation import Absent, Forgotten, NotLookedUp, NotSu
 from dispatcher.core.transitions import ALLOWED_MOVES, CHANGEABLE
 from dispatcher.models import TERMINAL_STATES, Attempt, PinnedJob, RetryPolicy, RunState
 from dispatcher.models.lanes import lane_for, limited_by
-from dispatcher.records import Grant, Move, Requeue
+from dispatcher.models.records import Grant, Move, Requeue
 from providers.base import (
     Accepted,
     JobState,

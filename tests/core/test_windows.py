@@ -17,7 +17,7 @@ from dispatcher.core.windows import (
 )
 from dispatcher.errors import ScheduleError
 from dispatcher.models import CatchUp, Schedule
-from dispatcher.records import MATERIALISED_AT_ONCE
+from dispatcher.models.records import MATERIALISED_AT_ONCE
 from tests.builders import HOUR, MINUTE, NOW, SECOND
 from tests.core.windows import DAY, LIMITS, every, minutes, saved, ticked
 

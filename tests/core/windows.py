@@ -11,7 +11,7 @@ from dispatcher.core.windows import (
     saving,
 )
 from dispatcher.models import Deployment, Run, Schedule
-from dispatcher.records import MATERIALISED_AT_ONCE
+from dispatcher.models.records import MATERIALISED_AT_ONCE
 from tests.builders import HOUR, MINUTE, NOW, a_deployment
 
 LIMITS = WindowLimits()

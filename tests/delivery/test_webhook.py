@@ -11,8 +11,8 @@ from standardwebhooks import WebhookVerificationError
 
 from dispatcher.delivery import Deliveries, NotDelivered
 from dispatcher.delivery.webhook import Webhook
+from dispatcher.environment.settings import Settings
 from dispatcher.errors import SettingsError
-from dispatcher.settings import Settings
 from tests.delivery.inbox import an_inbox
 
 ID = UUID(int=7)

@@ -7,10 +7,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from dispatcher.client import Dispatcher
+from dispatcher.environment.settings import Settings
 from dispatcher.functions import aws_lambda
 from dispatcher.functions.invocation import invoke
-from dispatcher.records import RunFilter
-from dispatcher.settings import Settings
+from dispatcher.models.records import RunFilter
 from dispatcher.stores.sqlite import SqliteStore
 from dispatcher.wiring import wire
 from providers.emulators.ecs import EcsEmulator

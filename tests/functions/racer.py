@@ -13,9 +13,9 @@ import threading
 from collections.abc import Callable
 from datetime import timedelta
 
+from dispatcher.environment.settings import Settings
 from dispatcher.errors import StoreUnavailable
 from dispatcher.functions.aws_lambda import handler
-from dispatcher.settings import Settings
 from dispatcher.ticking import tick
 from dispatcher.wiring import wire
 

@@ -10,7 +10,7 @@ from datetime import timedelta
 import pytest
 
 from dispatcher.client import Dispatcher
-from dispatcher.clock import SystemClock
+from dispatcher.environment.clock import SystemClock
 from dispatcher.errors import InvalidInput, StoreError
 from dispatcher.functions.cloud_events import handled
 from dispatcher.functions.instance import Instance

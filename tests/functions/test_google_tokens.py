@@ -7,8 +7,8 @@ from types import SimpleNamespace
 
 import pytest
 
+from dispatcher.environment.settings import Settings
 from dispatcher.functions.google_tokens import CallerTokens, Certificates, Unauthorized
-from dispatcher.settings import Settings
 from tests.functions.google_platform.google import AUDIENCE, CALLER, token
 from tests.functions.google_platform.google import Certificates as ServedCertificates
 

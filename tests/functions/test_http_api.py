@@ -10,11 +10,11 @@ import flask
 import pytest
 from werkzeug.test import EnvironBuilder
 
+from dispatcher.environment.settings import Settings
 from dispatcher.errors import InvalidInput
 from dispatcher.functions import aws_lambda_api, azure_function_api, cloud_function_api
 from dispatcher.functions.google_tokens import CallerTokens
 from dispatcher.functions.http_api import ApiRequest, HttpApi
-from dispatcher.settings import Settings
 from dispatcher.wiring import wire
 from tests.functions.google_platform.google import AUDIENCE, CALLER, Certificates, token
 

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dispatcher.environment.settings import Settings
 from dispatcher.errors import InvalidInput
 from dispatcher.functions.google_tokens import REMOVED, CallerTokens, CannotCheck, Unauthorized
 from dispatcher.functions.http_answers import answer, event_of
 from dispatcher.functions.invocation import invoke
-from dispatcher.settings import Settings
 from dispatcher.wiring import wire
 
 DEEP = ["[" * 3000, "[" * 3000 + "]" * 3000, '{"a":' * 3000, '{"a":' * 3000 + "1" + "}" * 3000, "[" * 900 + "]" * 900]

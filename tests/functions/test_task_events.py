@@ -9,9 +9,9 @@ from datetime import timedelta
 import pytest
 
 from dispatcher.client import Dispatcher
+from dispatcher.environment.settings import Settings
 from dispatcher.functions.invocation import invoke
 from dispatcher.models import submission_name
-from dispatcher.settings import Settings
 from dispatcher.ticking import tick
 from dispatcher.wiring import wire
 from providers.emulators.faults import FaultKind

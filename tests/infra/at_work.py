@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from moto.events.models import EventPattern
 
 from dispatcher.client import Dispatcher
+from dispatcher.environment.settings import Settings
 from dispatcher.models import TERMINAL_STATES, RunState
-from dispatcher.settings import Settings
 from dispatcher.wiring import wire
 from tests.functions.lambda_platform.packages import built_once
 from tests.functions.lambda_platform.sandbox import HANDLER, PATIENCE, Sandbox, lay_out_runtime, unpack

@@ -12,8 +12,8 @@ from contextlib import ExitStack
 
 import pytest
 
+from dispatcher.environment.settings import Settings
 from dispatcher.models import RunState
-from dispatcher.settings import Settings
 from providers.emulators.ecs import EcsEmulator
 from tests.infra.at_work import a_function, people, the_package, tick_until_all_have_ended
 from tests.infra.aws import Root, of_type, policies

@@ -15,11 +15,11 @@ from dataclasses import replace
 import pytest
 
 from dispatcher.client import Dispatcher
+from dispatcher.environment.settings import Settings
 from dispatcher.errors import DispatcherError
 from dispatcher.functions.invocation import invoke
 from dispatcher.functions.lambda_invocations import LambdaInvocations
 from dispatcher.models import RunState, parse_submission_name
-from dispatcher.settings import Settings
 from dispatcher.stores.dynamodb import DynamoStore
 from dispatcher.wiring import wire
 from providers.emulators.ecs import EcsEmulator

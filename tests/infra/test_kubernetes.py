@@ -13,10 +13,10 @@ import yaml
 from lightkube.models.apps_v1 import Deployment
 from lightkube.models.batch_v1 import CronJob
 
-from dispatcher.clock import SystemClock
 from dispatcher.core.pinning import job_of
+from dispatcher.environment.clock import SystemClock
+from dispatcher.environment.settings import Settings
 from dispatcher.models import RunState, submission_name
-from dispatcher.settings import Settings
 from dispatcher.ticking import tick
 from dispatcher.wiring import wire
 from providers.emulators.kubernetes import KubernetesEmulator

@@ -19,7 +19,7 @@ import click
 import pytest
 
 from dispatcher.cli.commands.serve import PORT, serve
-from dispatcher.settings import Settings
+from dispatcher.environment.settings import Settings
 from tests.infra.rootfs import PYTHON, base_image, wheels
 from tests.providers.docker.engines import engine as started
 

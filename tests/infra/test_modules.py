@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from dispatcher.settings import OF_PLATFORMS, Settings
+from dispatcher.environment.settings import OF_PLATFORMS, Settings
 from tests.infra.clouds import a_package, on_the_stub
 from tests.infra.terraform import INFRA, Terraform, installed, mirror, needs
 

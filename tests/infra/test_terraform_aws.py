@@ -15,8 +15,8 @@ from contextlib import contextmanager
 
 import pytest
 
+from dispatcher.environment.settings import Settings
 from dispatcher.models import RunState
-from dispatcher.settings import Settings
 from dispatcher.stores.dynamodb.definition import TABLE_DEFINITION, TICK_ACTIONS
 from dispatcher.waking import NotWoken, from_setting
 from providers.emulators.ecs import EcsEmulator

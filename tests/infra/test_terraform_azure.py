@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 import pytest
 from cronsim import CronSim
 
-from dispatcher.settings import Settings
+from dispatcher.environment.settings import Settings
 from providers.container_instance.arm import Arm
 from tests.infra.clouds import STORE, SUBSCRIPTION, TENANT, a_package, accepted_by_validation, leaves, of_type, on_the_stub
 from tests.infra.moved import AZURE, moves, plan_from

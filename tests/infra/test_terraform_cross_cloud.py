@@ -9,7 +9,7 @@ import json
 
 import pytest
 
-from dispatcher.settings import Settings
+from dispatcher.environment.settings import Settings
 from providers.container_instance.entries import CredentialEntries
 from providers.emulators.ecs import EcsEmulator
 from providers.google.accounts import AccountEntry

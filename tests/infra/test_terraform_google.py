@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 import pytest
 from cronsim import CronSim
 
-from dispatcher.settings import Settings
+from dispatcher.environment.settings import Settings
 from providers.cloud_run.connection import Connection
 from providers.emulators.cloud_run import CloudRunEmulator
 from tests.infra.clouds import PROJECT, STORE, a_package, accepted_by_validation, leaves, of_type, on_the_stub

@@ -10,7 +10,7 @@ from zipfile import ZipFile
 
 import pytest
 
-from dispatcher.built_for import WrongPlatform, check, content
+from dispatcher.environment.built_for import WrongPlatform, check, content
 from dispatcher.packaging.build import PackageRequest, build
 from dispatcher.packaging.targets import target
 from tests.packaging.test_build import ANNOTATED_TYPES

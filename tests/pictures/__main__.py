@@ -7,7 +7,7 @@ from pathlib import Path
 from dispatcher.cli.commands.demo.play import Play
 from dispatcher.cli.commands.demo.processes import ProcessStage
 from dispatcher.cli.commands.demo.scenario import scenario
-from dispatcher.clock import SystemClock
+from dispatcher.environment.clock import SystemClock
 from tests.pictures.waterfall import draw
 
 PICTURE = Path(".github/waterfall.svg")

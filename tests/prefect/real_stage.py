@@ -4,9 +4,9 @@ import json
 from collections import Counter
 from datetime import timedelta
 
-from dispatcher.clock import SystemClock
-from dispatcher.records import RunFilter
-from dispatcher.settings import Settings
+from dispatcher.environment.clock import SystemClock
+from dispatcher.environment.settings import Settings
+from dispatcher.models.records import RunFilter
 from dispatcher.ticking import tick
 from dispatcher.wiring import wire
 

@@ -1,9 +1,9 @@
 """A Prefect server, a store, a provider and a tick, for a test to look into."""
 
+from dispatcher.models.records import RunFilter
 from dispatcher.prefect.mirroring import ForJobs
 from dispatcher.prefect.server import PrefectServer
 from dispatcher.prefect.source import PrefectSource, Served
-from dispatcher.records import RunFilter
 from tests.builders import MINUTE
 from tests.prefect.emulated import EmulatedPrefect
 from tests.tick.stage import Stage

@@ -12,7 +12,7 @@ from threading import Thread
 
 import pytest
 
-from dispatcher.clock import SystemClock
+from dispatcher.environment.clock import SystemClock
 from dispatcher.functions import aws_lambda
 from dispatcher.prefect.server import PrefectServer
 from dispatcher.prefect.waking import wake_no_more, wake_on_events

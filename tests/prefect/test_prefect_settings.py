@@ -5,8 +5,8 @@ import sys
 
 import pytest
 
+from dispatcher.environment.settings import Settings
 from dispatcher.errors import SettingsError
-from dispatcher.settings import Settings
 from dispatcher.wiring import prefect_source, wire
 
 URL = "http://prefect:4200/api"
@@ -50,10 +50,10 @@ def test_an_invalid_address_or_one_with_a_secret_is_refused_and_not_repeated(url
 def test_without_a_server_there_is_no_source_and_nothing_of_it_is_loaded():
     program = """
 import sys
-from dispatcher.settings import Settings
+from dispatcher.environment.settings import Settings
 from dispatcher.wiring import wire
 assert wire(Settings.from_environment({"DISPATCHER_STORE": "memory://"})).dispatch.source is None
-assert not [name for name in sys.modules if name.startswith(("httpx", "dispatcher.prefect", "dispatcher.source"))]
+assert not [name for name in sys.modules if name.startswith(("httpx", "dispatcher.prefect", "dispatcher.protocols.source"))]
 """
     subprocess.run([sys.executable, "-c", program], check=True)
 

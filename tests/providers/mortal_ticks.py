@@ -18,11 +18,11 @@ import time
 from collections.abc import Callable
 from datetime import timedelta
 
-from dispatcher.events import LOGGER
+from dispatcher.environment.events import LOGGER
+from dispatcher.environment.settings import Settings
 from dispatcher.models import TERMINAL_STATES, RunState
-from dispatcher.records import RunFilter
-from dispatcher.settings import Settings
-from dispatcher.store import Store
+from dispatcher.models.records import RunFilter
+from dispatcher.protocols import Store
 from dispatcher.ticking import tick
 from dispatcher.wiring import wire
 from providers import registry

@@ -22,10 +22,10 @@ from uuid import UUID
 import pytest
 
 from dispatcher.client import Dispatcher
-from dispatcher.clock import SystemClock
+from dispatcher.environment.clock import SystemClock
+from dispatcher.environment.settings import Settings
 from dispatcher.models import TERMINAL_STATES, Run, RunState, parse_submission_name
-from dispatcher.records import RunFilter
-from dispatcher.settings import Settings
+from dispatcher.models.records import RunFilter
 from dispatcher.stores.sqlite import SqliteStore
 from dispatcher.ticking import tick
 from dispatcher.wiring import Wiring, wire

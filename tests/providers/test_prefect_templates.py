@@ -11,8 +11,8 @@ from botocore.model import ServiceModel
 from botocore.validate import ParamValidator
 
 from dispatcher.client import Dispatcher
+from dispatcher.environment.settings import Settings
 from dispatcher.models import RunState, submission_name
-from dispatcher.settings import Settings
 from dispatcher.ticking import tick
 from dispatcher.wiring import wire
 from providers.emulators.base import Emulator

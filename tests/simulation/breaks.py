@@ -21,7 +21,7 @@ from dispatcher.core.sharing import dealt
 from dispatcher.core.templates import Renderer
 from dispatcher.errors import StoreError
 from dispatcher.models import Attempt, RunState
-from dispatcher.records import Move, Snapshot
+from dispatcher.models.records import Move, Snapshot
 from dispatcher.stores.memory import MemoryStore
 from dispatcher.ticking import line, pool_tick, sourcing, submitting
 from providers.base import Hold, Job, JobState, Observation, ProviderError, Throttled, Unknown, Unreachable

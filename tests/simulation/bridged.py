@@ -15,7 +15,7 @@ from dispatcher.models import WorkQueue
 from dispatcher.prefect.mirroring import ForJobs
 from dispatcher.prefect.server import PrefectServer
 from dispatcher.prefect.source import PrefectSource, Served
-from dispatcher.store import Store
+from dispatcher.protocols import Store
 from dispatcher.ticking import Dispatch
 from tests.simulation.bridged_server import FaultyTransport, SimulatedPrefect
 from tests.simulation.checks import Checks, Violation

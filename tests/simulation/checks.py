@@ -30,8 +30,8 @@ from dispatcher.models import (
     parse_submission_name,
     submission_name,
 )
-from dispatcher.records import Claims, Materialisation, RunFilter
-from dispatcher.store import Store
+from dispatcher.models.records import Claims, Materialisation, RunFilter
+from dispatcher.protocols import Store
 from dispatcher.upkeep.moving import check
 from tests.simulation.cloud import HUGE, Cloud, CloudJob
 from tests.simulation.crowd import GRACE, Crowd, Violation, windows_of

@@ -15,7 +15,7 @@ from time import monotonic
 
 from dispatcher.core.windows import WindowLimits
 from dispatcher.models import Deployment, PinnedJob, RetryPolicy, Run, RunState, Schedule, WorkQueue, submission_name
-from dispatcher.records import Decision, Grant, Move
+from dispatcher.models.records import Decision, Grant, Move
 from dispatcher.ticking import TickLimits, tick
 from tests.simulation.baton import Killed
 from tests.simulation.checks import GRACE, HISTORY, Violation

@@ -11,8 +11,8 @@ from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime, timedelta
 
 from dispatcher.models import CatchUp, Run, RunState, Schedule, WorkPool
-from dispatcher.records import RunFilter
-from dispatcher.store import Store
+from dispatcher.models.records import RunFilter
+from dispatcher.protocols import Store
 
 GRACE = timedelta(seconds=90)
 """After which a window counts as missed here."""

@@ -10,8 +10,8 @@ from typing import Any, Protocol
 
 from dispatcher.errors import StoreUnavailable
 from dispatcher.models import WorkPool
-from dispatcher.records import Automated, Materialisation
-from dispatcher.store import Store
+from dispatcher.models.records import Automated, Materialisation
+from dispatcher.protocols import Store
 from providers.base import (
     Accepted,
     CallFailed,

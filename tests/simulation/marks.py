@@ -12,7 +12,7 @@ from typing import Any
 from uuid import UUID
 
 from dispatcher.models import Run, RunState, submission_name
-from dispatcher.records import Automated, Claims, Move
+from dispatcher.models.records import Automated, Claims, Move
 
 MARKS = (
     "claim taken over",

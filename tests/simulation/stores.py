@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from dispatcher.store import Store
+from dispatcher.protocols import Store
 from dispatcher.stores.dynamodb import DynamoStore
 from dispatcher.stores.memory import MemoryStore
 from dispatcher.stores.postgres import PostgresStore

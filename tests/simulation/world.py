@@ -10,7 +10,7 @@ from uuid import UUID
 from dispatcher.core.windows import WindowLimits
 from dispatcher.errors import StoreError
 from dispatcher.models import Share, WorkPool, WorkQueue
-from dispatcher.store import Store
+from dispatcher.protocols import Store
 from dispatcher.ticking import Dispatch, TickLimits, tick
 from providers.base import Provider
 from tests.simulation.baton import Invocation

@@ -7,10 +7,10 @@ from html.parser import HTMLParser
 
 import pytest
 
-from dispatcher.clock import SystemClock
+from dispatcher.environment.clock import SystemClock
 from dispatcher.models import SLOT_STATES
-from dispatcher.records import RunFilter
-from dispatcher.store import Store
+from dispatcher.models.records import RunFilter
+from dispatcher.protocols import Store
 from dispatcher.ticking import Dispatch, TickLimits, tick
 from providers.testing import FakeProvider
 

@@ -24,8 +24,8 @@ from dispatcher.models import (
     Then,
     When,
 )
-from dispatcher.records import Automated, Decision, FiringNotified, Move, Reconfiguration
-from dispatcher.store import Store
+from dispatcher.models.records import Automated, Decision, FiringNotified, Move, Reconfiguration
+from dispatcher.protocols import Store
 from tests.builders import HOUR, MINUTE, NOW, SECOND, a_deployment, a_firing, a_pool, a_run, an_automation, an_id
 from tests.stores.conformance_log import an_entry, logged
 from tests.stores.steps import a_claimed_run, claim, moved, snapshot_of

@@ -6,8 +6,8 @@ from uuid import UUID
 import pytest
 
 from dispatcher.models import PinnedJob, RunState
-from dispatcher.records import Claims, Decision, Grant, Move, RunFilter, Snapshot
-from dispatcher.store import Store
+from dispatcher.models.records import Claims, Decision, Grant, Move, RunFilter, Snapshot
+from dispatcher.protocols import Store
 from tests.builders import HOUR, MINUTE, NOW, SECOND, a_deployment, a_hold, a_pool, a_queue, a_run
 from tests.stores.conformance_runs import MICROSECOND, TwoPools
 from tests.stores.steps import (

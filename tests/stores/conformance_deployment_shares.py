@@ -7,8 +7,8 @@ import pytest
 
 from dispatcher.core.admission import admit
 from dispatcher.models import PinnedJob, RunState, Share
-from dispatcher.records import Decision, Grant, Snapshot
-from dispatcher.store import Store
+from dispatcher.models.records import Decision, Grant, Snapshot
+from dispatcher.protocols import Store
 from tests.builders import NOW, SECOND, a_deployment, a_pool, a_queue, a_run
 from tests.stores.steps import a_run_in, claim
 

@@ -5,8 +5,8 @@ from dataclasses import replace
 from typing import Any
 
 from dispatcher.models import Deployment, OnCollision, Run, RunState
-from dispatcher.records import Decision, Move, Snapshot
-from dispatcher.store import Store
+from dispatcher.models.records import Decision, Move, Snapshot
+from dispatcher.protocols import Store
 from tests.builders import MINUTE, NOW, SECOND, a_deployment, a_pool
 from tests.stores.conformance_runs import TwoPools
 from tests.stores.steps import a_run_in, a_stored_run, claim, granting, moved

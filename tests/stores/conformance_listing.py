@@ -6,8 +6,8 @@ from uuid import UUID
 import pytest
 
 from dispatcher.models import TERMINAL_STATES, RunState
-from dispatcher.records import QueueCount, RunFilter
-from dispatcher.store import Store
+from dispatcher.models.records import QueueCount, RunFilter
+from dispatcher.protocols import Store
 from tests.builders import HOUR, NOW, SECOND, a_run
 from tests.stores.conformance_runs import MICROSECOND, TwoPools
 from tests.stores.steps import (

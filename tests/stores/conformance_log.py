@@ -10,8 +10,8 @@ import pytest
 from dispatcher.core.transitions import end
 from dispatcher.errors import DispatcherError
 from dispatcher.models import LogEntry, RunState
-from dispatcher.records import FORGOTTEN_AT_ONCE, LogFilter, Reconfiguration
-from dispatcher.store import Store
+from dispatcher.models.records import FORGOTTEN_AT_ONCE, LogFilter, Reconfiguration
+from dispatcher.protocols import Store
 from tests.builders import HOUR, MINUTE, NOW, a_deployment, a_pool, a_run, an_automation, an_id
 
 FIELD = {"action": "change", "path": "concurrency_limit", "before": 2, "after": None}

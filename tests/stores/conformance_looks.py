@@ -5,8 +5,8 @@ from uuid import UUID
 import pytest
 
 from dispatcher.models import RunState
-from dispatcher.records import Snapshot
-from dispatcher.store import Store
+from dispatcher.models.records import Snapshot
+from dispatcher.protocols import Store
 from tests.builders import HOUR, MINUTE, NOW, SECOND
 from tests.stores.conformance_runs import TwoPools
 from tests.stores.steps import (

@@ -7,7 +7,7 @@ import pytest
 
 from dispatcher.errors import NotFound
 from dispatcher.models import RunState
-from dispatcher.store import Store
+from dispatcher.protocols import Store
 from dispatcher.stores.memory import MemoryStore
 from tests.builders import HOUR, MINUTE, NOW, a_deployment, a_pool, a_queue, a_run
 from tests.stores.steps import a_claimed_run, a_run_in, a_running_run, claim, everything, hold, moved

@@ -3,8 +3,8 @@
 import pytest
 
 from dispatcher.models import Hook, RunState
-from dispatcher.records import Notified
-from dispatcher.store import Store
+from dispatcher.models.records import Notified
+from dispatcher.protocols import Store
 from tests.builders import HOUR, MINUTE, NOW, SECOND, a_deployment, a_pool, a_run
 from tests.stores.steps import a_claimed_run, claim, moved
 

@@ -7,7 +7,7 @@ import pytest
 
 from dispatcher.errors import AlreadyExists, Conflict, NotFound
 from dispatcher.models import HoldKind, Mirror, RunState, Share
-from dispatcher.store import Store
+from dispatcher.protocols import Store
 from tests.builders import HOUR, MINUTE, NOW, a_deployment, a_hold, a_pool, a_queue, a_run
 from tests.stores.steps import a_run_in, a_stored_run, claim, hold, nothing
 

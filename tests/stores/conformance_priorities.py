@@ -9,8 +9,8 @@ from dispatcher.core.transitions import requeued
 from dispatcher.core.windows import WindowLimits, materialisation
 from dispatcher.models import Run, RunState, Schedule
 from dispatcher.models.lanes import lane_for
-from dispatcher.records import Decision, Move, Snapshot
-from dispatcher.store import Store
+from dispatcher.models.records import Decision, Move, Snapshot
+from dispatcher.protocols import Store
 from tests.builders import HOUR, MINUTE, NOW, SECOND, a_deployment
 from tests.stores.conformance_lanes import due_in, in_lane, lanes_of, limited
 from tests.stores.conformance_runs import TwoPools

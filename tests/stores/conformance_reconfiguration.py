@@ -8,8 +8,8 @@ import pytest
 
 from dispatcher.errors import Conflict, NotFound
 from dispatcher.models import Deployment, RunState, WorkPool
-from dispatcher.records import Reconfiguration
-from dispatcher.store import Store
+from dispatcher.models.records import Reconfiguration
+from dispatcher.protocols import Store
 from tests.builders import NOW, a_deployment, a_pool
 from tests.stores.steps import a_run_in, a_stored_run, claim, nothing
 

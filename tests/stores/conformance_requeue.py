@@ -8,8 +8,8 @@ import pytest
 from dispatcher.core.transitions import due_now, requeued
 from dispatcher.errors import Conflict, NotFound
 from dispatcher.models import Run, RunState, Schedule
-from dispatcher.records import Requeue
-from dispatcher.store import Store
+from dispatcher.models.records import Requeue
+from dispatcher.protocols import Store
 from tests.builders import HOUR, MINUTE, NOW, a_deployment, a_pool, a_run, an_id
 from tests.stores.steps import a_run_in, a_stored_run, claim, granting, moved, snapshot_of
 

@@ -9,8 +9,8 @@ import pytest
 from dispatcher.core.transitions import ALLOWED_MOVES
 from dispatcher.errors import NotFound
 from dispatcher.models import TERMINAL_STATES, Attempt, PinnedJob, Run, RunState
-from dispatcher.records import EndedRun, Move, RunFilter
-from dispatcher.store import Store
+from dispatcher.models.records import EndedRun, Move, RunFilter
+from dispatcher.protocols import Store
 from providers.base import Submission
 from tests.builders import HOUR, MINUTE, NOW, SECOND, a_pool, a_run, an_id
 from tests.stores.steps import (

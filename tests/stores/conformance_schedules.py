@@ -8,8 +8,8 @@ import pytest
 from dispatcher.core.windows import WindowLimits, materialisation
 from dispatcher.errors import Conflict
 from dispatcher.models import Attempt, CatchUp, Deployment, RetryPolicy, Run, RunState, Schedule, WhenRepeated, WhenSkipped
-from dispatcher.records import MATERIALISED_AT_ONCE, Move, Reconfiguration, RunFilter
-from dispatcher.store import Store
+from dispatcher.models.records import MATERIALISED_AT_ONCE, Move, Reconfiguration, RunFilter
+from dispatcher.protocols import Store
 from tests.builders import HOUR, MINUTE, NOW, SECOND, a_deployment, a_pool, a_run
 from tests.stores.steps import SUBMISSION, claim, moved, nothing
 

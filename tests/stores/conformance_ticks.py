@@ -9,7 +9,7 @@ import pytest
 
 from dispatcher.core.ticks import last_hour
 from dispatcher.models import WorkPool
-from dispatcher.store import Store
+from dispatcher.protocols import Store
 from tests.builders import HOUR, MINUTE, NOW, SECOND, a_pool
 from tests.stores.steps import a_stored_run, claim, nothing
 

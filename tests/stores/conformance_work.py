@@ -5,8 +5,8 @@ from datetime import datetime
 import pytest
 
 from dispatcher.models import RunState, Schedule
-from dispatcher.records import Move
-from dispatcher.store import Store
+from dispatcher.models.records import Move
+from dispatcher.protocols import Store
 from tests.builders import HOUR, MINUTE, NOW, SECOND, a_deployment, a_pool, a_queue, a_run
 from tests.stores.steps import LEASE, SUBMISSION, a_claimed_run, a_running_run, a_stored_run, claim, granting, hold, moved
 

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from dispatcher.store import Store
+from dispatcher.protocols import Store
 from tests.stores.factories import JUDGED
 
 

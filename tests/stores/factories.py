@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
 
-from dispatcher.store import Store
+from dispatcher.protocols import Store
 from dispatcher.stores.dynamodb import DynamoStore
 from dispatcher.stores.memory import MemoryStore
 from dispatcher.stores.postgres import PostgresStore

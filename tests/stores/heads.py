@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from dispatcher.models import RunState
-from dispatcher.records import RunFilter
+from dispatcher.models.records import RunFilter
 from tests.builders import MINUTE, NOW
 
 READ_FROM_HEADS: Sequence[tuple[RunFilter, str]] = [

@@ -12,13 +12,13 @@ from dispatcher.models import (
     When,
 )
 from dispatcher.models.lanes import lane_for, limited_by
-from dispatcher.records import (
+from dispatcher.models.records import (
     LogFilter,
     Reconfiguration,
     Requeue,
     RunFilter,
 )
-from dispatcher.store import Store
+from dispatcher.protocols import Store
 from tests.builders import MINUTE, a_deployment, a_hold, a_pool, a_queue, a_run, an_automation
 from tests.stores.world import NAMES, POOLS, QUEUES, RETRIES, Call, World
 

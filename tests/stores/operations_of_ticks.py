@@ -15,7 +15,7 @@ from dispatcher.models import (
     RunState,
     SeenEnd,
 )
-from dispatcher.records import (
+from dispatcher.models.records import (
     Automated,
     Decide,
     Decision,
@@ -24,7 +24,7 @@ from dispatcher.records import (
     Move,
     Snapshot,
 )
-from dispatcher.store import Store
+from dispatcher.protocols import Store
 from tests.builders import a_deployment, a_firing, a_hold, a_run
 from tests.stores.steps import JOB, LEASE, SUBMISSION
 from tests.stores.world import LIMITS, NAMES, PAST, Call, World

@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 from dispatcher.models import Run, RunState
-from dispatcher.records import Decision, Move, Snapshot
+from dispatcher.models.records import Decision, Move, Snapshot
 from dispatcher.stores.sqlite import SqliteStore
 from tests.builders import NOW
 from tests.stores.steps import claim, granting

@@ -24,8 +24,8 @@ from uuid import UUID
 from dispatcher.client import Dispatcher
 from dispatcher.errors import StoreUnavailable
 from dispatcher.models import RunState, parse_submission_name
-from dispatcher.records import RunFilter
-from dispatcher.store import Store
+from dispatcher.models.records import RunFilter
+from dispatcher.protocols import Store
 from dispatcher.wiring import open_store
 from providers.emulators.control import Remote
 from tests.stores.postgres_server import PostgresServer, server

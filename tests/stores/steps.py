@@ -6,8 +6,8 @@ from typing import Any
 
 from dispatcher.core.holds import added
 from dispatcher.models import PinnedJob, Run, RunState
-from dispatcher.records import Claims, Decide, Decision, Grant, Move, RunFilter, Snapshot
-from dispatcher.store import Store
+from dispatcher.models.records import Claims, Decide, Decision, Grant, Move, RunFilter, Snapshot
+from dispatcher.protocols import Store
 from providers.base import Submission
 from tests.builders import MINUTE, NOW, a_hold, a_run
 

@@ -14,7 +14,7 @@ import pytest
 from dispatcher.client import Dispatcher
 from dispatcher.errors import StoreUnavailable
 from dispatcher.models import Run, RunEnded, RunOf, RunState, Target, Then, When
-from dispatcher.records import RunFilter
+from dispatcher.models.records import RunFilter
 from dispatcher.stores.sqlite import SqliteStore
 from tests.stores.races import Tickers
 

@@ -16,10 +16,10 @@ from starlette.testclient import TestClient
 from dispatcher.cli.root import root
 from dispatcher.client import Dispatcher
 from dispatcher.client.bulk import STEP, BulkRuns
+from dispatcher.environment.settings import Settings
 from dispatcher.models import RunState
-from dispatcher.records import LogFilter, RunFilter
-from dispatcher.settings import Settings
-from dispatcher.store import Store
+from dispatcher.models.records import LogFilter, RunFilter
+from dispatcher.protocols import Store
 from dispatcher.web.access import loopback
 from dispatcher.web.app import create_app
 from dispatcher.wiring import wire

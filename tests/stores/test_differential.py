@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from dispatcher.records import LogFilter, RunFilter
-from dispatcher.store import Store
+from dispatcher.models.records import LogFilter, RunFilter
+from dispatcher.protocols import Store
 from tests.builders import MINUTE
 from tests.stores.factories import FACTORIES
 from tests.stores.operations import IN_LANES, READS, WEIGHTS

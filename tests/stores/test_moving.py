@@ -16,7 +16,7 @@ from click.testing import CliRunner
 from dispatcher.cli.root import root
 from dispatcher.errors import Conflict, StoreSchemaError
 from dispatcher.models import Run, RunState, submission_name
-from dispatcher.records import PAGE
+from dispatcher.models.records import PAGE
 from dispatcher.stores.dynamodb import DynamoStore
 from dispatcher.stores.memory import MemoryStore
 from dispatcher.stores.sqlite import SqliteStore

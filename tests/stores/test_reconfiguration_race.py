@@ -7,8 +7,8 @@ from threading import Barrier
 import pytest
 
 from dispatcher.errors import Conflict, StoreUnavailable
-from dispatcher.records import Reconfiguration
-from dispatcher.store import Store
+from dispatcher.models.records import Reconfiguration
+from dispatcher.protocols import Store
 from dispatcher.stores.dynamodb import DynamoStore
 from dispatcher.stores.postgres import PostgresStore
 from dispatcher.stores.sqlite import SqliteStore

@@ -12,7 +12,7 @@ import psycopg
 import pytest
 
 from dispatcher.models import Deployment, WorkPool
-from dispatcher.store import Store
+from dispatcher.protocols import Store
 from dispatcher.stores.postgres import PostgresStore
 from dispatcher.stores.sqlite import SqliteStore
 from tests.builders import NOW, a_deployment, a_pool

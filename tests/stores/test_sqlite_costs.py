@@ -10,7 +10,7 @@ import pytest
 
 from dispatcher.core.admission import admit
 from dispatcher.models import Run, RunState, Share
-from dispatcher.records import Decision, Move, RunFilter, Snapshot
+from dispatcher.models.records import Decision, Move, RunFilter, Snapshot
 from dispatcher.stores.rows import RUN
 from dispatcher.stores.sqlite import SqliteStore
 from tests.builders import HOUR, MINUTE, NOW, SECOND, a_deployment, a_pool, a_queue, a_run

@@ -7,7 +7,7 @@ from uuid import UUID
 import pytest
 
 from dispatcher.models import RunState
-from dispatcher.records import RunFilter
+from dispatcher.models.records import RunFilter
 from dispatcher.stores.sql_listing import ends, named, pages
 from dispatcher.stores.sqlite import SqliteStore
 from tests.builders import NOW, a_pool

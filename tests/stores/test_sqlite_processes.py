@@ -14,7 +14,7 @@ import pytest
 
 from dispatcher.errors import StoreUnavailable
 from dispatcher.models import RunState
-from dispatcher.records import Decision, RunFilter, Snapshot
+from dispatcher.models.records import Decision, RunFilter, Snapshot
 from dispatcher.stores import sqlite
 from dispatcher.stores.sqlite import SqliteStore
 from tests.builders import NOW, a_pool, a_run

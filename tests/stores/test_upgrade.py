@@ -12,8 +12,8 @@ import psycopg
 
 from dispatcher.core.ticks import last_hour
 from dispatcher.models import RunState, WorkPool
-from dispatcher.records import RunFilter
-from dispatcher.store import Store
+from dispatcher.models.records import RunFilter
+from dispatcher.protocols import Store
 from dispatcher.stores.postgres import PostgresStore
 from dispatcher.stores.sqlite import SqliteStore
 from dispatcher.stores.statements import migrations

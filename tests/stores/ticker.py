@@ -11,9 +11,9 @@ import os
 import sys
 from typing import Any
 
+from dispatcher.environment.settings import Settings
 from dispatcher.errors import StoreError
 from dispatcher.functions.invocation import invoke
-from dispatcher.settings import Settings
 from dispatcher.wiring import Wiring, wire
 
 

@@ -21,10 +21,10 @@ from dispatcher.models import (
     WorkPool,
 )
 from dispatcher.models.lanes import lane_for
-from dispatcher.records import (
+from dispatcher.models.records import (
     RunFilter,
 )
-from dispatcher.store import Store
+from dispatcher.protocols import Store
 from tests.builders import MINUTE, NOW, SECOND, a_deployment, a_run
 from tests.stores.steps import SUBMISSION
 

@@ -9,8 +9,8 @@ import pytest
 from jsonschema import ValidationError
 
 from dispatcher.core.admission import Barrier
+from dispatcher.environment.settings import Settings
 from dispatcher.models import submission_name
-from dispatcher.settings import Settings
 from dispatcher.telemetry.cloudwatch import MAX_QUEUES, MAX_VALUES, CloudWatch, spread
 from dispatcher.wiring import Providers
 from providers.base import Rejected, Throttled

@@ -10,8 +10,8 @@ from threading import Event
 
 import pytest
 
+from dispatcher.environment.settings import Settings
 from dispatcher.errors import SettingsError
-from dispatcher.settings import Settings
 from dispatcher.telemetry import Telemetry
 from dispatcher.wiring import wire
 from tests.telemetry.collector import collecting

@@ -11,7 +11,7 @@ from dispatcher.models import (
     Then,
     submission_name,
 )
-from dispatcher.records import RunFilter
+from dispatcher.models.records import RunFilter
 from tests.builders import NOW, SECOND, a_deployment, a_pool
 from tests.tick.stage import Stage
 

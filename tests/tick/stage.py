@@ -6,7 +6,7 @@ import json
 from dataclasses import asdict, replace
 from datetime import timedelta
 
-from dispatcher.records import RunFilter
+from dispatcher.models.records import RunFilter
 from dispatcher.stores.memory import MemoryStore
 from dispatcher.ticking import Dispatch, TickLimits, admit_next, settle_event, tick
 from providers.base import ProviderLimits

@@ -10,7 +10,7 @@ import pytest
 from dispatcher.client import Dispatcher
 from dispatcher.core.reconciliation import LOOKED_UP_AGAIN
 from dispatcher.models import HoldKind, RunState, submission_name
-from dispatcher.records import RunFilter
+from dispatcher.models.records import RunFilter
 from dispatcher.ticking.holding import MAX_UNANSWERED
 from providers.base import Accepted, CallFailed, Job, Rate, Rejected, Throttled, Unknown
 from providers.testing import LOST_ANSWER, LOST_REQUEST, Remembers

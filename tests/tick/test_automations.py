@@ -19,7 +19,7 @@ from dispatcher.models import (
     Then,
     When,
 )
-from dispatcher.records import LogFilter
+from dispatcher.models.records import LogFilter
 from dispatcher.ticking import automating, tick
 from dispatcher.ticking.automating import LOOKING_AT_ONE
 from tests.builders import HOUR, MINUTE, NOW, a_pool, a_run, an_automation, an_id

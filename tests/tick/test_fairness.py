@@ -10,7 +10,7 @@ import pytest
 from dispatcher.client import Dispatcher
 from dispatcher.errors import StoreUnavailable
 from dispatcher.models import RunState, Schedule, Status, submission_name
-from dispatcher.records import MATERIALISED_AT_ONCE
+from dispatcher.models.records import MATERIALISED_AT_ONCE
 from dispatcher.ticking import windows
 from dispatcher.ticking.windows import AT_ONCE
 from providers.base import ConfigurationError

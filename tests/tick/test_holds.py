@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from dispatcher.models import HoldKind, RunState, submission_name
-from dispatcher.records import RunFilter
+from dispatcher.models.records import RunFilter
 from providers.base import Hold, JobState, Misconfigured, Observation, ProviderLimits, Submission, Throttled, Unreachable
 from providers.testing import FakeProvider, Remembers
 from tests.builders import HOUR, MINUTE, NOW, SECOND, a_pool

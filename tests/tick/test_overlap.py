@@ -6,7 +6,7 @@ import pytest
 
 from dispatcher.client import Dispatcher
 from dispatcher.models import OnCollision, RunState, Schedule, Share, submission_name
-from dispatcher.records import RunFilter
+from dispatcher.models.records import RunFilter
 from tests.builders import MINUTE, NOW, SECOND, a_deployment, a_pool
 from tests.tick.stage import Stage
 

@@ -11,7 +11,7 @@ from random import Random
 import pytest
 
 from dispatcher.models import OnCollision, RunState, Schedule
-from dispatcher.records import RunFilter
+from dispatcher.models.records import RunFilter
 from tests.builders import MINUTE, a_deployment, a_pool
 from tests.stores.factories import FACTORIES
 from tests.tick.stage import Stage

@@ -12,7 +12,7 @@ from dispatcher.core.automations import Look
 from dispatcher.core.deeds import Deeds
 from dispatcher.core.pauses import noted
 from dispatcher.models import CatchUp, Hook, RetryPolicy, RunState, Schedule, Target, Then, submission_name
-from dispatcher.records import RunFilter
+from dispatcher.models.records import RunFilter
 from tests.builders import HOUR, MINUTE, NOW, a_deployment, a_pool, an_automation
 from tests.stores.factories import FACTORIES
 from tests.tick.stage import Stage

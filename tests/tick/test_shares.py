@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import replace
 
 from dispatcher.models import Schedule, Share, submission_name
-from dispatcher.records import RunFilter
+from dispatcher.models.records import RunFilter
 from tests.builders import MINUTE, NOW, SECOND, a_deployment, a_pool, a_queue
 from tests.tick.stage import Stage
 

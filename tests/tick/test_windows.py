@@ -10,7 +10,7 @@ from dispatcher.core.cron import cron
 from dispatcher.core.windows import WindowLimits
 from dispatcher.errors import StoreUnavailable
 from dispatcher.models import RunState, Schedule, submission_name
-from dispatcher.records import RunFilter
+from dispatcher.models.records import RunFilter
 from dispatcher.stores.memory import MemoryStore
 from dispatcher.ticking import tick
 from dispatcher.ticking.windows import TRIED_AGAIN

@@ -18,11 +18,11 @@ from hypothesis import strategies as st
 from dispatcher.cli.input import yaml_files
 from dispatcher.cli.input.values import job_variable, job_variables
 from dispatcher.client import Dispatcher
+from dispatcher.environment.settings import Settings
 from dispatcher.errors import DispatcherError, InvalidInput
 from dispatcher.functions.http_answers import event_of
 from dispatcher.functions.invocation import invoke
 from dispatcher.models import CatchUp, Hook, RetryPolicy, RunState, Schedule
-from dispatcher.settings import Settings
 from dispatcher.wiring import wire
 from providers.base import Checked
 from tests.tick.stage import Stage

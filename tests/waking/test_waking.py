@@ -10,8 +10,8 @@ from threading import Event
 
 import pytest
 
+from dispatcher.environment.settings import Settings
 from dispatcher.errors import SettingsError
-from dispatcher.settings import Settings
 from dispatcher.waking import MAX_POOLS, NotWoken, from_setting
 from dispatcher.wiring import wire
 from tests.delivery.inbox import an_inbox

@@ -10,7 +10,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from dispatcher.client import Dispatcher
-from dispatcher.settings import Settings
+from dispatcher.environment.settings import Settings
 from dispatcher.web.access import Access, loopback
 from dispatcher.web.app import create_app
 from dispatcher.wiring import Wiring, wire

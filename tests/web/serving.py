@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 import uvicorn
 
 from dispatcher.models import RunEnded, RunState, Schedule, Target, Then, When
-from dispatcher.records import Automated
+from dispatcher.models.records import Automated
 from dispatcher.web.access import loopback
 from dispatcher.web.app import create_app
 from dispatcher.wiring import Wiring

@@ -22,9 +22,9 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from dispatcher.client import Dispatcher
+from dispatcher.environment.settings import Settings
 from dispatcher.models import RunEnded, RunState, Schedule, Target, Then, When
-from dispatcher.records import RunFilter
-from dispatcher.settings import Settings
+from dispatcher.models.records import RunFilter
 from dispatcher.web.access import Access, ProxyHeader
 from dispatcher.web.app import create_app
 from dispatcher.wiring import wire

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from dispatcher.models import RunEnded, RunOf, RunState, Target, Then, When
-from dispatcher.records import Automated
+from dispatcher.models.records import Automated
 from tests.builders import a_firing, an_id
 from tests.web.conftest import OWN
 from tests.web.pages import Document, page, sent

@@ -9,7 +9,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
-from dispatcher.settings import Settings
+from dispatcher.environment.settings import Settings
 from dispatcher.wiring import wire
 from tests.web.browsing import a_browser, visiting
 from tests.web.serving import fill

@@ -6,7 +6,7 @@ import pytest
 
 from dispatcher.client.bulk import BulkRuns
 from dispatcher.models import RunState
-from dispatcher.records import RunFilter
+from dispatcher.models.records import RunFilter
 from dispatcher.web.access import loopback
 from tests.web.conftest import OWN, PORT, browser_of
 from tests.web.pages import Document, page, sent

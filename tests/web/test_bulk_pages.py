@@ -7,9 +7,9 @@ import re
 import pytest
 from playwright.sync_api import expect
 
+from dispatcher.environment.settings import Settings
 from dispatcher.models import RunState
-from dispatcher.records import LogFilter, RunFilter
-from dispatcher.settings import Settings
+from dispatcher.models.records import LogFilter, RunFilter
 from dispatcher.wiring import wire
 from tests.builders import a_run
 from tests.web.browsing import PATIENCE, Visitor, a_browser

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from dispatcher.environment.settings import Settings
 from dispatcher.errors import SettingsError
-from dispatcher.records import RunFilter
-from dispatcher.settings import Settings
+from dispatcher.models.records import RunFilter
 from dispatcher.web.access import Access, Headers, ProxyHeader, behind_proxy, loopback, origin_fault
 from tests.web.conftest import BASE, OWN, PORT, browser_of
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import expect
 
+from dispatcher.environment.settings import Settings
 from dispatcher.errors import StoreUnavailable
-from dispatcher.settings import Settings
 from dispatcher.wiring import wire
 from tests.web.browsing import Visitor, a_browser
 from tests.web.serving import served

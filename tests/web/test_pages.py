@@ -13,7 +13,7 @@ import dispatcher.web
 from dispatcher.client import shapes
 from dispatcher.core.ticks import LastHour
 from dispatcher.models import Actor, RunState, Schedule
-from dispatcher.records import RunFilter
+from dispatcher.models.records import RunFilter
 from dispatcher.web.access import loopback
 from dispatcher.web.pages.routes import CHANGE, READ
 from dispatcher.web.pages.static import VENDORED, static_files

@@ -8,7 +8,7 @@ import pytest
 
 from dispatcher.client import cursors
 from dispatcher.models import RunState
-from dispatcher.records import RunFilter
+from dispatcher.models.records import RunFilter
 from tests.builders import a_run
 from tests.web.pages import Document, page
 from tests.web.test_reasons import walked

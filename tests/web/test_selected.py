@@ -10,7 +10,7 @@ from starlette.testclient import TestClient
 
 from dispatcher.client import Dispatcher
 from dispatcher.models import RunState, Schedule
-from dispatcher.records import Move
+from dispatcher.models.records import Move
 from dispatcher.web.access import loopback
 from dispatcher.web.app import create_app
 from dispatcher.web.clients import ClientLender

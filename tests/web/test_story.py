@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
+from dispatcher.environment.settings import Settings
 from dispatcher.models import RunState
-from dispatcher.settings import Settings
 from dispatcher.ticking import tick
 from dispatcher.wiring import wire
 from providers.testing import FakeProvider

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from playwright.sync_api import expect
 
-from dispatcher.settings import Settings
+from dispatcher.environment.settings import Settings
 from dispatcher.web.pages.words import advice, exactly, instant, timed
 from dispatcher.wiring import wire
 from tests.web.browsing import a_browser, visiting

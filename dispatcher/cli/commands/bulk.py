@@ -18,7 +18,7 @@ from dispatcher.client.arguments import utc
 from dispatcher.client.bulk import BulkAction, Count, Work
 from dispatcher.errors import Fault, InvalidInput
 from dispatcher.models import RunState
-from dispatcher.records import RunFilter
+from dispatcher.models.records import RunFilter
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 

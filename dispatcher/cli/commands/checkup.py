@@ -17,10 +17,10 @@ from dispatcher.core.drift import Drift
 from dispatcher.core.holds import active
 from dispatcher.core.reasons import Reason
 from dispatcher.core.templates import render
+from dispatcher.environment.settings import Settings
 from dispatcher.errors import DispatcherError, SettingsError, SourceError, StoreError
 from dispatcher.models import Deployment, HoldKind, Status, WorkPool, submission_name
-from dispatcher.records import RunFilter
-from dispatcher.settings import Settings
+from dispatcher.models.records import RunFilter
 from dispatcher.upkeep.strays import strays
 from providers import registry
 from providers.base import ConfigurationError, GivesAdvice, Job, ProviderError

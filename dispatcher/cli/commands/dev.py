@@ -16,7 +16,7 @@ from dispatcher.cli.input.lengths import Length
 from dispatcher.cli.input.values import pools_option
 from dispatcher.cli.output import shapes
 from dispatcher.cli.output.listing import ListedRun, listing
-from dispatcher.records import RunFilter
+from dispatcher.models.records import RunFilter
 from dispatcher.serving.signals import stopped_by_signals
 from dispatcher.serving.turns import Turns, stoppable
 from dispatcher.ticking import Dispatch, tick

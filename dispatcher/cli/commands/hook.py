@@ -13,9 +13,9 @@ from dispatcher.cli.context import Context, pass_context
 from dispatcher.cli.input import completion
 from dispatcher.cli.output.shapes import Shape
 from dispatcher.cli.output.tables_option import wide_option
-from dispatcher.clock import SystemClock
 from dispatcher.core.notifications import trial
 from dispatcher.delivery import NotDelivered
+from dispatcher.environment.clock import SystemClock
 from dispatcher.models import Deployment, WorkPool
 
 

@@ -15,8 +15,8 @@ from dispatcher.cli.context import Context, pass_context
 from dispatcher.cli.input import configuration_file, yaml_files
 from dispatcher.client import default_base_job_template
 from dispatcher.core.written import without_words
+from dispatcher.environment.settings import Settings
 from dispatcher.errors import Fault, InvalidInput
-from dispatcher.settings import Settings
 
 if TYPE_CHECKING:
     from dispatcher.prefect.project import Imported

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dispatcher.addresses import url_fault
 from dispatcher.cli.command import Group, Output
 from dispatcher.cli.context import Context, pass_context
 from dispatcher.cli.input.consent import consent, yes_option
+from dispatcher.environment.addresses import url_fault
+from dispatcher.environment.settings import Settings
 from dispatcher.errors import Fault, InvalidInput
-from dispatcher.settings import Settings
 
 if TYPE_CHECKING:
     from dispatcher.prefect.server import PrefectServer

@@ -27,7 +27,7 @@ from dispatcher.client.bulk import BulkAction
 from dispatcher.client.cursors import ByReason
 from dispatcher.errors import Fault, InvalidInput, NotFound
 from dispatcher.models import RunState
-from dispatcher.records import RunFilter
+from dispatcher.models.records import RunFilter
 
 REASON_HELP = "Only runs whose recorded reason (why it ended, was refused or is retried) has this text, in upper or lower case."
 STATES = click.Choice(list(RunState), case_sensitive=False)

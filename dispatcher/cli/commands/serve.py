@@ -16,7 +16,7 @@ from dispatcher.cli.input.lengths import Length
 from dispatcher.cli.input.values import pools_option
 from dispatcher.cli.page_server import in_background, libraries
 from dispatcher.cli.page_server import listening as listening_at
-from dispatcher.events import LOGGER, log_event
+from dispatcher.environment.events import LOGGER, log_event
 from dispatcher.serving.endpoint import Answers, Server, listening
 from dispatcher.serving.health import Health
 from dispatcher.serving.service import TickLoop

@@ -14,7 +14,7 @@ from dispatcher.cli.command import Group, Output
 from dispatcher.cli.context import Context, pass_context
 from dispatcher.errors import StoreSchemaError
 from dispatcher.models import WorkPool
-from dispatcher.store import Store
+from dispatcher.protocols import Store
 from dispatcher.stores.migration import Migrates, Migration
 from dispatcher.upkeep.moving import Progress
 from dispatcher.upkeep.moving import check as check_store

@@ -12,7 +12,7 @@ from dispatcher.cli.context import Context, pass_context
 from dispatcher.cli.input.values import pools_option
 from dispatcher.cli.output import secrets, shapes
 from dispatcher.models import WorkPool
-from dispatcher.records import Decision
+from dispatcher.models.records import Decision
 from dispatcher.ticking import dry_run
 from dispatcher.ticking import tick as run_tick
 from dispatcher.ticking.report import PoolReport

@@ -13,7 +13,7 @@ from dispatcher.core.holds import order_in_queue, position_of
 from dispatcher.core.reasons import Reason, explain
 from dispatcher.core.surroundings import Surroundings, served
 from dispatcher.models import SLOT_STATES, TERMINAL_STATES, Run, RunState, Share, WorkPool
-from dispatcher.records import QueueCount, RunFilter, Snapshot
+from dispatcher.models.records import QueueCount, RunFilter, Snapshot
 
 WAITING = frozenset({RunState.SCHEDULED})
 

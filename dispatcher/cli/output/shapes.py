@@ -96,7 +96,7 @@ from dispatcher.client.shapes import (
     with_windows,
 )
 from dispatcher.models import Run
-from dispatcher.records import Decision
+from dispatcher.models.records import Decision
 from dispatcher.ticking.report import PoolReport, TickReport
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from dispatcher.core import transitions
 from dispatcher.errors import Conflict, NotFound
-from dispatcher.records import Automated
+from dispatcher.models.records import Automated
 from dispatcher.stores.dynamodb import keys, windows
 from dispatcher.stores.dynamodb.automations import Automations, progressing
 from dispatcher.stores.dynamodb.deployments import Deployments, Piece

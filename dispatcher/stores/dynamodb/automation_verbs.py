@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from dispatcher.models import Automation, Firing, LogEntry
-from dispatcher.records import Automated, FiringNotified
+from dispatcher.models.records import Automated, FiringNotified
 from dispatcher.stores.dynamodb.automating import Automating
 from dispatcher.stores.dynamodb.automations import Automations
 

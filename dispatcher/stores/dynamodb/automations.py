@@ -17,7 +17,7 @@ from typing import Any
 from dispatcher.core.automations import saving, watch_of
 from dispatcher.errors import StoreError
 from dispatcher.models import Automation, Firing, LogEntry
-from dispatcher.records import FiringNotified
+from dispatcher.models.records import FiringNotified
 from dispatcher.stores import refusals
 from dispatcher.stores.automation_rows import AUTOMATION, FIRING
 from dispatcher.stores.dynamodb import keys

@@ -9,7 +9,7 @@ from uuid import UUID
 from dispatcher.core import transitions
 from dispatcher.errors import StoreError
 from dispatcher.models import LogEntry, Run
-from dispatcher.records import Move, Notified, Requeue
+from dispatcher.models.records import Move, Notified, Requeue
 from dispatcher.stores import refusals
 from dispatcher.stores.dynamodb import keys
 from dispatcher.stores.dynamodb.items import MAX_BYTES, as_read

@@ -14,7 +14,7 @@ from dispatcher.core.ticks import noted
 from dispatcher.errors import StoreUnavailable
 from dispatcher.models import Deployment, Run, RunState, WorkPool
 from dispatcher.models.lanes import limited_by
-from dispatcher.records import Claim, Claims, Decide, Decision, Position, Snapshot
+from dispatcher.models.records import Claim, Claims, Decide, Decision, Position, Snapshot
 from dispatcher.stores.codecs import microseconds
 from dispatcher.stores.dynamodb import keys
 from dispatcher.stores.dynamodb.items import MAX_BYTES, Stored, as_read, deployment_in, id_in, is_startable, key_in

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from dispatcher.models import SLOT_STATES, TERMINAL_STATES, Run, RunState
 from dispatcher.models.lanes import lanes_between, priority_of
-from dispatcher.records import LOOKED_AT, EndedRun, QueueCount, RunFilter, Searched
+from dispatcher.models.records import LOOKED_AT, EndedRun, QueueCount, RunFilter, Searched
 from dispatcher.stores.dynamodb import keys
 from dispatcher.stores.dynamodb.definition import LISTING
 from dispatcher.stores.dynamodb.items import Item, id_in, key_in, small, small_run_in, text_in

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby, islice
 
 from dispatcher.models import LogEntry
-from dispatcher.records import LogFilter
+from dispatcher.models.records import LogFilter
 from dispatcher.stores.dynamodb import keys
 from dispatcher.stores.dynamodb.definition import EXPIRES_AT
 from dispatcher.stores.dynamodb.items import Item, decode, encode, key_in, readable, text_in, typed

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from dispatcher.core.windows import reached as reached_by
 from dispatcher.models import Deployment, Run
-from dispatcher.records import MATERIALISED_AT_ONCE, Materialisation
+from dispatcher.models.records import MATERIALISED_AT_ONCE, Materialisation
 from dispatcher.stores.dynamodb import keys, windows
 from dispatcher.stores.dynamodb.deployments import Deployments
 from dispatcher.stores.dynamodb.items import Item, as_read, deployment_in, text_in, typed

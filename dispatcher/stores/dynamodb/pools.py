@@ -10,7 +10,7 @@ from typing import Any
 from dispatcher.core.automations import Watch
 from dispatcher.errors import StoreError
 from dispatcher.models import LogEntry, PoolHold, Share, WorkPool
-from dispatcher.records import ChangeHolds
+from dispatcher.models.records import ChangeHolds
 from dispatcher.stores import refusals
 from dispatcher.stores.dynamodb import keys
 from dispatcher.stores.dynamodb.clearing import clear, is_leaving

@@ -25,7 +25,7 @@ from functools import partial
 
 from dispatcher.errors import Conflict
 from dispatcher.models import Deployment, LogEntry, WorkPool
-from dispatcher.records import Reconfiguration
+from dispatcher.models.records import Reconfiguration
 from dispatcher.stores import refusals
 from dispatcher.stores.dynamodb import keys
 from dispatcher.stores.dynamodb.automations import Automations

@@ -14,8 +14,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, cast
 
-from dispatcher.clock import Clock
 from dispatcher.core.backoff import delay
+from dispatcher.environment.clock import Clock
 from dispatcher.errors import StoreError, StoreUnavailable
 from dispatcher.stores.dynamodb import keys
 from dispatcher.stores.dynamodb.answers import ODD, OddAnswer, expect, with_echo

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from dispatcher.models import Run, RunState
-from dispatcher.records import Move, Notified, Requeue
+from dispatcher.models.records import Move, Notified, Requeue
 
 
 def moved(moves: Sequence[Move], run: Run) -> Run | None:

@@ -11,10 +11,10 @@ from itertools import islice
 from typing import Any, TypeVar
 from uuid import UUID
 
-from dispatcher.clock import Clock, SystemClock
+from dispatcher.environment.clock import Clock, SystemClock
 from dispatcher.errors import Conflict
 from dispatcher.models import Automation, Deployment, Firing, LogEntry, PoolHold, Run, WorkPool
-from dispatcher.records import (
+from dispatcher.models.records import (
     PAGE,
     ChangeHolds,
     Claims,

@@ -13,8 +13,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from dispatcher import __version__
+from dispatcher.environment.events import log_event
 from dispatcher.errors import DispatcherError, Fault
-from dispatcher.events import log_event
 from dispatcher.web.answers import Refused, of_error, of_refusal, problem
 from dispatcher.web.api import automations, bulk, change_log, configuration, deployments, pictures, pools, runs, simulations
 from dispatcher.web.api.documents import READ, documented, schemas

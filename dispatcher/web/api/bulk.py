@@ -12,7 +12,7 @@ from dispatcher.client import Dispatcher, shapes
 from dispatcher.client.bulk import STEP, Work
 from dispatcher.errors import Fault, InvalidInput
 from dispatcher.models import RunState
-from dispatcher.records import RunFilter
+from dispatcher.models.records import RunFilter
 from dispatcher.web.api.documents import ASK, body_of, documented
 from dispatcher.web.api.requests import Body, Client, JsonAnswer, answer, time_in
 from dispatcher.web.cursors import refused

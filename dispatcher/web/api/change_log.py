@@ -10,7 +10,7 @@ from starlette.requests import Request
 
 from dispatcher.client import shapes
 from dispatcher.client.change_log import MAX_ENTRIES, log_filter
-from dispatcher.records import LogFilter
+from dispatcher.models.records import LogFilter
 from dispatcher.web.api.documents import READ, documented
 from dispatcher.web.api.requests import TIME, Client, JsonAnswer, PlainText, Text, answer, time_in
 from dispatcher.web.cursors import entries_of

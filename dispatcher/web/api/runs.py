@@ -18,7 +18,7 @@ from dispatcher.client.runs import MAX_PAGE
 from dispatcher.client.secrets import of_runs
 from dispatcher.errors import Conflict, Fault, InvalidInput
 from dispatcher.models import Run, RunRequest, RunState
-from dispatcher.records import RunFilter
+from dispatcher.models.records import RunFilter
 from dispatcher.web.api.documents import ACT, ASK, CREATE, READ, body_of, documented
 from dispatcher.web.api.requests import (
     NAME_PATTERN,

@@ -17,7 +17,7 @@ from dispatcher.client.bulk import BulkAction, BulkStep, Work
 from dispatcher.client.bulk_words import in_words
 from dispatcher.errors import Fault, InvalidInput
 from dispatcher.models import RunState
-from dispatcher.records import RunFilter
+from dispatcher.models.records import RunFilter
 from dispatcher.web.cursors import refused
 from dispatcher.web.pages.runs import filter_in
 from dispatcher.web.pages.visit import Visit

@@ -13,7 +13,7 @@ from dispatcher.core.parameters import as_json
 from dispatcher.core.parameters import in_words as parameters_in_words
 from dispatcher.errors import Conflict, Fault, InvalidInput, NotFound
 from dispatcher.models import Deployment, RunState, Schedule
-from dispatcher.records import RunFilter
+from dispatcher.models.records import RunFilter
 from dispatcher.web.pages.visit import Visit, gone_to, selected
 from dispatcher.web.pages.words import url
 

@@ -10,7 +10,7 @@ from dispatcher.client.bulk import STATES, BulkAction
 from dispatcher.client.versions import VersionChanged
 from dispatcher.errors import Conflict
 from dispatcher.models import DEFAULT_QUEUE
-from dispatcher.records import RunFilter
+from dispatcher.models.records import RunFilter
 from dispatcher.web.pages.visit import Visit, gone_to
 
 

@@ -15,7 +15,7 @@ from dispatcher.client.secrets import hide, of_runs
 from dispatcher.core.timeline import timeline
 from dispatcher.errors import Conflict, Fault, InvalidInput, NotFound
 from dispatcher.models import Run, RunState
-from dispatcher.records import RunFilter
+from dispatcher.models.records import RunFilter
 from dispatcher.web.cursors import runs_of, searched
 from dispatcher.web.pages.fixes import fixes
 from dispatcher.web.pages.spent import spent

@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from dispatcher.settings import Settings
+from dispatcher.environment.settings import Settings
 from dispatcher.stores.dynamodb.definition import TICK_ACTIONS
 from tests.infra.serverless.template import further_statements, listed, needs_npm, of_type, resolved, statements
 from tests.infra.terraform import ROOT

@@ -7,8 +7,8 @@ from fnmatch import fnmatchcase
 import pytest
 
 from dispatcher.client import Dispatcher
+from dispatcher.environment.settings import Settings
 from dispatcher.functions.invocation import invoke
-from dispatcher.settings import Settings
 from dispatcher.stores.dynamodb import DynamoStore
 from dispatcher.stores.dynamodb.definition import TICK_ACTIONS
 from dispatcher.wiring import wire

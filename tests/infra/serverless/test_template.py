@@ -6,9 +6,9 @@ import json
 
 import pytest
 
+from dispatcher.environment.settings import Settings
 from dispatcher.functions.invocation import SCHEDULED, invoke
 from dispatcher.packaging.archive import digest
-from dispatcher.settings import Settings
 from dispatcher.stores.dynamodb.definition import TABLE_DEFINITION, TIME_TO_LIVE
 from dispatcher.wiring import wire
 from tests.infra import aws_promises

@@ -9,7 +9,7 @@ from datetime import timedelta
 import pytest
 
 from dispatcher.models import RunState
-from dispatcher.records import RunFilter
+from dispatcher.models.records import RunFilter
 from dispatcher.stores.memory import MemoryStore
 from dispatcher.ticking import Dispatch, TickLimits, tick
 from providers.cloud_run import CloudRunProvider

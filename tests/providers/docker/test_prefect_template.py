@@ -8,9 +8,9 @@ from datetime import timedelta
 
 import pytest
 
-from dispatcher.clock import SystemClock
+from dispatcher.environment.clock import SystemClock
+from dispatcher.environment.settings import Settings
 from dispatcher.models import RunState
-from dispatcher.settings import Settings
 from dispatcher.ticking import tick
 from dispatcher.wiring import wire
 from providers import registry

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 from docker.errors import ImageNotFound
 
+from dispatcher.environment.settings import Settings
 from dispatcher.models import RunState
-from dispatcher.settings import Settings
 from dispatcher.ticking import tick
 from dispatcher.wiring import wire
 from providers.base import Accepted, Hold, Misconfigured, Rejected, Throttled

@@ -8,7 +8,7 @@ import pytest
 
 from dispatcher.errors import Conflict, NotFound, StoreError, StoreUnavailable
 from dispatcher.models import Deployment, Run, RunState
-from dispatcher.records import Materialisation, Move, RunFilter
+from dispatcher.models.records import Materialisation, Move, RunFilter
 from dispatcher.stores.dynamodb import DynamoStore
 from dispatcher.stores.dynamodb.client import connect as connect_to
 from dispatcher.stores.dynamodb.requests import Patience

@@ -8,7 +8,7 @@ import pytest
 
 from dispatcher.errors import Conflict, NotFound
 from dispatcher.models import RunState
-from dispatcher.records import Decision, Move, RunFilter, Snapshot
+from dispatcher.models.records import Decision, Move, RunFilter, Snapshot
 from dispatcher.stores.dynamodb import DynamoStore
 from tests.builders import NOW, SECOND, a_deployment, a_pool, a_run
 from tests.stores.dynamodb.places import Place

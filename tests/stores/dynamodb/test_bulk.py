@@ -24,9 +24,9 @@ import pytest
 
 from dispatcher.client import Dispatcher
 from dispatcher.client.bulk import STEP, BulkAction
+from dispatcher.environment.settings import Settings
 from dispatcher.models import RunState
-from dispatcher.records import LogFilter, RunFilter
-from dispatcher.settings import Settings
+from dispatcher.models.records import LogFilter, RunFilter
 from dispatcher.stores.dynamodb import DynamoStore
 from dispatcher.stores.dynamodb.requests import Patience
 from dispatcher.wiring import wire

@@ -13,7 +13,7 @@ import pytest
 from dispatcher.core.admission import admit
 from dispatcher.core.windows import WindowLimits, materialisation
 from dispatcher.models import SLOT_STATES, RunState, Schedule, Share
-from dispatcher.records import Decision, Move, RunFilter, Snapshot
+from dispatcher.models.records import Decision, Move, RunFilter, Snapshot
 from dispatcher.stores.dynamodb import DynamoStore, keys
 from dispatcher.stores.dynamodb.items import key_of, size
 from dispatcher.stores.dynamodb.working import SIDE_BY_SIDE

@@ -7,7 +7,7 @@ from botocore.exceptions import ConnectTimeoutError, ReadTimeoutError
 
 from dispatcher.errors import StoreUnavailable
 from dispatcher.models import RunState
-from dispatcher.records import RunFilter
+from dispatcher.models.records import RunFilter
 from dispatcher.stores.dynamodb import DynamoStore
 from dispatcher.stores.dynamodb.requests import Patience
 from dispatcher.ticking import Dispatch, TickLimits, tick

@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 
 from dispatcher.errors import Conflict, StoreError, StoreUnavailable
 from dispatcher.models import RunState
-from dispatcher.records import Move, RunFilter
+from dispatcher.models.records import Move, RunFilter
 from dispatcher.stores.dynamodb import DynamoStore
 from dispatcher.stores.dynamodb.on_lambda import LambdaClient, RefusedRequest, client_here
 from dispatcher.stores.dynamodb.requests import Patience

@@ -6,7 +6,7 @@ import pytest
 
 from dispatcher.errors import Conflict
 from dispatcher.models import Deployment, Schedule
-from dispatcher.records import Reconfiguration
+from dispatcher.models.records import Reconfiguration
 from providers.emulators.faults import FaultKind, Faults
 from tests.builders import NOW, a_deployment, a_pool
 from tests.stores.conformance_reconfiguration import reconfiguration

@@ -8,7 +8,7 @@ import pytest
 
 from dispatcher.errors import StoreError, StoreSchemaError, StoreUnavailable
 from dispatcher.models import RunState
-from dispatcher.records import Move
+from dispatcher.models.records import Move
 from dispatcher.stores.dynamodb import DynamoStore
 from dispatcher.stores.dynamodb.client import connect as connect_to
 from dispatcher.stores.dynamodb.requests import Patience

@@ -10,7 +10,7 @@ import pytest
 from dispatcher.core.windows import WindowLimits, materialisation
 from dispatcher.errors import Conflict
 from dispatcher.models import Deployment, RunState, Schedule
-from dispatcher.records import Materialisation, Move, RunFilter
+from dispatcher.models.records import Materialisation, Move, RunFilter
 from dispatcher.stores.dynamodb import DynamoStore
 from dispatcher.stores.dynamodb.withdrawing import AT_ONCE
 from tests.builders import HOUR, MINUTE, NOW, SECOND, a_deployment, a_pool, a_run

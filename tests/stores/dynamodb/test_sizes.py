@@ -6,7 +6,7 @@ import pytest
 
 from dispatcher.errors import StoreError
 from dispatcher.models import PinnedJob, RunState
-from dispatcher.records import Decision, Grant
+from dispatcher.models.records import Decision, Grant
 from tests.builders import a_pool, a_queue, a_run
 from tests.stores.dynamodb.places import Place
 from tests.stores.steps import JOB, a_stored_run, claim

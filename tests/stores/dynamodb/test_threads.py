@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from uuid import UUID
 
 from dispatcher.models import RunState
-from dispatcher.records import Decision, Move, RunFilter, Snapshot
+from dispatcher.models.records import Decision, Move, RunFilter, Snapshot
 from dispatcher.stores.dynamodb import DynamoStore
 from tests.builders import a_pool, a_run
 from tests.stores.dynamodb.places import Place

@@ -8,7 +8,7 @@ import pytest
 
 from dispatcher.errors import StoreUnavailable
 from dispatcher.models import Run, RunState
-from dispatcher.records import Decision, Move, Snapshot
+from dispatcher.models.records import Decision, Move, Snapshot
 from dispatcher.stores.postgres import PostgresStore
 from tests.builders import NOW, a_run
 from tests.stores.postgres_server import PostgresServer

@@ -11,7 +11,7 @@ import pytest
 
 from dispatcher.core.admission import admit
 from dispatcher.models import RunState, Share
-from dispatcher.records import Decision, RunFilter, Snapshot
+from dispatcher.models.records import Decision, RunFilter, Snapshot
 from dispatcher.stores.codecs import microseconds
 from dispatcher.stores.postgres import PostgresStore
 from dispatcher.stores.rows import RUN, beat

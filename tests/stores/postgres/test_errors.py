@@ -6,7 +6,7 @@ import psycopg
 import pytest
 
 from dispatcher.errors import SettingsError, StoreError, StoreSchemaError, StoreUnavailable
-from dispatcher.records import RunFilter
+from dispatcher.models.records import RunFilter
 from dispatcher.stores.postgres import PostgresStore, open_url
 from dispatcher.stores.rows import beat
 from dispatcher.wiring import open_store

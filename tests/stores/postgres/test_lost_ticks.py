@@ -9,7 +9,7 @@ import pytest
 
 from dispatcher.errors import StoreError
 from dispatcher.models import RunState
-from dispatcher.records import RunFilter
+from dispatcher.models.records import RunFilter
 from dispatcher.stores.postgres import PostgresStore
 from dispatcher.ticking import Dispatch, TickLimits, tick
 from providers.testing import FakeProvider

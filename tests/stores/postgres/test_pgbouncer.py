@@ -15,7 +15,7 @@ from uuid import UUID
 import pytest
 
 from dispatcher.models import RunState
-from dispatcher.records import Decision, Move, Snapshot
+from dispatcher.models.records import Decision, Move, Snapshot
 from dispatcher.stores.postgres import PostgresStore
 from tests.builders import NOW, a_run
 from tests.stores.postgres_server import PostgresServer, as_somebody, free_port

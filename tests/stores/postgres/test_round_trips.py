@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from dispatcher.models import RunState
-from dispatcher.records import Decision, Move, Notified, RunFilter, Snapshot
+from dispatcher.models.records import Decision, Move, Notified, RunFilter, Snapshot
 from dispatcher.stores.postgres import PostgresStore
 from tests.builders import MINUTE, NOW, a_deployment, a_pool, a_queue, a_run
 from tests.stores.postgres_wire import Cutter

@@ -8,7 +8,7 @@ import pytest
 
 from dispatcher.errors import StoreError, StoreSchemaError
 from dispatcher.models import RunState
-from dispatcher.records import RunFilter
+from dispatcher.models.records import RunFilter
 from dispatcher.stores import postgres_schema
 from dispatcher.stores.postgres import PostgresStore
 from dispatcher.stores.postgres_schema import Schema

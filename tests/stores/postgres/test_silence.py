@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from dispatcher.errors import StoreUnavailable
-from dispatcher.records import Decision, Snapshot
+from dispatcher.models.records import Decision, Snapshot
 from dispatcher.stores.postgres import PostgresStore
 from tests.builders import NOW, a_run
 from tests.network.faults import Call, Fault, Script, always, nth

@@ -20,7 +20,7 @@ from dispatcher.cli.commands.demo.scenario import PlannedRun, meant_to_fail
 from dispatcher.cli.commands.demo.stage import Evidence
 from dispatcher.cli.commands.demo.summary import Shape, summary
 from dispatcher.client import Dispatcher
-from dispatcher.clock import Clock
+from dispatcher.environment.clock import Clock
 from dispatcher.errors import DispatcherError
 from dispatcher.models import DEFAULT_QUEUE, Run, parse_submission_name
 from dispatcher.wiring import open_store

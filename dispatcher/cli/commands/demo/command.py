@@ -14,7 +14,7 @@ from dispatcher.cli.commands.demo.scenario import meant_to_fail, scenario
 from dispatcher.cli.commands.demo.stage import Stage
 from dispatcher.cli.commands.demo.summary import summary
 from dispatcher.cli.context import Context, pass_context
-from dispatcher.clock import Clock, SystemClock
+from dispatcher.environment.clock import Clock, SystemClock
 
 SPEED = click.FloatRange(min=0.1, max=100)
 

@@ -18,9 +18,9 @@ from uuid import UUID, uuid4
 from dispatcher.cli.commands.demo.scenario import PlannedRun
 from dispatcher.cli.commands.demo.stage import Evidence
 from dispatcher.client import Dispatcher
+from dispatcher.environment.settings import Settings
 from dispatcher.errors import DispatcherError
 from dispatcher.models import SLOT_STATES, parse_submission_name
-from dispatcher.settings import Settings
 from dispatcher.ticking import tick
 from dispatcher.wiring import wire
 from providers import registry

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from dispatcher.cli.commands.demo.picture import Picture, Watcher
 from dispatcher.cli.commands.demo.scenario import Scenario, Wave
 from dispatcher.cli.commands.demo.stage import Stage
-from dispatcher.clock import Clock
 from dispatcher.core.reasons import Explanation
+from dispatcher.environment.clock import Clock
 from dispatcher.errors import DispatcherError
 from dispatcher.models import Run, RunState
 

@@ -12,8 +12,8 @@ from uuid import UUID
 from dispatcher.cli.commands.demo.scenario import PlannedRun
 from dispatcher.cli.commands.demo.stage import Evidence
 from dispatcher.client import Dispatcher
+from dispatcher.environment.settings import Settings
 from dispatcher.models import SLOT_STATES
-from dispatcher.settings import Settings
 from dispatcher.ticking import tick
 from dispatcher.wiring import wire
 

@@ -8,8 +8,8 @@ from typing import Protocol
 from uuid import UUID
 
 from dispatcher.models import Deployment, Firing, PoolHold, Run
-from dispatcher.records import Automated, ChangeHolds, Claims, Decide, FiringNotified, Materialisation, Notified
-from dispatcher.store.shared import SharedStore
+from dispatcher.models.records import Automated, ChangeHolds, Claims, Decide, FiringNotified, Materialisation, Notified
+from dispatcher.protocols.shared import SharedStore
 
 
 class TickStore(SharedStore, Protocol):

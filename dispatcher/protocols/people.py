@@ -8,8 +8,8 @@ from typing import Protocol
 from uuid import UUID
 
 from dispatcher.models import Automation, Deployment, LogEntry, Run, WorkPool
-from dispatcher.records import EndedRun, LogFilter, QueueCount, Reconfiguration, Requeue, RunFilter, Searched
-from dispatcher.store.shared import SharedStore
+from dispatcher.models.records import EndedRun, LogFilter, QueueCount, Reconfiguration, Requeue, RunFilter, Searched
+from dispatcher.protocols.shared import SharedStore
 
 
 class PeopleStore(SharedStore, Protocol):

@@ -6,6 +6,8 @@
     SharedStore    what all of them do
     Store          all of them: what a database implements
 
+`source` holds the other protocol: `Source`, a system elsewhere that keeps and shows runs.
+
 Code that needs one part names this part as its type.
 
 A store decides nothing. It reads, passes what it read to a pure function, and writes that function's result, guarded by the
@@ -36,10 +38,10 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from dispatcher.store.moving import MovingStore
-from dispatcher.store.people import PeopleStore
-from dispatcher.store.shared import SharedStore
-from dispatcher.store.ticks import TickStore
+from dispatcher.protocols.moving import MovingStore
+from dispatcher.protocols.people import PeopleStore
+from dispatcher.protocols.shared import SharedStore
+from dispatcher.protocols.ticks import TickStore
 
 __all__ = ["MovingStore", "PeopleStore", "SharedStore", "Store", "TickStore"]
 

@@ -8,7 +8,7 @@ from typing import Protocol
 from uuid import UUID
 
 from dispatcher.models import Automation, Deployment, Firing, LogEntry, Run, WorkPool
-from dispatcher.records import Move, RunFilter, Seen, Snapshot
+from dispatcher.models.records import Move, RunFilter, Seen, Snapshot
 
 
 class SharedStore(Protocol):

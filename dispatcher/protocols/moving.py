@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 from dispatcher.models import Automation, Deployment, Firing, LogEntry, Run, WorkPool
-from dispatcher.records import LogFilter
-from dispatcher.store.shared import SharedStore
+from dispatcher.models.records import LogFilter
+from dispatcher.protocols.shared import SharedStore
 
 
 class MovingStore(SharedStore, Protocol):

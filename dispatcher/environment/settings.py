@@ -52,7 +52,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from dispatcher.addresses import url_fault
+from dispatcher.environment.addresses import url_fault
 from dispatcher.errors import SettingsError
 
 PREFIX = "DISPATCHER_"
