@@ -96,6 +96,15 @@ class Wiring:
         own = {"heartbeat": settings.heartbeat, "wake": from_setting(settings.wake), "history": settings.history}
         return Dispatcher(store or self.store, clock=self.dispatch.clock, **{**own, **ports})
 
+    @property
+    def has_sessions(self) -> bool:
+        """True if the store holds a session of a database server until it is closed."""
+        return scheme_of(self.settings.store) in SESSIONS
+
+    def store_for_thread(self) -> Store:
+        """The store once more, for one other thread. A store in memory is the same for all."""
+        return self.store if scheme_of(self.settings.store) == "memory" else open_store(self.settings.store)
+
     def send_telemetry(self, seconds_left: float = math.inf) -> None:
         """Send measurements. Waits at most as long as the settings and the platform's `seconds_left` allow."""
         if self.telemetry:
@@ -106,7 +115,7 @@ class Wiring:
         hundred sessions of a database server.
         """
         self.send_telemetry(seconds_left)
-        if scheme_of(self.settings.store) in SESSIONS:
+        if self.has_sessions:
             self.store.close()
 
     def close(self) -> None:

@@ -25,6 +25,7 @@ from dispatcher.core import transitions
 from dispatcher.core.backoff import delay
 from dispatcher.models import Attempt, Run, RunState, submission_name
 from dispatcher.models.records import Move
+from dispatcher.models.source_answers import NotConfirmed, Withdrawn
 from providers.base import (
     Accepted,
     JobState,
@@ -70,22 +71,6 @@ class Absent:
     """A look-up proved that no job was started under the name, and that none will be."""
 
     reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Withdrawn:
-    """The source of the run says that it must not start: nothing was sent to the provider."""
-
-    reason: str
-    not_before: datetime | None = None
-    """When it may start; None: never."""
-
-
-@dataclass(frozen=True, slots=True)
-class NotConfirmed:
-    """The source did not say whether the run may start: nothing was sent to the provider, and the source is asked again."""
-
-    cause: str
 
 
 @dataclass(frozen=True, slots=True)

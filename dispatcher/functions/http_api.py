@@ -19,8 +19,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from dispatcher.environment.settings import Settings
-from dispatcher.stores.opening import scheme_of
-from dispatcher.wiring import SESSIONS, Wiring, wire
+from dispatcher.wiring import Wiring, wire
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
@@ -73,7 +72,7 @@ class HttpApi:
         try:
             return asyncio.run(_called(app, self._scope(request), request.body))
         finally:
-            if scheme_of(self._wiring.settings.store) in SESSIONS:
+            if self._wiring.has_sessions:
                 clients.close()  # idle instances should hold no sessions of a database server
 
     @cached_property

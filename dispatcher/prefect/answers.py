@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from dispatcher.core.reconciliation import NotConfirmed, Withdrawn
+from dispatcher.models.source_answers import NotConfirmed, Withdrawn
 
 SLOT_WAIT = timedelta(seconds=30)
 """How long the server lets a run wait for a slot of its deployment, when it does not say."""

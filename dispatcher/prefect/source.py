@@ -8,9 +8,9 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
-from dispatcher.core.reconciliation import NotConfirmed, Withdrawn
 from dispatcher.environment.clock import Clock
 from dispatcher.models import Run, RunState, WorkPool
+from dispatcher.models.source_answers import NotConfirmed, Withdrawn
 from dispatcher.prefect.answers import judged
 from dispatcher.prefect.bringing import Bringing
 from dispatcher.prefect.flow_runs import FlowRun

@@ -19,8 +19,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Protocol
 
-from dispatcher.core.reconciliation import NotConfirmed, Withdrawn
 from dispatcher.models import Run
+from dispatcher.models.source_answers import NotConfirmed, Withdrawn
 from providers.base import Submission
 
 

@@ -10,18 +10,11 @@ from functools import wraps
 from typing import Concatenate, ParamSpec, Protocol, TypeVar
 
 from dispatcher.core.admission import Admission
-from dispatcher.core.reconciliation import (
-    Absent,
-    Answer,
-    Forgotten,
-    NotConfirmed,
-    NotLookedUp,
-    NotSubmitted,
-    Withdrawn,
-)
+from dispatcher.core.reconciliation import Absent, Answer, Forgotten, NotLookedUp, NotSubmitted
 from dispatcher.environment.clock import Clock
 from dispatcher.models import Run, RunState
 from dispatcher.models.records import Claim, Decision, Move, Snapshot
+from dispatcher.models.source_answers import NotConfirmed, Withdrawn
 from providers.base import Accepted, Misconfigured, Rejected, Throttled, Unknown, Unreachable
 
 Arguments = ParamSpec("Arguments")

@@ -9,8 +9,9 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 
-from dispatcher.core.reconciliation import Answer, NotConfirmed, NotSubmitted
+from dispatcher.core.reconciliation import Answer, NotSubmitted
 from dispatcher.models import Run
+from dispatcher.models.source_answers import NotConfirmed
 from dispatcher.ticking.dispatch import Dispatch
 from dispatcher.ticking.pool_tick import PoolTick
 from dispatcher.ticking.report import TickReport

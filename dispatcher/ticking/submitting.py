@@ -18,7 +18,6 @@ from dispatcher.core.reconciliation import (
     Absent,
     Answer,
     Forgotten,
-    NotConfirmed,
     NotLookedUp,
     NotSubmitted,
     is_forgotten,
@@ -28,6 +27,7 @@ from dispatcher.core.reconciliation import (
 )
 from dispatcher.models import HoldKind, PoolHold, Run, RunState, Share, WorkPool
 from dispatcher.models.records import Claim, Decision, Move, Snapshot
+from dispatcher.models.source_answers import NotConfirmed
 from dispatcher.ticking.calls import Calls, Pace
 from dispatcher.ticking.ending import collide, into_lanes, leave_out
 from dispatcher.ticking.holding import was_accepted

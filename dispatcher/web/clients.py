@@ -11,8 +11,7 @@ from starlette.types import Scope
 
 from dispatcher.client import Dispatcher
 from dispatcher.models import Actor
-from dispatcher.stores.opening import scheme_of
-from dispatcher.wiring import Wiring, open_store
+from dispatcher.wiring import Wiring
 from providers.base import Provider
 
 KEPT = 8
@@ -55,10 +54,4 @@ class ClientLender:
 
 def clients_of(wiring: Wiring) -> ClientLender:
     """Clients, each with its own store, except that they share a store in memory."""
-    is_shared = scheme_of(wiring.settings.store) == "memory"
-
-    def make() -> Dispatcher:
-        store = wiring.store if is_shared else open_store(wiring.settings.store)
-        return wiring.client_with(store)
-
-    return ClientLender(make, wiring.dispatch.providers)
+    return ClientLender(lambda: wiring.client_with(wiring.store_for_thread()), wiring.dispatch.providers)

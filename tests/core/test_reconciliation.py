@@ -10,10 +10,8 @@ from dispatcher.core.reconciliation import (
     LOOKED_UP_AGAIN,
     Absent,
     Forgotten,
-    NotConfirmed,
     NotLookedUp,
     NotSubmitted,
-    Withdrawn,
     cautious,
     is_forgotten,
     recorded,
@@ -22,6 +20,7 @@ from dispatcher.core.reconciliation import (
 )
 from dispatcher.core.transitions import ALLOWED_MOVES
 from dispatcher.models import SLOT_STATES, PinnedJob, RetryPolicy, RunState, submission_name
+from dispatcher.models.source_answers import NotConfirmed, Withdrawn
 from providers.base import (
     Accepted,
     JobState,

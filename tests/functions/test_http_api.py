@@ -254,7 +254,7 @@ def test_sessions_of_a_database_server_do_not_stay_open(wiring, monkeypatch):
     def close(clients):
         closed.append(clients)
 
-    monkeypatch.setattr("dispatcher.functions.http_api.SESSIONS", {"memory"})
+    monkeypatch.setattr("dispatcher.wiring.SESSIONS", {"memory"})
     monkeypatch.setattr("dispatcher.web.clients.ClientLender.close", close)
     assert api.answer(ApiRequest(method="GET", path="/api/v1/pools", caller="ada")).status == 200
     assert len(closed) == 1

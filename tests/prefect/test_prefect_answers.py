@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from dispatcher.core.reconciliation import NotConfirmed, Withdrawn
+from dispatcher.models.source_answers import NotConfirmed, Withdrawn
 from dispatcher.prefect.answers import SLOT_WAIT, TAKEN, judged
 from tests.builders import NOW
 

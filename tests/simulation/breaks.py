@@ -16,12 +16,12 @@ from dispatcher.core.admission import admit
 from dispatcher.core.holds import hold_for
 from dispatcher.core.pauses import Missed
 from dispatcher.core.pinning import job_of, pin
-from dispatcher.core.reconciliation import NotConfirmed
 from dispatcher.core.sharing import dealt
 from dispatcher.core.templates import Renderer
 from dispatcher.errors import StoreError
 from dispatcher.models import Attempt, RunState
 from dispatcher.models.records import Move, Snapshot
+from dispatcher.models.source_answers import NotConfirmed
 from dispatcher.stores.memory import MemoryStore
 from dispatcher.ticking import line, pool_tick, sourcing, submitting
 from providers.base import Hold, Job, JobState, Observation, ProviderError, Throttled, Unknown, Unreachable

@@ -4,8 +4,8 @@ from datetime import timedelta
 from functools import partial
 from typing import Any
 
-from dispatcher.core.reconciliation import NotConfirmed
 from dispatcher.models import RunState
+from dispatcher.models.source_answers import NotConfirmed
 from dispatcher.prefect import bringing, identity, owed
 
 PATIENCE = timedelta(seconds=60)

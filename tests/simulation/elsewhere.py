@@ -11,8 +11,8 @@ from datetime import datetime, timedelta
 from random import Random
 from typing import TYPE_CHECKING
 
-from dispatcher.core.reconciliation import NotConfirmed, Withdrawn
 from dispatcher.models import Mirror, Run
+from dispatcher.models.source_answers import NotConfirmed, Withdrawn
 from providers.base import Submission
 
 if TYPE_CHECKING:

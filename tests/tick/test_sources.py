@@ -2,8 +2,9 @@
 
 import pytest
 
-from dispatcher.core.reconciliation import LOOKED_UP_AGAIN, NotConfirmed, Withdrawn
+from dispatcher.core.reconciliation import LOOKED_UP_AGAIN
 from dispatcher.models import Mirror, RunState, submission_name
+from dispatcher.models.source_answers import NotConfirmed, Withdrawn
 from dispatcher.ticking.sourcing import KEPT_FREE, SHARE
 from providers.base import Rejected, Submission, Throttled, Unknown
 from providers.testing import LOST_ANSWER, LOST_REQUEST
