@@ -27,7 +27,7 @@ from dispatcher.core.changes import Action, Change, Configuration, Noun, changes
 from dispatcher.core.drift import Drift, attributed, drift, is_switch, with_notes
 from dispatcher.core.redaction import HIDDEN, hidden_at
 from dispatcher.core.room import with_room
-from dispatcher.core.windows import is_withdrawn, saving
+from dispatcher.core.windows import goes_with_deployment, is_withdrawn, saving
 from dispatcher.errors import Conflict, Fault, InvalidInput
 from dispatcher.models import DEFAULT_QUEUE, Automation, Deployment, Run, WorkPool, WorkQueue
 from dispatcher.models.records import Reconfiguration, RunFilter
@@ -175,15 +175,18 @@ def _values(deployment: Deployment) -> tuple[Any, ...]:
 
 
 def _withdrawn(stored: Configuration, target: Configuration, now: datetime) -> Callable[[Run], bool]:
-    """Whether a waiting run is withdrawn because its schedule is removed or changed."""
+    """Whether a waiting run is deleted because its schedule is removed or changed, or its deployment is deleted."""
     after = {deployment.name: deployment for deployment in target.deployments}
-    gone = {
-        deployment.name: saving(deployment, after[deployment.name], now).withdrawn
-        if deployment.name in after
-        else frozenset(deployment.active_schedules)
-        for deployment in stored.deployments
-    }
-    return lambda run: is_withdrawn(run, gone.get(run.deployment or "", frozenset()), now)
+    before = {deployment.name: deployment for deployment in stored.deployments}
+    gone = {name: saving(before[name], after[name], now).withdrawn for name in before.keys() & after.keys()}
+
+    def goes(run: Run) -> bool:
+        name = run.deployment or ""
+        if name in before and name not in after:
+            return goes_with_deployment(run)
+        return is_withdrawn(run, gone.get(name, frozenset()), now)
+
+    return goes
 
 
 def _own_template(pool_type: str) -> Mapping[str, Any]:

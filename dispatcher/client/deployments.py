@@ -17,7 +17,7 @@ from dispatcher.client.relocation import queue_in, take_along
 from dispatcher.client.versions import check_version
 from dispatcher.core.automations import with_renamed
 from dispatcher.core.changes import Configuration, FieldChange, changes
-from dispatcher.core.windows import is_withdrawn, saving
+from dispatcher.core.windows import goes_with_deployment, is_withdrawn, saving
 from dispatcher.errors import AlreadyExists, NotFound
 from dispatcher.models import DEFAULT_QUEUE, Deployment, Hook, OnCollision, RetryPolicy, Schedule, WorkPool
 from dispatcher.models.records import Reconfiguration, RunFilter
@@ -190,10 +190,11 @@ class Deployments(WorkPools):
         return saved
 
     def stranded_runs(self, name: str) -> int:
-        """How many waiting runs would crash if the deployment were deleted: all except future runs of its schedules."""
-        slugs = {schedule.slug for schedule in self.deployment(name).schedules}
-        waiting = self.store.runs(RunFilter(deployment=name, states=WAITING), limit=MAX_RECHECKED)
-        return sum(not (run.schedule in slugs and run.fence == 0) for run in waiting)
+        """How many waiting runs would crash if the deployment were deleted: all except those that schedules made and nobody
+        has claimed or moved. Raises `NotFound`.
+        """
+        where = RunFilter(deployment=self.deployment(name).name, states=WAITING)
+        return sum(not goes_with_deployment(run) for run in self.store.runs(where, limit=MAX_RECHECKED))
 
     def deployments(self, pool: str | None = None) -> Sequence[Deployment]:
         """Every deployment, or every one of a pool, by name."""
@@ -208,7 +209,7 @@ class Deployments(WorkPools):
         return deployment
 
     def delete_deployment(self, name: str) -> None:
-        """Delete a deployment and the future runs of its schedules. Raises `NotFound`.
+        """Delete a deployment and the waiting runs that its schedules made and nobody claimed. Raises `NotFound`.
 
         Its other runs stay. One that waits crashes when it is claimed.
         """

@@ -162,6 +162,13 @@ def is_withdrawn(run: Run, slugs: Collection[str], now: datetime) -> bool:
     return run.schedule in slugs and run.state is RunState.SCHEDULED and run.fence == 0 and run.scheduled_at > now
 
 
+def goes_with_deployment(run: Run) -> bool:
+    """Whether a run is deleted with its deployment: a schedule made it, whichever the deployment had when, and it was never
+    claimed.
+    """
+    return run.schedule is not None and run.state is RunState.SCHEDULED and run.fence == 0
+
+
 def _is_same(stored: Deployment, deployment: Deployment, before: Schedule, after: Schedule) -> bool:
     return _made(before) == _made(after) and _run_fields(stored) == _run_fields(deployment)
 

@@ -34,7 +34,7 @@ class PeopleStore(SharedStore, Protocol):
         ...
 
     def delete_pool(self, name: str, *, expected_version: int, entry: LogEntry | None = None) -> None:
-        """Delete a pool, its deployments and its ended runs.
+        """Delete a pool, its deployments (as `delete_deployment` does, with what they left in other pools) and its ended runs.
 
         Raises `NotFound`, or `Conflict` (another version, or a run that has not ended).
         """
@@ -55,7 +55,9 @@ class PeopleStore(SharedStore, Protocol):
         ...
 
     def delete_deployment(self, name: str, *, entry: LogEntry | None = None) -> None:
-        """Delete a deployment and its schedules' future runs that were never claimed; other runs stay. Raises `NotFound`."""
+        """Delete a deployment and its waiting runs that its schedules, present or past, made and that were never claimed; other
+        runs stay. So a deployment that is created later under this name has none. Raises `NotFound`.
+        """
         ...
 
     def automation(self, name: str) -> Automation | None:
@@ -79,10 +81,10 @@ class PeopleStore(SharedStore, Protocol):
     def reconfigure(self, change: Reconfiguration) -> None:
         """Carry out a change of many pools and deployments in one step: all of it, or nothing.
 
-        First deployments are deleted, with the waiting runs of removed schedules. Then pools and deployments are saved, as by
-        `save_pool` and `save_deployment`. Then pools are deleted; last, automations are deleted and saved. Raises `Conflict`
-        when any pool or deployment was created, deleted or changed since it was read (an automation likewise, if they were
-        read), or when a pool or queue that would be deleted has runs that have not ended;
+        First deployments are deleted, as by `delete_deployment`, and the waiting runs of removed schedules. Then pools and
+        deployments are saved, as by `save_pool` and `save_deployment`. Then pools are deleted; last, automations are deleted
+        and saved. Raises `Conflict` when any pool or deployment was created, deleted or changed since it was read (an
+        automation likewise, if they were read), or when a pool or queue that would be deleted has runs that have not ended;
         `NotFound` for a deployment into a queue that would not exist.
 
         A store whose transactions are bounded may take several for a change that is too big for one. If somebody else's change

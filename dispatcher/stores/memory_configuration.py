@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
 
 from dispatcher.core import windows
 from dispatcher.errors import DispatcherError
@@ -14,8 +14,6 @@ from dispatcher.models.records import Reconfiguration
 from dispatcher.stores import refusals
 from dispatcher.stores.apart import apart
 from dispatcher.stores.memory_automations import MemoryAutomations
-
-_LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 
 class MemoryConfiguration(MemoryAutomations, ABC):
@@ -55,6 +53,9 @@ class MemoryConfiguration(MemoryAutomations, ABC):
             if any(not run.state.is_terminal for run in self._of(name)):
                 raise refusals.pool_busy(name)
             del self._pools[name]
+            for owned in self._deployments.values():
+                if owned.pool == name:
+                    self._withdraw(owned, None)
             self._deployments = {key: owned for key, owned in self._deployments.items() if owned.pool != name}
             self._runs = {key: run for key, run in self._runs.items() if run.pool != name}
             self._note(entry)
@@ -96,7 +97,7 @@ class MemoryConfiguration(MemoryAutomations, ABC):
             stored = self._deployments.pop(name, None)
             if stored is None:
                 raise refusals.no_deployment(name)
-            self._withdraw(stored, {schedule.slug for schedule in stored.schedules}, _LONG_AGO)
+            self._withdraw(stored, None)
             self._note(entry)
 
     def reconfigure(self, change: Reconfiguration) -> None:

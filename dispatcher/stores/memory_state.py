@@ -66,11 +66,12 @@ class MemoryState:
         if pool not in self._pools or self._pools[pool].queue(queue) is None:
             raise refusals.no_queue(pool, queue)
 
-    def _withdraw(self, deployment: Deployment, slugs: Collection[str], after: datetime) -> None:
-        """Delete future runs of these schedules that no tick ever claimed."""
+    def _withdraw(self, deployment: Deployment, slugs: Collection[str] | None, after: datetime | None = None) -> None:
+        """Delete runs of these schedules (None: of every schedule that it ever had) that no tick ever claimed."""
         for run in list(self._runs.values()):
-            untouched = run.state is RunState.SCHEDULED and run.fence == 0 and run.scheduled_at > after
-            if untouched and run.deployment == deployment.name and run.schedule in slugs:
+            untouched = run.state is RunState.SCHEDULED and run.fence == 0 and (after is None or run.scheduled_at > after)
+            made = run.schedule is not None and (slugs is None or run.schedule in slugs)
+            if untouched and made and run.deployment == deployment.name:
                 del self._runs[run.id]
 
     def _note_runs(self, entry: LogEntry | None, changed: int) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -16,8 +16,6 @@ from dispatcher.stores.rows import DEPLOYMENT, POOL, QUEUE, RUN
 from dispatcher.stores.transaction import Call, Row, Transaction
 
 T = TypeVar("T")
-
-_LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def pool_calls(name: str) -> Sequence[Call]:
@@ -54,6 +52,7 @@ def delete_pool(transaction: Transaction, name: str, expected_version: int) -> N
     _expect_pool(transaction, name, expected_version)
     if _is(transaction, "pool_is_busy", pool=name):
         raise refusals.pool_busy(name)
+    transaction.change("withdraw_with_pool", pool=name)
     transaction.change("delete_runs", pool=name)
     transaction.change("delete_pool", pool=name)
 
@@ -80,10 +79,9 @@ def save_deployment(transaction: Transaction, deployment: Deployment, expected_v
 def delete_deployment(transaction: Transaction, name: str) -> None:
     """See `Store.delete_deployment`."""
     transaction.row("deployment_version", name=name)
-    stored = deployment_in(transaction, name)
-    if stored is None:
+    if deployment_in(transaction, name) is None:
         raise refusals.no_deployment(name)
-    withdraw(transaction, name, {schedule.slug for schedule in stored.schedules}, _LONG_AGO)
+    transaction.change("withdraw_all", deployment=name)
     transaction.change("delete_deployment", name=name)
 
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from dispatcher.core.windows import (
+    goes_with_deployment,
     is_withdrawn,
     saving,
 )
@@ -62,6 +63,13 @@ def test_a_run_is_deleted_with_its_schedule_only_if_it_is_not_due_and_was_never_
         replace(coming, state=RunState.CANCELLED),
     ):
         assert not is_withdrawn(kept, {"s"}, NOW)
+
+
+def test_a_run_is_deleted_with_its_deployment_if_a_schedule_made_it_and_it_was_never_claimed():
+    late = a_run(schedule="s", due_at=NOW)
+    assert goes_with_deployment(late)
+    for kept in (replace(late, schedule=None), replace(late, fence=1), replace(late, state=RunState.CANCELLED)):
+        assert not goes_with_deployment(kept)
 
 
 @pytest.mark.parametrize(

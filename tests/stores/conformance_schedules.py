@@ -207,6 +207,63 @@ class Schedules:
         store.delete_deployment("deployment")
         assert waiting(store) == [by_hand]
 
+    def test_deleting_a_deployment_takes_what_schedules_made_that_it_no_longer_has(self, store: Store):
+        materialised(store, a_scheduled(store, queue="high"))
+        later = a_deployment(schedules=(HOURLY,), queue="default")
+        store.save_deployment(later, expected_version=1, now=NOW + 25 * MINUTE)
+        assert windows(store) == every_ten(10, 20)
+        store.delete_deployment("deployment")
+        assert windows(store) == []
+
+    def test_deleting_a_deployment_takes_runs_in_a_queue_that_it_left_when_it_had_no_schedule(self, store: Store):
+        materialised(store, a_scheduled(store, queue="high"))
+        bare = a_deployment(queue="high")
+        store.save_deployment(bare, expected_version=1, now=NOW + 25 * MINUTE)
+        store.save_deployment(replace(bare, queue="default"), expected_version=2, now=NOW + 25 * MINUTE)
+        assert windows(store) == every_ten(10, 20)
+        store.delete_deployment("deployment")
+        assert windows(store) == []
+
+    def test_deleting_a_deployment_takes_runs_with_a_priority_that_it_no_longer_gives(self, store: Store):
+        materialised(store, a_scheduled(store, priority=7))
+        store.save_deployment(a_deployment(schedules=(EVERY_TEN,)), expected_version=1, now=NOW + 25 * MINUTE)
+        assert windows(store) == every_ten(10, 20)
+        store.delete_deployment("deployment")
+        assert windows(store) == []
+
+    def test_a_deployment_with_the_name_of_a_deleted_one_begins_without_its_runs(self, store: Store):
+        materialised(store, a_scheduled(store, queue="high"))
+        store.save_deployment(a_deployment(schedules=(HOURLY,)), expected_version=1, now=NOW + 25 * MINUTE)
+        store.delete_deployment("deployment")
+        again = a_scheduled(store, EVERY_TEN)
+        assert len(materialised(store, again, NOW) or ()) == 6
+        assert {run.queue for run in waiting(store)} == {"default"}
+
+    def test_deleting_a_pool_takes_what_its_deployments_left_in_another(self, store: Store):
+        deployment = a_scheduled(store, EVERY_TEN)
+        materialised(store, deployment)
+        materialised(store, a_scheduled(store, EVERY_TEN, name="neighbour"))
+        by_hand = a_run(deployment="deployment", due_at=NOW + 30 * MINUTE)
+        store.add_runs([by_hand])
+        store.save_deployment(replace(deployment, pool="other"), expected_version=1, now=NOW + 25 * MINUTE)
+        assert windows(store) == [*every_ten(10, 20), (None, 30 * MINUTE)]
+        store.delete_pool("other", expected_version=1)
+        assert store.deployment("deployment") is None
+        assert windows(store) == [(None, 30 * MINUTE)]
+        assert windows(store, "neighbour") == every_ten(10, 20, 30, 40, 50, 60)
+
+    def test_a_restored_deployment_is_deleted_with_its_runs_in_every_queue(self, store: Store):
+        left = [
+            a_run(queue="high", deployment="deployment", schedule="ten", due_at=NOW),
+            a_run("other", deployment="deployment", schedule="gone", lane="%-5", due_at=NOW),
+        ]
+        by_hand = a_run("other", deployment="deployment", due_at=NOW)
+        claimed = a_run("other", deployment="deployment", schedule="ten", fence=1, due_at=NOW)
+        store.restore(deployments=[a_deployment(version=3)])
+        store.restore(runs=[*left, by_hand, claimed])
+        store.delete_deployment("deployment")
+        assert {run.id for run in waiting(store)} == {by_hand.id, claimed.id}
+
     def test_a_change_of_many_does_to_each_what_a_change_of_one_does(self, store: Store):
         deployment, gone = a_scheduled(store), a_scheduled(store, name="gone")
         materialised(store, deployment)

@@ -60,23 +60,23 @@ def _walk_few(directory: Path, expected: set[tuple[str, str]], *, lanes: bool) -
     """Walk with DynamoDB the few seeds by which everything expected happens. A seed does the same on every store, so the oracle
     alone, which is quick, shows which those are.
     """
-    alone = {seed: _walk(seed, (), directory, lanes=lanes, namesakes=False) for seed in FEW_AMONG}
+    alone = {seed: _walk(seed, (), directory, lanes=lanes) for seed in FEW_AMONG}
     left, tally = set(expected), Counter()
     while left:
         seed = max(alone, key=lambda seed: len(left & alone[seed].keys()))
         if not left & alone[seed].keys():
             break
         left -= alone[seed].keys()
-        tally += _walk(seed, ("dynamodb",), directory / str(seed), lanes=lanes, namesakes=False)
+        tally += _walk(seed, ("dynamodb",), directory / str(seed), lanes=lanes)
     _check(tally, expected)
 
 
-def _walk(seed: int, names: Sequence[str], directory: Path, *, lanes: bool, namesakes: bool = True) -> Tally:
+def _walk(seed: int, names: Sequence[str], directory: Path, *, lanes: bool) -> Tally:
     """What happened in the walk of a seed on the oracle and on these stores, each new and empty."""
     tally: Tally = Counter()
     directory.mkdir(exist_ok=True)
     stores = {name: FACTORIES[name](directory) for name in ("memory", *names)}
-    world = World(seed, stores["memory"], lanes=lanes, namesakes=namesakes)
+    world = World(seed, stores["memory"], lanes=lanes)
     try:
         for step in range(STEPS):
             _take(world, stores, tally, seed, step)

@@ -53,6 +53,8 @@ INDICES = {
     "ended": "runs_ended",
     "ended_lingering": "runs_lingering",
     "waiting": "runs_waiting",
+    "withdraw_all": "runs_of_schedules",
+    "withdraw_with_pool": "runs_of_schedules",
 }
 """Statement -> the index in which it has to find its rows."""
 

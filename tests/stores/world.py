@@ -51,7 +51,7 @@ Call = Callable[[Store], Any]
 class World:
     """What the next operation is drawn from."""
 
-    def __init__(self, seed: int, oracle: Store, *, lanes: bool = True, namesakes: bool = True) -> None:
+    def __init__(self, seed: int, oracle: Store, *, lanes: bool = True) -> None:
         self.random = Random(seed)
         self.lots = Random(f"{seed} lanes")
         """For what concerns lanes alone."""
@@ -67,10 +67,6 @@ class World:
         """Runs as they once were: what a slow invocation still believes."""
         self.deployments_once: list[Deployment] = []
         """Likewise deployments."""
-        self.namesakes = namesakes
-        """Whether a deployment may have a schedule of a deleted one of its name whose runs still wait."""
-        self.left_behind: dict[str, list[UUID]] = {}
-        """By name of a deployment: the runs that schedules of its deleted namesake had created, and that still waited."""
         self.entries: list[LogEntry] = []
         """The last entries of the log that were drawn."""
 
@@ -155,7 +151,7 @@ class World:
             "parameters": self.variables(),
             "parameter_openapi_schema": {"properties": self.variables()},
             "tags": tuple(self.random.sample("xyz", 2)),
-            "schedules": self.schedules() if self.namesakes else self.without_namesakes(name, self.schedules()),
+            "schedules": self.schedules(),
             "paused": self.random.random() < 0.1,
             "retry": self.random.choice(RETRIES),
         }
@@ -171,17 +167,6 @@ class World:
         owned = self.ownership() if self.aside.random() < 0.5 else {}
         limited = lanes if self.lots.random() < 0.3 else {}
         return replace(stored, **{field: fields[field] for field in changed}, **limited, **owned)
-
-    def without_namesakes(self, name: str, schedules: tuple[Schedule, ...]) -> tuple[Schedule, ...]:
-        """The schedules without those of a deleted deployment of this name whose runs still wait: DynamoDB looks for runs of a
-        schedule only where the deployment has been, as its docstring says.
-        """
-        if self.oracle.deployment(name) is None:
-            waiting = self.oracle.runs(RunFilter(states=frozenset({RunState.SCHEDULED}), deployment=name), limit=1000)
-            self.left_behind[name] = [run.id for run in waiting if run.schedule]
-        runs = filter(None, map(self.oracle.get, self.left_behind.get(name, ())))
-        taken = {run.schedule for run in runs if run.state is RunState.SCHEDULED}
-        return tuple(schedule for schedule in schedules if schedule.slug not in taken)
 
     def ownership(self) -> dict[str, Any]:
         """Whose a noun is, and what was last applied to it."""

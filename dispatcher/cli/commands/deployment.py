@@ -200,7 +200,7 @@ def resume(context: Context, /, name: str) -> Output:
 @yes_option
 @pass_context
 def delete(context: Context, /, name: str, *, yes: bool) -> Output:
-    """Delete a deployment and the future runs of its schedules; other runs stay, but a waiting run crashes at its turn."""
+    """Delete a deployment and its waiting runs that schedules made and nobody claimed; other waiting runs crash when due."""
     left = context.client.stranded_runs(name)
     fate = f"; {left} waiting run{'s' * (left != 1)} of it would crash when due" if left else ""
     consent(f"delete deployment {name!r} and the runs to come of its schedules{fate}", yes=yes)

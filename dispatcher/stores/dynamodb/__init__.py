@@ -10,7 +10,7 @@ The table (`definition.TABLE_DEFINITION`; no name contains `/`, so it separates 
     windows      POOL/<pool>          WINDOWS             `at/<deployment>`: when its next window comes near
     lanes        POOL/<pool>          LANES               nothing: it is there once runs of the pool may wait in lanes
     name         POOLS                <pool>              nothing; `leaving` while what a deleted pool left is swept away
-    deployment   DEPLOYMENTS          <deployment>        all of it, `revision`, and `withdrawing` while runs of it go
+    deployment   DEPLOYMENTS          <deployment>        all of it, `revision`, `places`, and `withdrawing` while runs go
     run          RUN/<id>             RUN                 all of it, `revision`, and `expires_at` once it has ended
     entries      DUE/<pool>/<queue>   <due_at>#<id>       SCHEDULED: `not_before` if it is held back, `deployment`, `schedule`
                                                           if a schedule made it and nobody has claimed it
@@ -104,9 +104,10 @@ claimed, submitted, seen to run and seen to end costs some 30 WRU and 5 RRU: at 
 million runs. The cost does not depend on how many runs wait. Runs that are held back (`not_before`) and come first in their
 queue are read and passed over, 30 of them for one RRU.
 
-Runs of a schedule that is changed or deleted are looked for in the queues that its deployment has had, at most ten. After a
-deployment was deleted and created again under its name, runs that its schedules had left behind in other queues are not found
-any more, unlike in SQL: they start as late runs do, or people cancel them.
+Runs of a schedule that is changed or deleted, and all runs of a deployment that is deleted, are looked for in the queues that
+the deployment has had since it first had a schedule (`places`). If these are more than ten, a change looks into each of them,
+and forgets those without such a run: `entries / 30` RRU and 2 to 4 requests for each, which ticks never pay. So a deployment
+takes all these runs with it, and one that is created later under its name begins without any.
 
 What breaks first:
 

@@ -10,13 +10,14 @@ from dispatcher.errors import Conflict, NotFound
 from dispatcher.models.records import Automated
 from dispatcher.stores.dynamodb import keys, windows
 from dispatcher.stores.dynamodb.automations import Automations, progressing
-from dispatcher.stores.dynamodb.deployments import Deployments, Piece
+from dispatcher.stores.dynamodb.deployments import Deployments
 from dispatcher.stores.dynamodb.items import as_read
 from dispatcher.stores.dynamodb.log import Log
 from dispatcher.stores.dynamodb.pools import Pools, changed
 from dispatcher.stores.dynamodb.requests import Table
 from dispatcher.stores.dynamodb.run_changes import moved
 from dispatcher.stores.dynamodb.run_writes import Actions, RunWrite, RunWriter, with_slots
+from dispatcher.stores.dynamodb.stored_deployments import Piece
 
 
 class Automating:

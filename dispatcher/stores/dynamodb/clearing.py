@@ -1,4 +1,5 @@
-"""Deletes the deployments and ended runs of a deleted pool, piece by piece.
+"""Deletes the deployments and ended runs of a deleted pool, piece by piece, and what the deployments' schedules have left in
+other pools.
 
 Each piece is deleted on the condition that the name is still marked `leaving`, so that a delayed request never touches a new
 pool of this name, and a deployment only while it belongs to the deleted pool.
@@ -16,6 +17,7 @@ from dispatcher.stores.dynamodb.items import Item, key_in, text_in
 from dispatcher.stores.dynamodb.keys import Key
 from dispatcher.stores.dynamodb.requests import Table
 from dispatcher.stores.dynamodb.run_writes import MAX_ACTIONS, Action, Actions
+from dispatcher.stores.dynamodb.stored_deployments import leaving, stored_in
 from dispatcher.stores.dynamodb.withdrawing import finish, is_pending
 
 
@@ -38,6 +40,8 @@ def clear(table: Table, pool: str) -> bool:
 def _take_away(table: Table, pool: str, token: str) -> bool:
     """Delete all of it; False if something changed after it was read."""
     condition = {"ConditionExpression": "leaving = :token", "ExpressionAttributeValues": {":token": {"S": token}}}
+    if not _withdraw_elsewhere(table, pool, ("ConditionCheck", condition)):
+        return False
     left = iter(list(_left_by(table, pool)))
     while piece := dict(islice(left, MAX_ACTIONS - 1)):
         actions: Actions = {keys.name(pool): ("ConditionCheck", condition), **piece}
@@ -49,6 +53,22 @@ def _take_away(table: Table, pool: str, token: str) -> bool:
         keys.lanes(pool): ("Delete", {}),
     }
     table.transact(last, table.new_token())
+    return True
+
+
+def _withdraw_elsewhere(table: Table, pool: str, condition: Action) -> bool:
+    """Delete the deployments whose schedules have left runs in other pools, and these runs. False likewise."""
+    for item in list(table.query(keys.DEPLOYMENTS)):
+        if text_in(item, "pool") != pool or is_pending(item):
+            continue
+        token = table.new_token()
+        piece = leaving(table, stored_in(item), token, lambda queue: queue[0] != pool)
+        if piece.withdrawn:
+            if table.transact({keys.name(pool): condition, **piece.whole}, token):
+                return False
+            for left in table.items([keys.deployment(text_in(item, "name"))]).values():
+                if is_pending(left):
+                    finish(table, left)
     return True
 
 

@@ -2,72 +2,37 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime
-from itertools import islice
-from typing import Any
+from functools import partial
+from operator import eq
 
 from dispatcher.core.windows import saving as saving_of
-from dispatcher.models import Deployment, LogEntry
+from dispatcher.models import Deployment, LogEntry, Run, RunState
 from dispatcher.stores import refusals
 from dispatcher.stores.dynamodb import keys, windows
-from dispatcher.stores.dynamodb.items import Item, decode, deployment_in, encode, readable, text_in, typed, unknown
+from dispatcher.stores.dynamodb.items import Item, decode, deployment_in, encode, unknown
 from dispatcher.stores.dynamodb.log import Log, entries_of
 from dispatcher.stores.dynamodb.pools import changed
 from dispatcher.stores.dynamodb.requests import Table
 from dispatcher.stores.dynamodb.run_writes import Action, Actions
-from dispatcher.stores.dynamodb.withdrawing import LONG_AGO, QueueAddress, Withdrawal, entries, finish, is_pending
+from dispatcher.stores.dynamodb.stored_deployments import (
+    OWN,
+    Piece,
+    StoredDeployment,
+    StoredDeployments,
+    leaving,
+    remembered,
+    stored_in,
+    unchanged,
+    withdrawn,
+)
+from dispatcher.stores.dynamodb.withdrawing import LONG_AGO, finish, is_pending
 from dispatcher.stores.rows import DEPLOYMENT
 
 MAX_QUEUES = 10
-"""The most queues in which a deployment's runs are searched: its own, and the last ones it had before."""
-
-OWN = ("revision", "places", "withdrawing", "leaving")
-"""The attributes of a deployment's item besides its fields."""
-
-
-@dataclass(frozen=True, slots=True)
-class StoredDeployment:
-    """A deployment as it was read, with no pending withdrawal."""
-
-    item: Item
-    deployment: Deployment
-
-    @property
-    def revision(self) -> str:
-        """The token of the transaction that wrote it."""
-        return text_in(self.item, "revision")
-
-    @property
-    def queues(self) -> Sequence[QueueAddress]:
-        """The queues where runs of its schedules may wait, its own queue first."""
-        if "places" not in self.item:
-            return [(self.deployment.pool, self.deployment.queue)]
-        with readable("places"):
-            return [(pool, queue) for pool, queue in json.loads(text_in(self.item, "places"))]
-
-
-StoredDeployments = Mapping[str, StoredDeployment]
-"""By name."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Piece:
-    """What a transaction writes for a deployment, or for many nouns. Entries of windows are separate, because several share one
-    item.
-    """
-
-    actions: Actions = field(default_factory=dict)
-    entries: windows.Changed = field(default_factory=dict)
-    withdrawn: tuple[Withdrawal, ...] = ()
-    """Withdrawals that the transaction notes; they are finished after it."""
-
-    @property
-    def whole(self) -> Actions:
-        """Every action."""
-        return {**self.actions, **windows.actions(self.entries)}
+"""If runs of a deployment's schedules may wait in more queues, those are looked for in which some do."""
 
 
 class Deployments:
@@ -129,18 +94,18 @@ class Deployments:
         updated = replace(deployment, version=(expected_version or 0) + 1)
         saving = saving_of(stored.deployment if stored else None, updated, now)
         kept = unknown(stored.item if stored else None, (*DEPLOYMENT.names, *OWN))
-        item = {**kept, **encode(DEPLOYMENT, saving.deployment), "revision": {"S": token}, **_queues(stored, deployment)}
-        withdrawn = self._withdrawn(stored, saving.withdrawn, now)
-        for withdrawal in withdrawn:
+        item = {**kept, **encode(DEPLOYMENT, saving.deployment), "revision": {"S": token}, **self._places(stored, deployment)}
+        withdrawals = withdrawn(self._table, stored, saving.withdrawn, now) if stored else ()
+        for withdrawal in withdrawals:
             item |= withdrawal.note(token)
         actions: Actions = {
-            keys.deployment(updated.name): ("Put", {"Item": item, **_unchanged(stored, expected_version)}),
+            keys.deployment(updated.name): ("Put", {"Item": item, **unchanged(stored, expected_version)}),
             keys.gate(updated.pool, updated.queue): ("ConditionCheck", {"ConditionExpression": "attribute_exists(pk)"}),
         }
         if updated.has_lanes:
             actions[keys.lanes(updated.pool)] = ("Put", {"Item": {}})
         written = windows.changed(stored.item if stored else None, item)
-        return decode(DEPLOYMENT, item), Piece(actions=actions, entries=written, withdrawn=withdrawn)
+        return decode(DEPLOYMENT, item), Piece(actions=actions, entries=written, withdrawn=withdrawals)
 
     def restore(self, deployment: Deployment) -> None:
         """See `Store.restore`: it is written unchanged; an existing one is left alone."""
@@ -148,7 +113,7 @@ class Deployments:
             return
         token = self._table.new_token()
         item = {**encode(DEPLOYMENT, deployment), "revision": {"S": token}}
-        put: Action = ("Put", {"Item": item, **_unchanged(None, None)})
+        put: Action = ("Put", {"Item": item, **unchanged(None, None)})
         written = windows.actions(windows.changed(None, item))
         lanes: Actions = {keys.lanes(deployment.pool): ("Put", {"Item": {}})} if deployment.has_lanes else {}
         self._table.transact({keys.deployment(deployment.name): put, **written, **lanes}, token)
@@ -167,19 +132,24 @@ class Deployments:
                 return
 
     def leaving(self, name: str, stored: StoredDeployment | None, token: str) -> Piece:
-        """The actions that delete a deployment that has not changed. Its item stays, marked, until its runs are withdrawn."""
-        key = keys.deployment(name)
+        """The actions that delete a deployment that has not changed."""
         if stored is None:
-            return Piece(actions={key: ("Delete", {"ConditionExpression": "attribute_exists(pk)"})})
-        slugs = frozenset(schedule.slug for schedule in stored.deployment.schedules)
-        withdrawn = self._withdrawn(stored, slugs, LONG_AGO)
-        unchanged = _unchanged(stored, stored.deployment.version)
-        left: Item | None = None
-        action: Action = ("Delete", unchanged)
-        for withdrawal in withdrawn:
-            left = {**stored.item, **withdrawal.note(token), "leaving": {"S": token}, "revision": {"S": token}}
-            action = "Put", {"Item": left, **unchanged}
-        return Piece(actions={key: action}, entries=windows.changed(stored.item, left), withdrawn=withdrawn)
+            return Piece(actions={keys.deployment(name): ("Delete", {"ConditionExpression": "attribute_exists(pk)"})})
+        return leaving(self._table, stored, token)
+
+    def remember(self, runs: Iterable[Run]) -> None:
+        """Note in the deployments of restored runs where runs of their schedules wait."""
+        untouched = [run for run in runs if run.schedule is not None and run.state is RunState.SCHEDULED and run.fence == 0]
+        names = {run.deployment for run in untouched if run.deployment is not None}
+        for name, stored in (self.settled(sorted(names)) if names else {}).items():
+            own = [run for run in untouched if run.deployment == name]
+            queues = list(dict.fromkeys([*stored.queues, *((run.pool, run.queue) for run in own)]))
+            noted = remembered(queues, stored.deployment, ranked=stored.has_priorities or any(run.priority for run in own))
+            if noted != {attribute: stored.item[attribute] for attribute in noted if attribute in stored.item}:
+                token = self._table.new_token()
+                item = {**stored.item, **noted, "revision": {"S": token}}
+                put: Action = ("Put", {"Item": item, **unchanged(stored, stored.deployment.version)})
+                self._table.transact({keys.deployment(name): put}, token)
 
     # Below
 
@@ -191,32 +161,24 @@ class Deployments:
                 finish(self._table, item)
             if not pending:
                 break
-        return {stored.deployment.name: stored for stored in map(_stored, items)}
+        return {stored.deployment.name: stored for stored in map(stored_in, items)}
 
-    def _withdrawn(self, stored: StoredDeployment | None, slugs: frozenset[str], after: datetime) -> tuple[Withdrawal, ...]:
-        """The withdrawals that are needed; none if no such run waits. A run that begins to wait later changes the revision."""
-        if stored is None or not slugs:
-            return ()
-        name, queues, ranked = stored.deployment.name, tuple(stored.queues), stored.deployment.has_priorities
-        withdrawal = Withdrawal(deployment=name, slugs=slugs, after=after, queues=queues, has_priorities=ranked)
-        return (withdrawal,) if any(True for _ in islice(entries(self._table, withdrawal), 1)) else ()
+    def _places(self, stored: StoredDeployment | None, deployment: Deployment) -> Item:
+        """Where runs of its schedules may wait after it is saved: due runs stay in the queues that it had before. If these are
+        too many, those without such a run are forgotten.
+        """
+        own, before = (deployment.pool, deployment.queue), list(stored.queues) if stored else []
+        queues = [own] if deployment.schedules or own in before else []
+        earlier = [queue for queue in before if queue != own]
+        if stored and len(queues) + len(earlier) > MAX_QUEUES:
+            earlier = [queue for queue in earlier if withdrawn(self._table, stored, None, LONG_AGO, partial(eq, queue))]
+        ranked = deployment.has_priorities or (stored is not None and stored.has_priorities)
+        return remembered([*queues, *earlier], deployment, ranked=ranked)
 
     def _withdraw(self, piece: Piece) -> None:
         """Finish the withdrawals that a transaction has noted."""
         if piece.withdrawn:
             self.settled([withdrawal.deployment for withdrawal in piece.withdrawn])
-
-
-def _stored(item: Item) -> StoredDeployment:
-    return StoredDeployment(item, decode(DEPLOYMENT, item))
-
-
-def _queues(stored: StoredDeployment | None, deployment: Deployment) -> Item:
-    """The attribute with the deployment's earlier queues, if any: overdue runs stay in them."""
-    queue = deployment.pool, deployment.queue
-    before = [] if stored is None else stored.queues if stored.deployment.schedules else stored.queues[1:]
-    queues = [queue, *(earlier for earlier in before if earlier != queue)][:MAX_QUEUES]
-    return {"places": {"S": json.dumps(queues)}} if len(queues) > 1 else {}
 
 
 def _expect(stored: StoredDeployment | None, name: str, version: int | None) -> None:
@@ -227,14 +189,3 @@ def _expect(stored: StoredDeployment | None, name: str, version: int | None) -> 
         raise refusals.no_deployment(name)
     if version is not None and deployment and deployment.version != version:
         raise refusals.deployment_changed(name, version, deployment.version)
-
-
-def _unchanged(stored: StoredDeployment | None, version: int | None) -> Mapping[str, Any]:
-    """The condition that a deployment has this version and the revision that was read (ticks write to it as well)."""
-    if version is None:
-        return {"ConditionExpression": "attribute_not_exists(pk)"}
-    return {
-        "ConditionExpression": "#version = :expected AND revision = :revision",
-        "ExpressionAttributeNames": {"#version": "version"},
-        "ExpressionAttributeValues": {":expected": typed(version), ":revision": {"S": stored.revision if stored else ""}},
-    }

@@ -30,13 +30,14 @@ from dispatcher.stores import refusals
 from dispatcher.stores.dynamodb import keys
 from dispatcher.stores.dynamodb.automations import Automations
 from dispatcher.stores.dynamodb.clearing import clear
-from dispatcher.stores.dynamodb.deployments import Deployments, Piece, StoredDeployments
+from dispatcher.stores.dynamodb.deployments import Deployments
 from dispatcher.stores.dynamodb.items import size, text_in
 from dispatcher.stores.dynamodb.keys import Key
 from dispatcher.stores.dynamodb.log import Log
 from dispatcher.stores.dynamodb.pools import Pools, changed
 from dispatcher.stores.dynamodb.requests import Table
 from dispatcher.stores.dynamodb.run_writes import MAX_ACTIONS, MAX_TRANSACTION_BYTES, Action, Actions
+from dispatcher.stores.dynamodb.stored_deployments import Piece, StoredDeployments
 from dispatcher.stores.dynamodb.withdrawing import Withdrawal
 
 EVERY = ""

@@ -145,7 +145,7 @@ class DynamoStore(AutomationVerbs):
         return self._deployments.save(deployment, expected_version, now, entry)
 
     def delete_deployment(self, name: str, *, entry: LogEntry | None = None) -> None:
-        """See `Store.delete_deployment`. It is gone at once; its future runs follow, even if the call is interrupted."""
+        """See `Store.delete_deployment`. It is gone at once; its schedules' runs follow, even if the call is interrupted."""
         self._deployments.delete(name, entry)
 
     def reconfigure(self, change: Reconfiguration) -> None:
@@ -327,6 +327,7 @@ class DynamoStore(AutomationVerbs):
         for deployment in deployments:
             self._deployments.restore(deployment)
         self._changing.restore(runs)
+        self._deployments.remember(runs)
         self._log.restore(entries)
         self._automations.restore(automations, firings)
 

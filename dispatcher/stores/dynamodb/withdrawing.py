@@ -41,16 +41,18 @@ class Withdrawal:
     """Which runs to delete: those that one of these schedules created for after a time, and that no tick ever claimed."""
 
     deployment: str
-    slugs: frozenset[str]
+    slugs: frozenset[str] | None
+    """None: every schedule that the deployment ever had."""
     after: datetime
     queues: tuple[QueueAddress, ...]
     """The queues in which these runs may wait. Stored as `places`."""
     has_priorities: bool = False
-    """Whether some of them have a priority: only then are their lanes searched."""
+    """Whether some of them may have a priority: only then are their lanes searched."""
 
     def note(self, token: str) -> Item:
         """The attribute of the deployment's item; no two withdrawals are equal."""
-        content = {"token": token, "slugs": sorted(self.slugs), "after": microseconds(self.after), "places": self.queues}
+        slugs = None if self.slugs is None else sorted(self.slugs)
+        content = {"token": token, "slugs": slugs, "after": microseconds(self.after), "places": self.queues}
         content |= {"has_priorities": True} if self.has_priorities else {}
         return {"withdrawing": {"S": json.dumps(content)}}
 
@@ -61,7 +63,7 @@ class Withdrawal:
             content: dict[str, Any] = json.loads(text_in(item, "withdrawing"))
             return cls(
                 deployment=text_in(item, "name"),
-                slugs=frozenset(content["slugs"]),
+                slugs=None if content["slugs"] is None else frozenset(content["slugs"]),
                 after=TIME.decode(content["after"]),
                 queues=tuple((pool, queue) for pool, queue in content["places"]),
                 has_priorities=content.get("has_priorities", False),
@@ -71,14 +73,17 @@ class Withdrawal:
         """Whether the withdrawal covers the run of a waiting entry."""
         whose = entry.get("deployment"), entry.get("schedule")
         queue, at = key_in(entry)
-        is_of_it = whose[0] == {"S": self.deployment} and whose[1] is not None and plain(whose[1]) in self.slugs
+        is_of_it = whose[0] == {"S": self.deployment} and self._names(plain(whose[1]) if whose[1] else None)
         at = at.rpartition("/")[2]
         return is_of_it and at > keys.after(self.after) and queue in {keys.waiting(*address) for address in self.queues}
 
     def covers_run(self, run: Run) -> bool:
         """Whether the withdrawal covers a run, as it was read after its entry."""
         untouched = run.state is RunState.SCHEDULED and run.fence == 0 and run.scheduled_at > self.after
-        return untouched and run.deployment == self.deployment and run.schedule in self.slugs
+        return untouched and run.deployment == self.deployment and self._names(run.schedule)
+
+    def _names(self, schedule: str | None) -> bool:
+        return schedule is not None and (self.slugs is None or schedule in self.slugs)
 
 
 def is_pending(item: Item) -> bool:

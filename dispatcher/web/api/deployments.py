@@ -92,7 +92,7 @@ def rename_deployment(client: Client, deployment: DeploymentName, body: Body, ve
 
 @router.delete("/deployments/{deployment}", operation_id="delete_deployment", status_code=204, responses=documented(DELETE))
 def delete_deployment(client: Client, deployment: DeploymentName, version: Version) -> Response:
-    """Delete a deployment and the future runs of its schedules."""
+    """Delete a deployment and the waiting runs that its schedules made and nobody claimed."""
     client.only_at(deployment=version).delete_deployment(deployment)
     return Response(status_code=HTTPStatus.NO_CONTENT)
 

@@ -1,5 +1,6 @@
 """What comes between the steps of schedules: others, and the end of the process."""
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from math import ceil
@@ -12,6 +13,7 @@ from dispatcher.errors import Conflict
 from dispatcher.models import Deployment, RunState, Schedule
 from dispatcher.models.records import Materialisation, Move, RunFilter
 from dispatcher.stores.dynamodb import DynamoStore
+from dispatcher.stores.dynamodb.deployments import MAX_QUEUES
 from dispatcher.stores.dynamodb.withdrawing import AT_ONCE
 from tests.builders import HOUR, MINUTE, NOW, SECOND, a_deployment, a_pool, a_run
 from tests.stores.conformance_reconfiguration import reconfiguration
@@ -242,6 +244,48 @@ class TestWithdrawn:
         assert runs_of(place) == 3
         delete(place.store)
         assert runs_of(place) == 0
+        assert place.store.check() == []
+
+    def test_runs_in_every_queue_that_the_deployment_ever_had_are_deleted_with_it(self, place: Place):
+        names = [f"q{number}" for number in range(MAX_QUEUES + 3)]
+        place.store.save_pool(a_pool("wide", queues=["default", *names]), expected_version=None)
+        deployment = a_scheduled(place, pool="wide", queue="q0")
+        for version, name in enumerate([*names[1:], "default"], 1):
+            moved = replace(stored(place.store), queue=name)
+            place.store.save_deployment(moved, expected_version=version, now=NOW + version * 10 * MINUTE)
+            place.store.add_runs([a_run("wide", name, deployment="deployment", schedule="ten", due_at=NOW)])
+        assert runs_of(place) == 1 + len(names)
+        assert deployment.queue == "q0"
+        delete(place.store)
+        assert runs_of(place) == 0
+        assert place.store.check() == []
+
+    def test_queues_without_such_a_run_are_forgotten_when_they_are_too_many(self, place: Place):
+        names = [f"q{number}" for number in range(MAX_QUEUES + 3)]
+        place.store.save_pool(a_pool("wide", queues=["default", *names]), expected_version=None)
+        a_scheduled(place, pool="wide", queue="default")
+        for version, name in enumerate(names, 1):
+            place.store.save_deployment(replace(stored(place.store), queue=name), expected_version=version, now=NOW + HOUR / 2)
+        [item] = items(place)
+        queues = json.loads(item["places"]["S"])
+        assert (queues[0], queues[-1]) == (["wide", names[-1]], ["wide", "default"])
+        assert len(queues) <= MAX_QUEUES
+
+    def test_a_deployment_that_never_had_a_schedule_is_deleted_without_a_look_into_its_queue(self, place: Place):
+        place.store.save_deployment(a_deployment(), expected_version=None, now=NOW)
+        place.recorder.requests.clear()
+        delete(place.store)
+        assert [operation for operation, _, _ in place.recorder.requests] == ["batch_get_item", "transact_write_items"]
+
+    def test_an_interrupted_deletion_of_a_pool_also_takes_runs_in_another_pool_when_it_is_repeated(self, place: Place):
+        place.store.save_pool(a_pool("next"), expected_version=None)
+        moved = replace(a_scheduled(place), pool="next")
+        place.store.save_deployment(moved, expected_version=1, now=NOW + HOUR / 2)
+        for _ in range(2):
+            broken_off(place, lambda store: store.delete_pool("next", expected_version=1))
+            assert runs_of(place) == 3
+        place.another().delete_pool("next", expected_version=1)
+        assert (runs_of(place), items(place)) == (0, [])
         assert place.store.check() == []
 
     def test_a_pool_goes_in_one_change_with_the_runs_that_its_schedules_made(self, place: Place):
