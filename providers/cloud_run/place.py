@@ -4,22 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any
 from urllib.parse import quote
 
 from providers.google import accounts
 from providers.google.accounts import PlaceNames
-from providers.places import filled
+from providers.google.regions import GooglePlace
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class Place(GooglePlace):
     """Everything that is needed to address a call."""
-
-    project: str
-    region: str
-    credentials: str | None = None
-    """The name of an entry of the dispatcher's credentials; None is the host's own identity."""
 
     @property
     def parent(self) -> str:
@@ -48,15 +43,6 @@ class Place:
             f'resource.labels.location="{self.region}"\nlabels."run.googleapis.com/execution_name"="{execution}"'
         )
         return f"https://console.cloud.google.com/logs/viewer?project={self.project}&advancedFilter={quote(query)}"
-
-    def handle(self) -> dict[str, str]:
-        """The place as a part of a submission's handle."""
-        return filled({"project": self.project, "region": self.region, "credentials": self.credentials})
-
-    @classmethod
-    def from_handle(cls, handle: Mapping[str, str]) -> Self:
-        """The place that a handle names."""
-        return cls(project=handle["project"], region=handle["region"], credentials=handle.get("credentials"))
 
 
 def place_names(configuration: Mapping[str, Any]) -> PlaceNames:

@@ -77,7 +77,7 @@ class CloudRunProvider:
         lookup_lag: float = LOOKUP_LAG,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        self._regions = Regions(credentials or {}, endpoint=endpoint, project=project, seconds=call_timeout)
+        self._regions = Regions(Place, credentials or {}, endpoint=endpoint, project=project, seconds=call_timeout)
         self._owner, self._now = owner, now
         self._deletes = max(1, int(writes_per_minute / 2))
         self._limits = ProviderLimits(
@@ -119,10 +119,7 @@ class CloudRunProvider:
 
     def find(self, job: Job) -> Submission | None:
         """The job of that name, in any state. Raises `CallFailed`."""
-        try:
-            region = self._regions.of(job.configuration)
-        except ConfigurationError as problem:
-            raise CallFailed(str(problem)) from problem
+        region = self._regions.asked(job.configuration)
         return submission_of(job, region.place) if region.has(job.name) else None
 
     def observe(self, submissions: Sequence[Submission]) -> Mapping[str, Observation]:

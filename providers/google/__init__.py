@@ -1,1 +1,1 @@
-"""Shared by the providers for Google's services: accounts, identity, labels. Only `identity` imports Google's SDK."""
+"""Shared by the providers for Google's services: accounts, identity, labels, regions. Only `identity` imports Google's SDK."""

@@ -3,24 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any
 from urllib.parse import quote
 
-from providers.places import filled
+from providers.google.regions import GooglePlace
 
 _RESOURCE = re.compile(r"projects/[^/]+/locations/([^/]+)/customJobs/(\d+)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class Place(GooglePlace):
     """Everything that is needed to address a call."""
-
-    project: str
-    region: str
-    credentials: str | None = None
-    """The name of an entry of the dispatcher's credentials; None is the host's own identity."""
 
     @property
     def jobs(self) -> str:
@@ -54,12 +48,3 @@ class Place:
         """The page of a job's log in Google's log viewer."""
         query = f'resource.type="ml_job"\nresource.labels.job_id="{identifier}"'
         return f"https://console.cloud.google.com/logs/viewer?project={self.project}&advancedFilter={quote(query)}"
-
-    def handle(self) -> dict[str, str]:
-        """The place as a part of a submission's handle."""
-        return filled({"project": self.project, "region": self.region, "credentials": self.credentials})
-
-    @classmethod
-    def from_handle(cls, handle: Mapping[str, str]) -> Self:
-        """The place that a handle names."""
-        return cls(project=handle["project"], region=handle["region"], credentials=handle.get("credentials"))

@@ -74,7 +74,7 @@ class VertexAiProvider:
         delete_ended: bool = False,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        self._regions = Regions(credentials or {}, endpoint=endpoint, project=project, seconds=call_timeout)
+        self._regions = Regions(Place, credentials or {}, endpoint=endpoint, project=project, seconds=call_timeout)
         self._owner, self._now = owner, now
         creations = submissions_per_minute / 2 if delete_ended else submissions_per_minute * 0.8
         self._deletes = max(1, int(submissions_per_minute / 4)) if delete_ended else 0
@@ -158,13 +158,13 @@ class VertexAiProvider:
             raise ConfigurationError(NO_REGION)
         if not self._limits.lingers:
             return ()
-        region = self._regions.asked(configuration)
+        region = self._regions.of(configuration)
         leftovers = self._orphans(region, keep)
         return tuple(name for name, identifier in leftovers[: self._deletes] if region.delete(identifier))
 
     def strays(self, configuration: Mapping[str, Any], known_names: frozenset[str]) -> tuple[str, ...]:
         """Reads one list of this owner's live jobs. Raises `CallFailed` when it could not be read to its end."""
-        live = self._regions.asked(configuration).ours(self._owner, LIVE_STATES)
+        live = self._regions.of(configuration).ours(self._owner, LIVE_STATES)
         return tuple(sorted(name for name, _, _ in live if name not in known_names))
 
     def logs(self, submission: Submission, tail: int = 100) -> str:
