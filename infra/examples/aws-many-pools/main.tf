@@ -4,7 +4,7 @@
 variable "region" { default = "us-east-1" }
 
 variable "pools" {
-  description = "Names of the pools; at most ten, unless the account's quota of managed policies was raised."
+  description = "Names of the pools: at most ten, unless the account's quota of managed policies was raised."
   type        = set(string)
   default     = ["batch", "nightly", "reports"]
 }

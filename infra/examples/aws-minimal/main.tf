@@ -22,7 +22,7 @@ variable "runtime" {
 }
 
 variable "subnets" {
-  description = "Of the tasks; the default VPC without any."
+  description = "Ids of the subnets of the tasks; without any, the default VPC."
   type        = list(string)
   default     = []
 }

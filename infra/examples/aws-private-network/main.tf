@@ -8,7 +8,7 @@ variable "region" { default = "us-east-1" }
 variable "package" { default = "function.zip" }
 
 variable "vpc_id" {
-  description = "Id of the VPC. It has to resolve private DNS names."
+  description = "Id of the VPC. It must resolve private DNS names."
   type        = string
 }
 

@@ -4,7 +4,7 @@
 variable "region" { default = "us-east-1" }
 
 variable "issuer" {
-  description = "The issuer of the AWS account's tokens, which `aws iam enable-outbound-web-identity-federation` tells, and switches on."
+  description = "The issuer of the AWS account's tokens, which `aws iam enable-outbound-web-identity-federation` switches on and prints."
   type        = string
 }
 

@@ -1,7 +1,7 @@
 # One pool on Azure Container Instances and the dispatcher that serves it, with a PostgreSQL that is there already.
 
 variable "subscription_id" {
-  description = "Id of the subscription that everything is made in."
+  description = "Id of the subscription of all resources."
   type        = string
 }
 

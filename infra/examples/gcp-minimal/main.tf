@@ -1,7 +1,7 @@
 # One pool on Cloud Run and the dispatcher that serves it, with a PostgreSQL that is there already.
 
 variable "project" {
-  description = "Id of the project that everything is made in."
+  description = "Id of the project of all resources."
   type        = string
 }
 

@@ -146,7 +146,7 @@ resource "aws_iam_role_policy" "this" {
   lifecycle {
     precondition {
       condition     = each.key != "tick" || length(var.pools) <= var.managed_policies_quota
-      error_message = "pools: ${length(var.pools)} pools need as many managed policies, and a role takes ${var.managed_policies_quota}. Let pools that share a cluster and roles share an entry, or have the quota raised and give managed_policies_quota."
+      error_message = "pools: ${length(var.pools)} pools need as many managed policies, and a role takes ${var.managed_policies_quota}. Let pools that share a cluster and roles share an entry, or ask AWS for a higher quota and give managed_policies_quota."
     }
 
     precondition {

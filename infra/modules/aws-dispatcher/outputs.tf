@@ -24,12 +24,12 @@ output "wake" {
 }
 
 output "function_role_arn" {
-  description = "The role that other accounts and clouds have to trust."
+  description = "The role that other accounts and clouds must trust."
   value       = local.role_arns.tick
 }
 
 output "event_bus_arn" {
-  description = "Where pools in other accounts forward the state changes of their tasks to."
+  description = "The event bus to which pools in other accounts forward the state changes of their tasks."
   value       = "arn:${local.partition}:events:${local.region}:${local.account}:event-bus/default"
 }
 
@@ -63,7 +63,7 @@ output "api_url" {
 }
 
 output "api_callers_policy" {
-  description = "JSON policy for roles and users that may call the HTTP API. Give nobody the right to invoke that function otherwise: who does can make up a caller."
+  description = "JSON policy for roles and users that may call the HTTP API. Give nobody the right to invoke that function directly: a direct call can name any caller."
   value       = data.aws_iam_policy_document.api_callers.minified_json
 }
 

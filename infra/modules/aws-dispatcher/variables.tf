@@ -83,13 +83,13 @@ variable "timeout" {
 }
 
 variable "reserved_concurrent_executions" {
-  description = "Invocations at once, at most; null takes part in what the account has. Overlaps are safe: this bounds cost, not correctness."
+  description = "The most invocations at once; null: as many as the account allows. Overlaps are safe: this bounds cost, not correctness."
   type        = number
   default     = null
 }
 
 variable "interval_minutes" {
-  description = "Minutes from tick to tick. The schedule, the alarm no-ticks and the state NOT_READY of pools go by it."
+  description = "Minutes from tick to tick. The schedule, the alarm no-ticks and the state NOT_READY of pools follow it."
   type        = number
   default     = 1
 }
@@ -119,7 +119,7 @@ variable "environment" {
 }
 
 variable "secret_environment" {
-  description = "Variables of the function that are secrets, as PREFECT_API_KEY or the secret_variable of a hook: name -> ARN of the secret of Secrets Manager whose text is its value, which the function is let read. It reads them when it starts."
+  description = "Variables of the function that are secrets, as PREFECT_API_KEY or the secret_variable of a hook: name -> ARN of the secret of Secrets Manager whose text is the value; the function gets the right to read it. It reads them when it starts."
   type        = map(string)
   default     = {}
 
@@ -130,12 +130,12 @@ variable "secret_environment" {
 
   validation {
     condition     = alltrue([for name in keys(var.secret_environment) : can(regex("^[A-Z][A-Z0-9_]*$", name)) && !startswith(name, "DISPATCHER_")])
-    error_message = "secret_environment: names as OPS_HOOK_SECRET, none of the dispatcher's own."
+    error_message = "secret_environment: names as OPS_HOOK_SECRET, but not the dispatcher's own."
   }
 }
 
 variable "create_table" {
-  description = "Whether to make the DynamoDB table. With false, name an existing one in table_name, or a secret in store_secret_arn."
+  description = "Whether to create the DynamoDB table. With false, name an existing one in table_name, or a secret in store_secret_arn."
   type        = bool
   default     = true
 }
@@ -180,7 +180,7 @@ variable "pool_accounts" {
 }
 
 variable "managed_policies_quota" {
-  description = "How many managed policies a role of the account takes: each pool needs one. AWS begins with 10 and raises it on request."
+  description = "How many managed policies a role of the account takes: each pool needs one. AWS starts with 10 and raises it on request."
   type        = number
   default     = 10
 }
@@ -192,7 +192,7 @@ variable "policies" {
 }
 
 variable "wakers" {
-  description = "By a name of your choice: ARNs of roles and users, or ids of accounts, that may start ticks with DISPATCHER_WAKE, as those of people who create runs. Other accounts have to allow it on their side, too."
+  description = "By a name of your choice: ARNs of roles and users, or ids of accounts, that may start ticks with DISPATCHER_WAKE, as those of people who create runs. Other accounts must allow it on their side, too."
   type        = map(string)
   default     = {}
 
@@ -232,7 +232,7 @@ variable "api" {
 }
 
 variable "create_roles" {
-  description = "Whether to make the roles of function and schedule. With false, give function_role_arn and schedule_role_arn, and give these roles the outputs function_policies and schedule_policy."
+  description = "Whether to create the roles of function and schedule. With false, give function_role_arn and schedule_role_arn, and give these roles the outputs function_policies and schedule_policy."
   type        = bool
   default     = true
 }
@@ -250,7 +250,7 @@ variable "schedule_role_arn" {
 }
 
 variable "iam" {
-  description = "For roles and policies: an IAM path, and the ARN of a permissions boundary that the organisation asks for."
+  description = "For roles and policies: an IAM path, and the ARN of a permissions boundary that the organisation requires."
   type        = object({ path = optional(string, "/"), permissions_boundary = optional(string) })
   default     = {}
   nullable    = false
@@ -263,7 +263,7 @@ variable "vpc" {
 }
 
 variable "kms_key_arn" {
-  description = "A customer-managed KMS key for table, queue, log, schedule and environment. Its key policy has to admit CloudWatch Logs and EventBridge; null uses AWS's own keys."
+  description = "A customer-managed KMS key for table, queue, log, schedule and environment. Its key policy must admit CloudWatch Logs and EventBridge; null: AWS's own keys."
   type        = string
   default     = null
 }
@@ -304,7 +304,7 @@ variable "tracing" {
 }
 
 variable "create_dashboard" {
-  description = "Whether to make a CloudWatch dashboard with slots, waits, outcomes and late runs. Needs DISPATCHER_TELEMETRY = \"cloudwatch\" in environment."
+  description = "Whether to create a CloudWatch dashboard with slots, waits, outcomes and late runs. Needs DISPATCHER_TELEMETRY = \"cloudwatch\" in environment."
   type        = bool
   default     = false
 }
@@ -316,7 +316,7 @@ variable "alarm_actions" {
 }
 
 variable "tags" {
-  description = "Tags of everything that has tags."
+  description = "Tags of every resource that takes tags."
   type        = map(string)
   default     = {}
 }

@@ -8,7 +8,7 @@ output "credentials" {
 }
 
 output "policy" {
-  description = "What aws-dispatcher takes in `policies`: the right to ask AWS for a token that is of use to Azure alone, for five minutes."
+  description = "What aws-dispatcher takes in `policies`: the right to ask AWS for a token that only Azure accepts, for five minutes."
   value = jsonencode({
     Version = "2012-10-17"
     Statement = [{
@@ -26,6 +26,6 @@ output "policy" {
 }
 
 output "identity_principal_id" {
-  description = "Whom other resource groups have to trust."
+  description = "The principal that other resource groups must trust."
   value       = azurerm_user_assigned_identity.dispatcher.principal_id
 }

@@ -1,5 +1,5 @@
 variable "name" {
-  description = "What the identity is called."
+  description = "Name of the identity."
   type        = string
   default     = "push-dispatcher-aws"
 
@@ -10,12 +10,12 @@ variable "name" {
 }
 
 variable "resource_group_name" {
-  description = "The resource group that the identity is made in."
+  description = "The resource group of the identity."
   type        = string
 }
 
 variable "location" {
-  description = "Where the identity is made, as westeurope."
+  description = "Region of the identity, as westeurope."
   type        = string
 
   validation {
@@ -25,7 +25,7 @@ variable "location" {
 }
 
 variable "issuer" {
-  description = "The issuer of the AWS account's tokens, which `aws iam enable-outbound-web-identity-federation` tells, and switches on."
+  description = "The issuer of the AWS account's tokens, which `aws iam enable-outbound-web-identity-federation` switches on and prints."
   type        = string
 
   validation {
@@ -35,7 +35,7 @@ variable "issuer" {
 }
 
 variable "function_role_arn" {
-  description = "Who may come: the output `function_role_arn` of aws-dispatcher."
+  description = "The AWS role that may use this identity: the output `function_role_arn` of aws-dispatcher."
   type        = string
 
   validation {
@@ -51,7 +51,7 @@ variable "pools" {
 }
 
 variable "tags" {
-  description = "Tags of everything that has tags."
+  description = "Tags of every resource that takes tags."
   type        = map(string)
   default     = {}
 }

@@ -1,5 +1,5 @@
 output "credentials" {
-  description = "An entry of DISPATCHER_CREDENTIALS, which the job variable `credentials` names. It says where tokens are had, and holds no secret."
+  description = "An entry of DISPATCHER_CREDENTIALS, which the job variable `credentials` names. It says where to get tokens, and holds no secret."
   value = {
     project = var.project
     external_account = {

@@ -1,5 +1,5 @@
 variable "name" {
-  description = "What the workload identity pool and the service account are called."
+  description = "Name of the workload identity pool and the service account."
   type        = string
   default     = "push-dispatcher-aws"
 
@@ -10,7 +10,7 @@ variable "name" {
 }
 
 variable "project" {
-  description = "Id of the project that the dispatcher's account is made in."
+  description = "Id of the project of the dispatcher's account."
   type        = string
 
   validation {
@@ -20,7 +20,7 @@ variable "project" {
 }
 
 variable "function_role_arn" {
-  description = "Who may come: the output `function_role_arn` of aws-dispatcher."
+  description = "The AWS role that may act as the service account: the output `function_role_arn` of aws-dispatcher."
   type        = string
 
   validation {

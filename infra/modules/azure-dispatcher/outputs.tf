@@ -1,5 +1,5 @@
 output "function_name" {
-  description = "Of the function app, for the log and for deployments of another zip."
+  description = "Name of the function app, to read the log and to deploy another zip."
   value       = azurerm_function_app_flex_consumption.this["tick"].name
 }
 
@@ -9,7 +9,7 @@ output "identity_client_id" {
 }
 
 output "identity_principal_id" {
-  description = "Whom other resource groups and clouds have to trust."
+  description = "The principal that other resource groups and clouds must trust."
   value       = azurerm_user_assigned_identity.this["tick"].principal_id
 }
 

@@ -1,5 +1,5 @@
 variable "name" {
-  description = "What plan, log, identity and alerts are called, and how the names begin that have to be unique in all of Azure."
+  description = "Name of plan, log, identity and alerts. Names that must be unique in all of Azure begin with it."
   type        = string
   default     = "push-dispatcher"
 
@@ -10,12 +10,12 @@ variable "name" {
 }
 
 variable "resource_group_name" {
-  description = "The resource group that everything is made in."
+  description = "The resource group of all resources."
   type        = string
 }
 
 variable "location" {
-  description = "Where everything is made, as westeurope: a region that has Flex Consumption."
+  description = "Region of all resources, as westeurope: one that has Flex Consumption."
   type        = string
 
   validation {
@@ -42,7 +42,7 @@ variable "runtime_version" {
 }
 
 variable "store_url" {
-  description = "Address of the PostgreSQL that holds the state, as postgresql://user:password@host:5432/database. It becomes a secret, and stands in Terraform's state."
+  description = "Address of the PostgreSQL that holds the state, as postgresql://user:password@host:5432/database. It becomes a secret; Terraform's state holds it too."
   type        = string
   default     = null
   sensitive   = true
@@ -54,7 +54,7 @@ variable "store_url" {
 }
 
 variable "create_store_secret" {
-  description = "Whether to make a Key Vault with a secret that holds store_url. With false, give store_secret_uri and store_secret_id."
+  description = "Whether to create a Key Vault with a secret that holds store_url. With false, give store_secret_uri and store_secret_id."
   type        = bool
   default     = true
 }
@@ -71,7 +71,7 @@ variable "store_secret_uri" {
 }
 
 variable "store_secret_id" {
-  description = "Resource id of that secret, which the function is let read: /subscriptions/.../vaults/VAULT/secrets/NAME. The vault has to have RBAC."
+  description = "Resource id of that secret, which the function gets the right to read: /subscriptions/.../vaults/VAULT/secrets/NAME. The vault must use RBAC."
   type        = string
   default     = null
 
@@ -93,7 +93,7 @@ variable "memory_size" {
 }
 
 variable "maximum_instance_count" {
-  description = "Instances at once, at most; the timer takes one."
+  description = "The most instances at once; the timer takes one."
   type        = number
   default     = 40
 
@@ -104,7 +104,7 @@ variable "maximum_instance_count" {
 }
 
 variable "timeout" {
-  description = "Seconds after which the host ends an invocation: DISPATCHER_TICK_SECONDS and DISPATCHER_MARGIN_SECONDS have to fit."
+  description = "Seconds after which the host ends an invocation: DISPATCHER_TICK_SECONDS and DISPATCHER_MARGIN_SECONDS must fit."
   type        = number
   default     = 90
 
@@ -115,7 +115,7 @@ variable "timeout" {
 }
 
 variable "interval_minutes" {
-  description = "Minutes from tick to tick. The schedule, the alert no-ticks and the state NOT_READY of pools go by it."
+  description = "Minutes from tick to tick. The schedule, the alert no-ticks and the state NOT_READY of pools follow it."
   type        = number
   default     = 1
 }
@@ -127,7 +127,7 @@ variable "schedule_enabled" {
 }
 
 variable "subnet_id" {
-  description = "Resource id of a subnet that the function is in, to reach a private PostgreSQL. It has to be delegated to Microsoft.App/environments."
+  description = "Resource id of a subnet that the function is in, to reach a private PostgreSQL. It must be delegated to Microsoft.App/environments."
   type        = string
   default     = null
 }
@@ -156,7 +156,7 @@ variable "environment" {
 }
 
 variable "secret_environment" {
-  description = "Variables of the function that are secrets, as the secret_variable of a hook: name -> URI and resource id of a Key Vault secret, which the function is let read. The vault has to have RBAC."
+  description = "Variables of the function that are secrets, as the secret_variable of a hook: name -> URI and resource id of a Key Vault secret, which the function gets the right to read. The vault must use RBAC."
   type        = map(object({ uri = string, id = string }))
   default     = {}
 
@@ -172,7 +172,7 @@ variable "secret_environment" {
 
   validation {
     condition     = alltrue([for name in keys(var.secret_environment) : can(regex("^[A-Z][A-Z0-9_]*$", name)) && !can(regex("^(DISPATCHER|AZURE)_", name))])
-    error_message = "secret_environment: names as OPS_HOOK_SECRET, none of the dispatcher's own."
+    error_message = "secret_environment: names as OPS_HOOK_SECRET, but not the dispatcher's own."
   }
 }
 
@@ -212,7 +212,7 @@ variable "log_retention_days" {
 }
 
 variable "alerts" {
-  description = "Whether to make the three alerts."
+  description = "Whether to create the three alerts."
   type        = bool
   default     = true
 }
@@ -224,7 +224,7 @@ variable "action_group_ids" {
 }
 
 variable "tags" {
-  description = "Tags of everything that has tags."
+  description = "Tags of every resource that takes tags."
   type        = map(string)
   default     = {}
 }

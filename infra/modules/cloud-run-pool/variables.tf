@@ -1,5 +1,5 @@
 variable "name" {
-  description = "Of the pool: its service account and role are called after it."
+  description = "Name of the pool's service account and role."
   type        = string
 
   validation {
@@ -29,7 +29,7 @@ variable "region" {
 }
 
 variable "job_roles" {
-  description = "Roles that the jobs have on the project, by a name of your choice, as { files = \"roles/storage.objectViewer\" }. None give them no rights."
+  description = "Roles that the jobs have on the project, by a name of your choice, as { files = \"roles/storage.objectViewer\" }. Without any, the jobs have no rights."
   type        = map(string)
   default     = {}
 

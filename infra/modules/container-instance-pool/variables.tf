@@ -1,5 +1,5 @@
 variable "name" {
-  description = "Of the pool: its resource group, identity and roles are called after it. Names of roles are unique in a tenant."
+  description = "Name of the pool's resource group, identity and roles. Names of roles are unique in a tenant."
   type        = string
 
   validation {
@@ -9,7 +9,7 @@ variable "name" {
 }
 
 variable "create_resource_group" {
-  description = "Whether to make a resource group, which is the better choice: the dispatcher may remove every container group in it. With false, give resource_group_name."
+  description = "Whether to create a resource group, which is the better choice: the dispatcher may remove every container group in it. With false, give resource_group_name."
   type        = bool
   default     = true
 }
@@ -31,7 +31,7 @@ variable "location" {
 }
 
 variable "subnet_ids" {
-  description = "Resource ids of the subnets that jobs run in; they have to be delegated to Microsoft.ContainerInstance/containerGroups."
+  description = "Resource ids of the subnets that jobs run in; they must be delegated to Microsoft.ContainerInstance/containerGroups."
   type        = list(string)
   default     = []
 
@@ -42,7 +42,7 @@ variable "subnet_ids" {
 }
 
 variable "job_rights" {
-  description = "What the jobs may do, by a name of your choice: a built-in role and where, as { role = \"AcrPull\", scope = REGISTRY_ID }. None give them no rights."
+  description = "What the jobs may do, by a name of your choice: a built-in role and where, as { role = \"AcrPull\", scope = REGISTRY_ID }. Without any, the jobs have no rights."
   type        = map(object({ role = string, scope = string }))
   default     = {}
 
@@ -53,7 +53,7 @@ variable "job_rights" {
 }
 
 variable "tags" {
-  description = "Tags of everything that has tags."
+  description = "Tags of every resource that takes tags."
   type        = map(string)
   default     = {}
 }

@@ -48,7 +48,7 @@ resource "aws_cloudwatch_log_group" "this" {
 
     precondition {
       condition     = try(startswith(local.cluster_arn, "${local.ecs}:cluster/"), true)
-      error_message = "cluster_arn: the cluster has to be in the account and region of this module's provider, ${local.account} and ${local.region}. Give the module a provider of the cluster's account and region."
+      error_message = "cluster_arn: the cluster must be in the account and region of this module's provider, ${local.account} and ${local.region}. Give the module a provider of the cluster's account and region."
     }
   }
 }

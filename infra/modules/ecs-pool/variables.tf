@@ -9,7 +9,7 @@ variable "name" {
 }
 
 variable "create_cluster" {
-  description = "Whether to make an ECS cluster, with Fargate and Fargate Spot. With false, give cluster_arn."
+  description = "Whether to create an ECS cluster, with Fargate and Fargate Spot. With false, give cluster_arn."
   type        = bool
   default     = true
 }
@@ -26,7 +26,7 @@ variable "cluster_arn" {
 }
 
 variable "container_insights" {
-  description = "What CloudWatch Container Insights collects of the cluster that is made: disabled, enabled or enhanced. It is billed by metric."
+  description = "What CloudWatch Container Insights collects from the new cluster: disabled, enabled or enhanced. It is billed by metric."
   type        = string
   default     = "disabled"
 
@@ -43,7 +43,7 @@ variable "subnets" {
 }
 
 variable "security_groups" {
-  description = "Ids of the security groups of the tasks; the default one of the VPC without any."
+  description = "Ids of the security groups of the tasks; without any, the default one of the VPC."
   type        = list(string)
   default     = []
 }
@@ -73,7 +73,7 @@ variable "secret_arns" {
 }
 
 variable "task_policies" {
-  description = "JSON policies of the role that the jobs run with, by a name of your choice. None give the jobs no rights."
+  description = "JSON policies of the role that the jobs run with, by a name of your choice. Without any, the jobs have no rights."
   type        = map(string)
   default     = {}
 }
@@ -85,20 +85,20 @@ variable "dispatcher" {
 }
 
 variable "iam" {
-  description = "For the roles: an IAM path, and the ARN of a permissions boundary that the organisation asks for."
+  description = "For the roles: an IAM path, and the ARN of a permissions boundary that the organisation requires."
   type        = object({ path = optional(string, "/"), permissions_boundary = optional(string) })
   default     = {}
   nullable    = false
 }
 
 variable "kms_key_arn" {
-  description = "A customer-managed KMS key for the log group. Its key policy has to admit CloudWatch Logs; null uses AWS's own."
+  description = "A customer-managed KMS key for the log group. Its key policy must admit CloudWatch Logs; null: AWS's own key."
   type        = string
   default     = null
 }
 
 variable "tags" {
-  description = "Tags of everything that has tags."
+  description = "Tags of every resource that takes tags."
   type        = map(string)
   default     = {}
 }

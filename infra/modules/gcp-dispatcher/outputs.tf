@@ -9,7 +9,7 @@ output "url" {
 }
 
 output "service_account" {
-  description = "Whom other projects and clouds have to trust: the e-mail address that the function runs as."
+  description = "The account that other projects and clouds must trust: the e-mail address that the function runs as."
   value       = google_service_account.this["tick"].email
 }
 

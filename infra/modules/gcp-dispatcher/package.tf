@@ -41,7 +41,7 @@ resource "google_storage_bucket_object" "source" {
 
     precondition {
       condition     = var.package_object == null
-      error_message = "api.package: with package_object there is no bucket of the module's to put it into: give api.package_object."
+      error_message = "api.package: with package_object the module has no bucket to put it into: give api.package_object."
     }
   }
 }

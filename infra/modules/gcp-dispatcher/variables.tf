@@ -1,5 +1,5 @@
 variable "name" {
-  description = "What function, schedule, secret and service accounts are called."
+  description = "Name of function, schedule, secret and service accounts."
   type        = string
   default     = "push-dispatcher"
 
@@ -10,7 +10,7 @@ variable "name" {
 }
 
 variable "project" {
-  description = "Id of the project that everything is made in."
+  description = "Id of the project of all resources."
   type        = string
 
   validation {
@@ -30,7 +30,7 @@ variable "region" {
 }
 
 variable "schedule_region" {
-  description = "Where Cloud Scheduler runs, if it is not to be had in `region`."
+  description = "Where Cloud Scheduler runs, if `region` does not have it."
   type        = string
   default     = null
 }
@@ -70,7 +70,7 @@ variable "runtime" {
 }
 
 variable "store_url" {
-  description = "Address of the PostgreSQL that holds the state, as postgresql://user:password@host:5432/database. It becomes a secret, and stands in Terraform's state."
+  description = "Address of the PostgreSQL that holds the state, as postgresql://user:password@host:5432/database. It becomes a secret; Terraform's state holds it too."
   type        = string
   default     = null
   sensitive   = true
@@ -82,7 +82,7 @@ variable "store_url" {
 }
 
 variable "create_store_secret" {
-  description = "Whether to make a secret that holds store_url. With false, give store_secret."
+  description = "Whether to create a secret that holds store_url. With false, give store_secret."
   type        = bool
   default     = true
 }
@@ -154,13 +154,13 @@ variable "timeout" {
 }
 
 variable "max_instance_count" {
-  description = "Ticks at once, at most. Overlaps are safe: this bounds cost, not correctness."
+  description = "The most ticks at once. Overlaps are safe: this bounds cost, not correctness."
   type        = number
   default     = 3
 }
 
 variable "ingress" {
-  description = "Who may reach the function at all; a token is asked for in any case."
+  description = "Who may reach the function at all; every call needs a token."
   type        = string
   default     = "ALLOW_ALL"
 
@@ -171,7 +171,7 @@ variable "ingress" {
 }
 
 variable "interval_minutes" {
-  description = "Minutes from tick to tick. The schedule, the alert no-ticks and the state NOT_READY of pools go by it."
+  description = "Minutes from tick to tick. The schedule, the alert no-ticks and the state NOT_READY of pools follow it."
   type        = number
   default     = 1
 }
@@ -201,7 +201,7 @@ variable "environment" {
 }
 
 variable "secret_environment" {
-  description = "Variables of the function that are secrets, as the secret_variable of a hook: name -> id of a secret of Secret Manager in `project`, which the function is let read. Its latest version is taken."
+  description = "Variables of the function that are secrets, as the secret_variable of a hook: name -> id of a secret of Secret Manager in `project`, which the function gets the right to read. Its latest version is taken."
   type        = map(string)
   default     = {}
 
@@ -212,7 +212,7 @@ variable "secret_environment" {
 
   validation {
     condition     = alltrue([for name in keys(var.secret_environment) : can(regex("^[A-Z][A-Z0-9_]*$", name)) && !startswith(name, "DISPATCHER_")])
-    error_message = "secret_environment: names as OPS_HOOK_SECRET, none of the dispatcher's own."
+    error_message = "secret_environment: names as OPS_HOOK_SECRET, but not the dispatcher's own."
   }
 }
 
@@ -243,7 +243,7 @@ variable "api" {
 
   validation {
     condition     = alltrue([for caller in try(var.api.callers, []) : can(regex("^[a-z0-9-]+@[a-z0-9.-]+\\.gserviceaccount\\.com$", caller))])
-    error_message = "api.callers: e-mail addresses of service accounts, as deploy@acme-jobs.iam.gserviceaccount.com; everybody else is not let in."
+    error_message = "api.callers: e-mail addresses of service accounts, as deploy@acme-jobs.iam.gserviceaccount.com; nobody else may call."
   }
 
   validation {
@@ -253,7 +253,7 @@ variable "api" {
 }
 
 variable "alerts" {
-  description = "Whether to make the three alert policies."
+  description = "Whether to create the three alert policies."
   type        = bool
   default     = true
 }
@@ -265,7 +265,7 @@ variable "notification_channels" {
 }
 
 variable "labels" {
-  description = "Labels of everything that has labels."
+  description = "Labels of every resource that takes labels."
   type        = map(string)
   default     = {}
 }

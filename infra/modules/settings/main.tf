@@ -75,7 +75,7 @@ output "environment" {
 
   precondition {
     condition     = length(local.unknown) == 0
-    error_message = "environment: ${join(", ", local.unknown)}: no such setting. There are ${join(", ", local.known)}."
+    error_message = "environment: ${join(", ", local.unknown)}: no such setting. The settings are ${join(", ", local.known)}."
   }
 
   precondition {
@@ -90,12 +90,12 @@ output "environment" {
 
   precondition {
     condition     = local.given.lease > var.timeout + local.given.clock_skew
-    error_message = "environment: DISPATCHER_LEASE_SECONDS (${local.given.lease}) has to be longer than timeout (${var.timeout}) and DISPATCHER_CLOCK_SKEW_SECONDS (${local.given.clock_skew}) together, so that a claim outlives the invocation that made it."
+    error_message = "environment: DISPATCHER_LEASE_SECONDS (${local.given.lease}) must be longer than timeout (${var.timeout}) and DISPATCHER_CLOCK_SKEW_SECONDS (${local.given.clock_skew}) together, so that a claim outlives the invocation that made it."
   }
 }
 
 output "silence_minutes" {
-  description = "Minutes without a tick after which something is wrong: the three intervals after which pools show NOT_READY, and ten at least."
+  description = "Minutes without a tick after which something is wrong: three intervals, after which pools show NOT_READY, and at least ten."
   value       = max(10, 3 * var.interval_minutes)
 }
 

@@ -4,7 +4,7 @@ variable "environment" {
 }
 
 variable "managed" {
-  description = "What becomes DISPATCHER_MANAGED; null: nothing."
+  description = "The value of DISPATCHER_MANAGED; null: it is not set."
   type        = any
   default     = null
 
