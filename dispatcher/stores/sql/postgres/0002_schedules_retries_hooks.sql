@@ -1,5 +1,5 @@
--- Schedules of deployments, retry policies, the attempts of a run that ended before its last, and hooks that are told of runs.
--- Only additions with a default: code that does not know of them goes on.
+-- Schedules of deployments, retry policies, the ended attempts of a run, and hooks that are notified of runs.
+-- Only additions with a default: code that does not know of them still works.
 
 ALTER TABLE work_pools ADD COLUMN hooks TEXT NOT NULL DEFAULT '[]';
 
@@ -22,13 +22,13 @@ ALTER TABLE runs
     ADD COLUMN notify_tries BIGINT NOT NULL DEFAULT 0,
     ADD COLUMN past TEXT NOT NULL DEFAULT '[]';
 
--- What a schedule has made and nobody has claimed: at most an hour of it.
+-- Runs that schedules made and that no tick has claimed yet: at most an hour of them.
 CREATE INDEX runs_of_schedules ON runs (deployment, schedule, scheduled_at) WHERE state = 'SCHEDULED' AND schedule IS NOT NULL;
 
 -- History, oldest first.
 CREATE INDEX runs_ended ON runs (pool, ended_at, id) WHERE NOT lingers AND state IN ('COMPLETED', 'FAILED', 'CRASHED', 'CANCELLED');
 
--- What somebody is to be told of.
+-- Runs with a notification to deliver, by its time.
 CREATE INDEX runs_to_notify ON runs (pool, notify_at, id) WHERE notify_at IS NOT NULL;
 
 INSERT INTO dispatcher_schema (version, oldest_code) VALUES (2, 1);

@@ -1,4 +1,4 @@
--- Pages of runs, newest first, by each filter that people have: a page is read from the heads of the states that it may show, so
+-- Pages of runs, newest first, by each filter of a list: a page is read from the heads of the states that it may show, so
 -- that a rare state or deployment is found among a million ended runs as fast as a frequent one. In place of the two indices
 -- without a state. Older code lists runs without an index, and ticks as before.
 

@@ -1,6 +1,6 @@
 -- Pages of runs, newest first, by a tag, and runs by the beginning of their name. Tags have a table of their own, which triggers
 -- fill, so that older code keeps it right too; a run without tags costs nothing here. The triggers have the rights of the
--- tables' owner: a role that only ticks needs none on the new table. Whatever the planner believes of a table that was small when a
+-- tables' owner: a role that only ticks needs none on the new table. Whatever the planner estimates for a table that was small when a
 -- session began, they find rows by the index.
 
 ALTER TABLE runs ALTER COLUMN name TYPE TEXT COLLATE "C";

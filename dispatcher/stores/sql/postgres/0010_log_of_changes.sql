@@ -1,4 +1,4 @@
--- The log of changes: who changed what, and when. Older code leaves no entries. Whoever may change pools may write the log.
+-- The log of changes: who changed what, and when. Older code writes no entries. A role that may change pools may write the log.
 
 CREATE TABLE change_log (
     id TEXT COLLATE "C" PRIMARY KEY,

@@ -1,4 +1,4 @@
--- Schedules of deployments, retry policies, the attempts of a run that ended before its last, and hooks that are told of runs.
+-- Schedules of deployments, retry policies, the ended attempts of a run, and hooks that are notified of runs.
 
 ALTER TABLE work_pools ADD COLUMN hooks TEXT NOT NULL DEFAULT '[]';
 
@@ -84,11 +84,11 @@ CREATE INDEX runs_lingering ON runs (pool, ended_at, id)
 CREATE INDEX runs_listed ON runs (created_at DESC, id);
 CREATE INDEX runs_listed_by_pool ON runs (pool, created_at DESC, id);
 
--- What a schedule has made and nobody has claimed: at most an hour of it.
+-- Runs that schedules made and that no tick has claimed yet: at most an hour of them.
 CREATE INDEX runs_of_schedules ON runs (deployment, schedule, scheduled_at) WHERE state = 'SCHEDULED' AND schedule IS NOT NULL;
 
 -- History, oldest first.
 CREATE INDEX runs_ended ON runs (pool, ended_at, id) WHERE NOT lingers AND state IN ('COMPLETED', 'FAILED', 'CRASHED', 'CANCELLED');
 
--- What somebody is to be told of.
+-- Runs with a notification to deliver, by its time.
 CREATE INDEX runs_to_notify ON runs (pool, notify_at, id) WHERE notify_at IS NOT NULL;

@@ -3,5 +3,5 @@
 
 ALTER TABLE work_pools ADD COLUMN holds TEXT NOT NULL DEFAULT '[]';
 
--- Which hooks have confirmed the message that is on its way: they are not sent it again while others fail.
+-- The hooks that have confirmed a notification: they do not get it again while others fail.
 ALTER TABLE runs ADD COLUMN notified_hooks TEXT NOT NULL DEFAULT '[]';

@@ -1,4 +1,4 @@
--- Pools whose queues share their slots by weight. Only additions with defaults: code that does not know of them goes on, by priority.
+-- Pools whose queues share their slots by weight. Only additions with defaults: code that does not know of them still works, by priority.
 
 ALTER TABLE work_pools ADD COLUMN share TEXT NOT NULL DEFAULT 'strict';
 ALTER TABLE work_queues ADD COLUMN weight INTEGER NOT NULL DEFAULT 1;

@@ -1,4 +1,4 @@
--- The log of changes: who changed what, and when. Older code leaves no entries.
+-- The log of changes: who changed what, and when. Older code writes no entries.
 
 CREATE TABLE change_log (
     id TEXT PRIMARY KEY,

@@ -1,4 +1,4 @@
--- Whose a pool or deployment is. Only additions with defaults: code that does not know of owners goes on without.
+-- The owner of a pool or deployment. Only additions with defaults: code that does not know of owners works without them.
 
 ALTER TABLE work_pools ADD COLUMN owner TEXT NOT NULL DEFAULT '';
 ALTER TABLE deployments ADD COLUMN owner TEXT NOT NULL DEFAULT '';

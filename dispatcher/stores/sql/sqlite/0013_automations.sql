@@ -1,4 +1,4 @@
--- Automations, what they did, and which runs owe their ends to them. A trigger notes what is owed, so that the ends that older code
+-- Automations, their firings, and the ended runs that they have yet to see. A trigger notes these, so that the ends that older code
 -- writes are owed too; a store without automations looks into an empty table at each end.
 
 CREATE TABLE automations (

@@ -1,4 +1,4 @@
--- When pools and queues were last paused and resumed. Only additions without values: code that does not know of them goes on, and
+-- When pools and queues were last paused and resumed. Only additions without values: code that does not know of them still works, and
 -- after a pause that it has made or ended all runs start.
 
 ALTER TABLE work_pools ADD COLUMN paused_at INTEGER;
