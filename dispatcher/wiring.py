@@ -167,7 +167,7 @@ def prefect_source(
         from dispatcher.prefect.opening import opened  # noqa: PLC0415 - only where it is asked for
     except ModuleNotFoundError as problem:
         raise SettingsError(
-            f"DISPATCHER_PREFECT_API_URL: needs {problem.name}, which is not installed; the extra prefect brings it: "
+            f"DISPATCHER_PREFECT_API_URL: needs {problem.name}, which is not installed: "
             "pip install 'push-dispatcher[prefect]', or --extras of `dispatcher package`"
         ) from None
     return opened(settings, store, clock, os.environ if environment is None else environment)
@@ -202,8 +202,8 @@ def _open_telemetry(clock: Clock, report: Report) -> Consumer:
         from dispatcher.telemetry.open_telemetry import from_environment  # noqa: PLC0415 - only where it is asked for
     except ModuleNotFoundError as problem:
         raise SettingsError(
-            f"DISPATCHER_TELEMETRY: opentelemetry needs {problem.name}, which is not installed; "
-            "pip install 'push-dispatcher[telemetry]' adds it"
+            f"DISPATCHER_TELEMETRY: opentelemetry needs {problem.name}, which is not installed: "
+            "pip install 'push-dispatcher[telemetry]'"
         ) from None
     return from_environment(report, instance=str(clock.new_id()))
 

@@ -56,8 +56,8 @@ def credentials_name(value: Any, variable: str, *others: str) -> str | None:
     reference = mapping(value, variable)
     if unknown := sorted(set(reference) - {"name", "$ref", *others}):
         raise ConfigurationError(
-            f"{variable}: has {', '.join(unknown)}; give the name of an entry of the dispatcher's credentials,"
-            " keys never stand in a template"
+            f"{variable}: has unknown keys: {', '.join(unknown)}; give the name of an entry of DISPATCHER_CREDENTIALS:"
+            " secrets never stand in a template"
         )
     block = mapping(reference.get("$ref"), f"{variable}.$ref")
     return name_of(reference.get("name") or block.get("block_document_id"), f"{variable}.name")

@@ -60,7 +60,7 @@ def required_text(value: Any, path: str) -> str:
     """A text that is not empty."""
     content = optional_text(value, path)
     if not content:
-        raise ConfigurationError(f"{path}: missing")
+        raise ConfigurationError(f"{path}: is missing; give a value")
     return content
 
 

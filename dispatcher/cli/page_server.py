@@ -23,7 +23,7 @@ def libraries() -> Any:
 
         from dispatcher.web import access, app  # noqa: PLC0415 - likewise
     except ModuleNotFoundError as problem:
-        words = f"{problem.name} is not installed, which the page needs: pip install 'push-dispatcher[ui]'"
+        words = f"the page needs {problem.name}, which is not installed: pip install 'push-dispatcher[ui]'"
         raise SettingsError(words) from None
     return app.create_app, access
 

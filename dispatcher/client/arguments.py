@@ -111,7 +111,7 @@ def expiry(length: Any, deployment: Deployment | None, due_at: datetime) -> date
     if length is None:
         return None
     if not isinstance(length, timedelta) or not timedelta(0) < length <= LONGEST_EXPIRY:
-        rule = f"must be a length of time, longer than nothing and at most {LONGEST_EXPIRY.days} days, not {length!r}"
+        rule = f"must be a length of time, longer than 0 and at most {LONGEST_EXPIRY.days} days, not {length!r}"
         raise InvalidInput("run", [Fault("expires_after", rule)])
     return due_at + length
 

@@ -118,7 +118,7 @@ class BulkRuns(Runs):
         doing, now = _action(action), self.clock.now()
         moment = now if as_of is None else utc(as_of, "as_of")
         if moment > now + FUTURE:
-            raise InvalidInput("runs", [Fault("as_of", f"{moment.isoformat()} lies in the future")])
+            raise InvalidInput("runs", [Fault("as_of", f"must not be in the future (got {moment.isoformat()})")])
         self._check_queue(doing, where, queue)
         until = moment + timedelta(microseconds=1)
         among = replace(where, states=_states(doing, where), until=until if where.until is None else min(where.until, until))

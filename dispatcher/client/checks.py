@@ -34,7 +34,7 @@ def validate(instance: WorkPool | WorkQueue | Deployment | Run | Automation) -> 
     except ModuleNotFoundError as problem:
         if problem.name not in OF_SCHEDULES:
             raise
-        words = f"{problem.name} is not installed, which schedules need: pip install 'push-dispatcher[schedules]'"
+        words = f"schedules need {problem.name}, which is not installed: pip install 'push-dispatcher[schedules]'"
         raise SettingsError(words) from None
 
 
@@ -143,7 +143,7 @@ def calendar_days(text: str, field: str) -> list[date]:
     try:
         days: list[date] = _validation().calendar_days(text, field)
     except ModuleNotFoundError as problem:
-        words = f"{problem.name} is not installed, which calendars need: pip install 'push-dispatcher[calendars]'"
+        words = f"calendars need {problem.name}, which is not installed: pip install 'push-dispatcher[calendars]'"
         raise SettingsError(words) from None
     return days
 
@@ -183,7 +183,7 @@ def _validation() -> Any:
     """The module `dispatcher.validation`, after a check that its libraries are installed: importing it loads only some."""
     if absent := _absent_libraries():
         raise SettingsError(
-            f"{absent[0]} is not installed, and nothing can be created or changed without it; "
+            f"creating and changing things needs {absent[0]}, which is not installed: "
             "build a function's package with `dispatcher package --validation`, or pip install push-dispatcher"
         )
     from dispatcher import validation  # noqa: PLC0415 - a reader does not need it

@@ -57,7 +57,7 @@ def faults_of(named: Configuration, target: Configuration, stored: Configuration
         yield from _place_faults(deployment, pools, deleted, sound, jobs)
     for deployment in target.deployments:
         if deployment.name not in written[1] and deployment.pool in deleted:
-            words = f"would be deleted, but deployment {deployment.name!r} uses it, which another owner has"
+            words = f"would be deleted, but deployment {deployment.name!r} of another owner uses it"
             yield Fault(joined("pools", deployment.pool), words)
         elif deployment.name not in written[1]:
             yield from _unnamed_faults(deployment, sound, jobs)

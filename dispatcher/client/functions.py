@@ -88,7 +88,10 @@ class Functions(Simulations):
         declared = owner.base_job_template["variables"].get("properties", {})
         ours = _runner(owner.type, target, own, declared) | ({} if image is None else {"image": image})
         faults = [
-            Fault(name, f"the template of work pool {pool!r} has no variable {name}, so that a function cannot set it")
+            Fault(
+                name,
+                f"the template of work pool {pool!r} has no variable {name}; add it, so that a function can be deployed there",
+            )
             for name in ours
             if name not in declared
         ]

@@ -297,7 +297,7 @@ def _held_words(hold: PoolHold) -> tuple[str, str]:
     match hold.kind:
         case HoldKind.MISCONFIGURED:
             text = f"the dispatcher is misconfigured: {hold.reason}; it is tried again at {until}"
-            return text, "correct what it names where ticks run; waiting does not help"
+            return text, "correct it where ticks run; waiting does not help"
         case HoldKind.CAPACITY:
             return f"waiting for the provider's capacity until {until}: {hold.reason}", "wait, or have capacity or quota raised"
         case HoldKind.PACE:

@@ -85,7 +85,7 @@ def _instants(schedule: Schedule, zone: ZoneInfo, begin: datetime, end: datetime
         return _shown(rule(schedule.rrule, _anchor(schedule, zone)).walls, zone, begin, end, _policy(schedule))
     interval = schedule.interval
     if interval is None or interval <= timedelta(0):
-        raise ScheduleError(f"schedule {schedule.slug!r} has no cron, rrule or interval that is longer than nothing")
+        raise ScheduleError(f"schedule {schedule.slug!r} has no cron, rrule or interval that is longer than 0")
     if interval % _DAY:
         return _steps(_first(schedule, zone), interval, begin, end)
     return _shown(partial(_steps, _anchor(schedule, zone), interval), zone, begin, end, _policy(schedule))

@@ -50,7 +50,7 @@ class Deliveries:
             try:
                 from dispatcher.delivery.sns import Topic  # noqa: PLC0415 - only a topic needs the SDK
             except ModuleNotFoundError as problem:
-                words = f"topics need {problem.name}, which is not installed; pip install 'push-dispatcher[aws]' adds it"
+                words = f"topics need {problem.name}, which is not installed: pip install 'push-dispatcher[aws]'"
                 raise NotDelivered(words) from None
             return Topic(entry["topic_arn"])
         from dispatcher.delivery.webhook import Webhook  # noqa: PLC0415 - only a webhook needs the HTTP client

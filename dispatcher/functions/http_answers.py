@@ -55,9 +55,9 @@ def event_of(body: bytes) -> Any:
     try:
         return json.loads(body)
     except RecursionError:
-        raise InvalidInput("event", [Fault("", "the body nests too deep")]) from None
+        raise InvalidInput("event", [Fault("", "the body nests too deeply")]) from None
     except ValueError as problem:  # no JSON, or no UTF-8
-        raise InvalidInput("event", [Fault("", f"the body is no JSON ({problem})")]) from None
+        raise InvalidInput("event", [Fault("", f"the body is not JSON ({problem})")]) from None
 
 
 def _status(problem: DispatcherError) -> int:

@@ -22,7 +22,7 @@ def parameters_in(environment: Mapping[str, str]) -> dict[str, Any]:
     try:
         values = json.loads(environment.get(VARIABLE) or "{}")
     except ValueError as problem:
-        raise WrongParameters(f"parameters: {VARIABLE} is no JSON: {problem}") from None
+        raise WrongParameters(f"parameters: {VARIABLE} is not JSON: {problem}") from None
     if not isinstance(values, dict):
         raise WrongParameters(f"parameters: {VARIABLE} must be an object of names and values")
     return values

@@ -24,7 +24,9 @@ def interpreter(version: str, chosen: str | None = None) -> str | None:
     """
     if chosen:
         if not _is(chosen, version):
-            raise PackagingError(f"compile-with: {chosen} is no CPython {version}, whose bytecode the target reads")
+            raise PackagingError(
+                f"compile-with: {chosen} is not CPython {version}, the only one whose bytecode the target reads"
+            )
         return chosen
     return next((path for path in _candidates(version) if _is(path, version)), None)
 

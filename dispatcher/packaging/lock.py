@@ -90,7 +90,7 @@ def _locked(path: Path, line: str) -> Locked:
     try:
         requirement = Requirement(words)
     except InvalidRequirement as problem:
-        raise PackagingError(f"{path}: {words!r} is no requirement ({problem})") from None
+        raise PackagingError(f"{path}: {words!r} is not a requirement ({problem})") from None
     hashes = tuple(_HASH.findall(line))
     if not str(requirement.specifier).startswith("==") or not hashes:
         raise PackagingError(f"{path}: {words} must be pinned with == and have a --hash")

@@ -125,7 +125,7 @@ def _options(target: BuildTarget) -> list[str]:
 
 def _pip(arguments: Sequence[str], target: BuildTarget) -> None:
     if find_spec("pip") is None:
-        raise PackagingError("pip is not installed beside push-dispatcher: pip install 'push-dispatcher[package]'")
+        raise PackagingError("building a package needs pip, which is not installed: pip install 'push-dispatcher[package]'")
     command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--no-input", *arguments]
     done = subprocess.run(command, check=False, capture_output=True, text=True)  # noqa: S603 - pip, with words of our own
     if done.returncode:

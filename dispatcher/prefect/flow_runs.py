@@ -49,7 +49,7 @@ class FlowRun:
 def flow_run_in(body: Any) -> FlowRun:
     """The flow run in an answer. Raises `SourceError` for anything else."""
     if not isinstance(body, Mapping) or not isinstance(body.get("id"), str):
-        raise SourceError("Prefect: an answer holds something that is no flow run")
+        raise SourceError("Prefect: an answer holds something that is not a flow run")
     policy, state = body.get("empirical_policy"), body.get("state")
     variables, tags = body.get("job_variables"), body.get("tags")
     return FlowRun(

@@ -29,7 +29,7 @@ def schedules_of(deployment: Mapping[str, Any], path: str, fill: Fill, left_out:
     for where, schedule in listed:
         kind = next((kind for kind in KINDS if isinstance(schedule, Mapping) and schedule.get(kind)), None)
         if kind is None:
-            left_out.append(Fault(where, "must have one of cron, interval and rrule"))
+            left_out.append(Fault(where, "must hold exactly one of cron, interval and rrule"))
         else:
             slug = _unique(str(schedule.get("slug") or kind), read)
             if fields := _schedule(schedule, kind, where, fill, left_out):

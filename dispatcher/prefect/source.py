@@ -81,7 +81,7 @@ class PrefectSource:
     def may_start(self, run: Run) -> Withdrawn | NotConfirmed | None:
         """See `Source.may_start`: makes the guarded claim, and checks that what the job was made from has not changed."""
         if run.source_id is None:
-            return Withdrawn("it is no flow run of the Prefect server that its pool mirrors")
+            return Withdrawn("it is not a flow run of the Prefect server that its pool mirrors")
         answer = self.server.set_state(run.source_id, claim_state(run))
         verdict = judged(answer.code, answer.body, own_transitions(run), self.clock.now())
         return verdict or self._unchanged(run)

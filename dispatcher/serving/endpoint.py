@@ -95,7 +95,10 @@ class Handler(BaseHTTPRequestHandler):
 
     def _metrics(self) -> None:
         if self.server.answers.metrics is None:
-            raise NotServed(HTTPStatus.NOT_IMPLEMENTED, "prometheus_client is missing: pip install 'push-dispatcher[serve]'")
+            raise NotServed(
+                HTTPStatus.NOT_IMPLEMENTED,
+                "metrics need prometheus_client, which is not installed: pip install 'push-dispatcher[serve]'",
+            )
         page, kind = self.server.answers.metrics(self.headers.get("Accept", ""))
         self._send(HTTPStatus.OK, page, kind)
 
@@ -136,7 +139,7 @@ def pool_of(body: bytes) -> str:
     try:
         event = json.loads(body)
     except (ValueError, RecursionError):
-        raise NotServed(HTTPStatus.BAD_REQUEST, "the body is no JSON") from None
+        raise NotServed(HTTPStatus.BAD_REQUEST, "the body is not JSON") from None
     if event == {}:
         return EVERY_POOL
     if not isinstance(event, dict) or event.keys() != {"pool"} or not isinstance(event["pool"], str) or not event["pool"]:

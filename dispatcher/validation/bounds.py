@@ -64,7 +64,7 @@ def bounded() -> Iterator[None]:
 
 def _words(problem: Exception) -> str:
     if isinstance(problem, RecursionError):
-        return "nests too deep to be checked; flatten it"
+        return "nests too deeply to be checked; flatten it"
     return f"cannot be checked ({type(problem).__name__}); simplify it, or the schema"
 
 

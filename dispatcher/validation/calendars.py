@@ -66,9 +66,9 @@ def calendar_days(text: str, field: str) -> list[date]:
         calendars = Calendar.from_ical(text, multiple=True)
         events = [event for calendar in calendars for event in calendar.walk("VEVENT")]
     except ValueError as problem:
-        raise InvalidInput("schedule", [Fault(field, f"is no iCalendar file: {problem}")]) from None
+        raise InvalidInput("schedule", [Fault(field, f"is not an iCalendar file: {problem}")]) from None
     if not calendars:
-        raise InvalidInput("schedule", [Fault(field, "is no iCalendar file: it has no VCALENDAR")])
+        raise InvalidInput("schedule", [Fault(field, "is not an iCalendar file: it has no VCALENDAR")])
     return sorted({day for event in events for day in _days_of(event, field)})
 
 

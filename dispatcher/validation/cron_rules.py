@@ -114,7 +114,7 @@ def _step_fault(field: _Field, base: str, low: int, high: int, step: int) -> str
     is_weekday = field == _WEEKDAY
     reach = high - low - (is_weekday and base == "*")  # Sunday is 0 and 7
     if step == 0:
-        return "has a step of nothing: must be 1 or more"
+        return "has a step of 0: must be 1 or more"
     if step > reach:
         instead = " (an interval takes any length)" if field.name in ("minute", "hour") else ""
         return f"has a step that leads out of the field, so that only {low} would be left: write {low}{instead}"

@@ -113,7 +113,7 @@ def _alternatives(error: ValidationError, path: str, place: Callable[[list[str |
         return
     rules = [BLOCK_RULE] if blocks else []
     rules += [f"must be {_kinds(kinds)}"] if kinds and not near else []
-    rules += ["must be so that " + " and ".join(map(str, faults_of(branch, place))) for branch in near]
+    rules += ["in one of its forms: " + " and ".join(map(str, faults_of(branch, place))) for branch in near]
     yield Fault(path, "; or ".join(rules) + ("" if blocks else _got(error)))
 
 

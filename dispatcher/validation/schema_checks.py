@@ -65,7 +65,7 @@ def _reference_faults(variables: Mapping[str, Any], root: str) -> Iterator[Fault
         for word in _REFERENCES:
             reference = schema.get(word)
             if isinstance(reference, str) and not _leads_to_a_schema(lookup, reference):
-                words = f"refers to {reference}, which is no schema in here; add it under `definitions`"
+                words = f"refers to {reference}, which is not a schema in here; add it under `definitions`"
                 yield Fault(joined(path, word), words)
 
 

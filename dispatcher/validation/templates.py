@@ -122,7 +122,7 @@ def _own_faults(name: str, path: str) -> Iterator[Fault]:
     value = name.removeprefix(f"{OWN}.")
     if value not in NAMES:
         fix = did_you_mean(value, NAMES) or f"; there are {', '.join(NAMES)}"
-        yield Fault(path, f"{{{{ {name} }}}} is none of the dispatcher's own values{fix}")
+        yield Fault(path, f"{{{{ {name} }}}} is not one of the dispatcher's own values{fix}")
 
 
 def _undeclared(placeholder: Placeholder, root: str, declared: Mapping[str, Any]) -> str:

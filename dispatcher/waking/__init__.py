@@ -89,5 +89,5 @@ class _Lambda:
         try:
             from dispatcher.waking.lambda_function import LambdaFunction  # noqa: PLC0415 - only a Lambda function needs the SDK
         except ModuleNotFoundError as problem:
-            raise NotWoken(f"{problem.name} is not installed; pip install 'push-dispatcher[aws]' adds it") from None
+            raise NotWoken(f"a wake needs {problem.name}, which is not installed: pip install 'push-dispatcher[aws]'") from None
         return LambdaFunction(self._name, seconds=self._seconds)

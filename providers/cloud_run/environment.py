@@ -60,7 +60,7 @@ def variables_of(value: Any, path: str) -> Variables:
     for item in objects(value, path):
         name = item.get("name", "")
         if not isinstance(name, str):
-            raise ConfigurationError(f"{path}: {name!r:.80} cannot be a name")
+            raise ConfigurationError(f"{path}: {name!r:.80} cannot be the name of a variable")
         if "valueSource" not in (variables.get(name) or {}) or "valueSource" in item:
             variables[name] = _variable(item)
     return variables

@@ -61,7 +61,7 @@ def camel(value: Any) -> Any:
         ]
         if len(dict(fields)) < len(fields):
             twice = sorted({key for key, _ in fields if sum(key == other for other, _ in fields) > 1})
-            raise ConfigurationError(f"job_body: {', '.join(twice)}: stands there in two spellings")
+            raise ConfigurationError(f"job_body: {', '.join(twice)}: is given in two spellings; give one")
         return dict(fields)
     return [camel(item) for item in value] if isinstance(value, list | tuple) else value
 

@@ -130,7 +130,7 @@ def _json(value: Any, path: str) -> Any:
     try:
         return json.loads(value) if isinstance(value, str) else value
     except ValueError as problem:
-        raise ConfigurationError(f"job_body.metadata.annotations: {path}: is no JSON: {problem}") from None
+        raise ConfigurationError(f"job_body.metadata.annotations: {path}: is not JSON: {problem}") from None
 
 
 def _task(spec: Mapping[str, Any]) -> dict[str, Any]:

@@ -212,7 +212,7 @@ class Region:
         """Raise `CallFailed` unless a job without an execution has ended or is gone."""
         ended = self._ask(lambda left: observation.has_ended(self._job(name, left)))
         if ended is False:
-            raise CallFailed(f"{self.place.job(name)} has not started its execution yet; it can be cancelled once it has")
+            raise CallFailed(f"{self.place.job(name)} has not started its execution yet; cancel it once it has started")
 
     def _ask(self, question: Callable[[float], Answer]) -> Answer | None:
         """The answer to a read; None if its subject does not exist. Raises `CallFailed`."""

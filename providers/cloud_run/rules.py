@@ -95,7 +95,7 @@ def _variables(container: Mapping[str, Any], path: str) -> Iterator[Finding]:
     for variable in variables:
         name, value = variable.get("name"), variable.get("value")
         if not name or "=" in str(name):
-            yield Finding(path=path, message=f"{name!r:.80} cannot be a name")
+            yield Finding(path=path, message=f"{name!r:.80} cannot be the name of a variable")
         if isinstance(value, str) and len(value.encode(errors="replace")) > MAX_VALUE_BYTES:
             yield Finding(
                 path=f"{path}.{name}", message=f"is longer than the {MAX_VALUE_BYTES // 1024} KiB that Cloud Run takes"

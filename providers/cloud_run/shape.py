@@ -98,7 +98,7 @@ def _chosen(value: Any, field: Any) -> Any:
     word = str(value).upper()
     near = [name for name in names if name.endswith(f"_{word}")] or get_close_matches(word, names, n=1, cutoff=0.5)
     hint = f"did you mean {near[0]}?" if near else f"give one of {', '.join(names)}"
-    raise ValueError(f"{value!r:.80} is none of its values; {hint}")
+    raise ValueError(f"{value!r:.80} is not one of its values; {hint}")
 
 
 _SCALARS: Mapping[int, Callable[[Any, Any], Any]] = {

@@ -28,7 +28,9 @@ def require_sdk() -> None:
     except ModuleNotFoundError:
         missing = True
     if missing:
-        raise ProviderUnavailable("Azure Container Instances need the Azure SDK: pip install 'push-dispatcher[azure]'")
+        raise ProviderUnavailable(
+            "Azure Container Instances need the Azure SDK, which is not installed: pip install 'push-dispatcher[azure]'"
+        )
 
 
 class Connections:

@@ -65,7 +65,7 @@ def _gpu(configuration: Mapping[str, Any]) -> dict[str, Any]:
     if not count:
         return {}
     if not sku:
-        raise ConfigurationError("gpu_sku: missing, although gpu_count asks for a GPU")
+        raise ConfigurationError("gpu_sku: is missing, although gpu_count asks for a GPU; name the GPU")
     return {"count": number(count, "gpu_count"), "sku": sku}
 
 

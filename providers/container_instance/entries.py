@@ -32,7 +32,7 @@ class CredentialEntries:
         if name not in self._entries:
             shown = "what is written there" if may_hold_secret else repr(name)
             names = ", ".join(sorted(self._entries)) or "none"
-            raise HostLacks(f"{path}: {shown} is not among the dispatcher's credentials (known: {names}); add it there")
+            raise HostLacks(f"{path}: {shown} is not an entry of DISPATCHER_CREDENTIALS (its entries: {names}); add it there")
         return _checked(name, self._entries[name])
 
     def identity(self, credentials: str) -> Mapping[str, Any]:
@@ -66,7 +66,7 @@ class CredentialEntries:
 def _checked(name: str, entry: Mapping[str, Any]) -> Mapping[str, Any]:
     if surplus := sorted(entry.keys() - ENTRY_KEYS):
         raise HostLacks(
-            f"credentials.{name}: unknown {', '.join(surplus)}; there are {', '.join(sorted(ENTRY_KEYS))}."
+            f"credentials.{name}: has unknown keys: {', '.join(surplus)}; the keys are {', '.join(sorted(ENTRY_KEYS))}."
             " A secret is named by an environment variable, not written down."
         )
     return entry

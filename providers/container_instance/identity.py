@@ -81,7 +81,7 @@ def aws_token(audience: str) -> str:
     try:
         from providers.aws import AWS_FAILURES, web_identity_token  # noqa: PLC0415 - loads botocore, for hosts on AWS only
     except ModuleNotFoundError as missing:
-        words = f"a token of AWS needs its SDK ({missing.name} is not installed): pip install 'push-dispatcher[aws]'"
+        words = f"a token of AWS needs {missing.name}, which is not installed: pip install 'push-dispatcher[aws]'"
         raise ClientAuthenticationError(words) from missing
     try:
         return web_identity_token(audience)

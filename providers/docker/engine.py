@@ -114,7 +114,7 @@ class Engine:
         answer = self.get("/info")
         identity = answer.value.get("ID") if answer.status == 200 and isinstance(answer.value, Mapping) else None
         if not isinstance(identity, str):
-            raise answer.unexpected("the engine does not say who it is")
+            raise answer.unexpected("the engine does not give its id")
         self._connection.identity = identity
         return identity
 
@@ -159,7 +159,7 @@ class Engine:
         if not self._connection.version:
             answer = self._bounded("GET", PING, {})
             if answer.status != 200 or not isinstance(answer.value, tuple):
-                raise answer.unexpected(f"{self.host.url}: this is no Docker engine")
+                raise answer.unexpected(f"{self.host.url}: this is not a Docker engine")
             newest = answer.value
             if newest < OLDEST:
                 raise CallFailed(
@@ -216,7 +216,7 @@ def _answer(response: Any) -> Answer:
     """An answer. An engine's answer carries its API version; without it the answer comes from somebody else."""
     version = _version_of(response.headers.get("Api-Version"))
     if version is None:
-        raise CallFailed(f"status {response.status_code} from something that is no Docker Engine")
+        raise CallFailed(f"status {response.status_code} from something that is not a Docker Engine")
     if response.request.path_url.endswith(PING):
         return Answer(status=response.status_code, value=version, body=b"")
     try:

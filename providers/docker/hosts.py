@@ -55,13 +55,15 @@ class Hosts:
             return default_host(self._environment)
         if name not in self._entries:
             names = ", ".join(sorted(self._entries)) or "none"
-            raise HostLacks(f"docker_host: {name!r} is not among the dispatcher's DISPATCHER_DOCKER_HOSTS (known: {names})")
+            raise HostLacks(
+                f"docker_host: {name!r} is not an entry of DISPATCHER_DOCKER_HOSTS (its entries: {names}); add it there"
+            )
         return _checked(f"docker_hosts.{name}", self._entries[name])
 
 
 def _checked(path: str, entry: Mapping[str, Any]) -> Host:
     if surplus := sorted(entry.keys() - KEYS):
-        raise HostLacks(f"{path}: unknown {', '.join(surplus)}; there are {', '.join(sorted(KEYS))}")
+        raise HostLacks(f"{path}: has unknown keys: {', '.join(surplus)}; the keys are {', '.join(sorted(KEYS))}")
     url, files = entry.get("url"), {name: str(entry[name]) for name in TLS_FILES if entry.get(name)}
     if not isinstance(url, str) or urlsplit(url).scheme not in SCHEMES:
         raise HostLacks(f"{path}.url: give unix:///path, tcp://host:port or ssh://user@host")

@@ -37,7 +37,7 @@ def rows(engine: Engine) -> Iterator[tuple[str, Mapping[str, Any]]]:
     for row in answer.value:
         name = _name(row)
         if name is None:
-            raise CallFailed("the engine's list of containers holds something else")
+            raise CallFailed("the engine's list of containers holds something that is not a container")
         yield name, row
 
 

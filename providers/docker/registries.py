@@ -25,9 +25,13 @@ class Registries:
         entry = self._entries.get(name)
         if entry is None:
             names = ", ".join(sorted(self._entries)) or "none"
-            raise HostLacks(f"registry_credentials: names no entry of the dispatcher's credentials (known: {names})")
+            raise HostLacks(
+                f"registry_credentials: does not name an entry of DISPATCHER_CREDENTIALS (its entries: {names}); add it there"
+            )
         if surplus := sorted(entry.keys() - KEYS):
-            raise HostLacks(f"credentials.{name}: unknown {', '.join(surplus)}; there are {', '.join(sorted(KEYS))}")
+            raise HostLacks(
+                f"credentials.{name}: has unknown keys: {', '.join(surplus)}; the keys are {', '.join(sorted(KEYS))}"
+            )
         if missing := sorted(key for key in KEYS if not isinstance(entry.get(key), str) or not entry[key]):
             raise HostLacks(f"credentials.{name}: give {', '.join(missing)}")
         password = self._environment.get(entry["password_env"])

@@ -37,7 +37,7 @@ def task_arn(task: Mapping[str, Any]) -> str:
     """The ARN of a task."""
     arn = member(task, "taskArn", str)
     if parse_task_arn(arn) is None:
-        raise Garbled(f"{arn[:200]!r} is no ARN of a task")
+        raise Garbled(f"{arn[:200]!r} is not the ARN of a task")
     return arn
 
 
@@ -47,7 +47,7 @@ def task_arns(answer: Mapping[str, Any], place: Place) -> list[str]:
     for arn in arns:
         task = parse_task_arn(arn) if isinstance(arn, str) else None
         if task is None or (place.region and task.region != place.region):
-            raise Garbled(f"{str(arn)[:200]!r} is no ARN of a task in {place.region or 'the region that was asked'}")
+            raise Garbled(f"{str(arn)[:200]!r} is not the ARN of a task in {place.region or 'the region that was asked'}")
     return arns
 
 

@@ -83,7 +83,9 @@ class Clients:
             return {}
         if name not in self._entries:
             names = ", ".join(sorted(self._entries)) or "none"
-            raise ConfigurationError(f"aws_credentials: {name!r} is not among the dispatcher's credentials (known: {names})")
+            raise ConfigurationError(
+                f"aws_credentials: {name!r} is not an entry of DISPATCHER_CREDENTIALS (its entries: {names}); add it there"
+            )
         return _checked(name, self._entries[name])
 
     def _region_of(self, name: str | None) -> str:
@@ -140,13 +142,15 @@ def _sdk() -> Any:
     try:
         return importlib.import_module("providers.ecs.sdk")
     except ImportError as error:
-        raise ProviderUnavailable('ecs needs boto3: pip install "push-dispatcher[aws]"') from error
+        raise ProviderUnavailable(
+            "the ECS provider needs boto3, which is not installed: pip install 'push-dispatcher[aws]'"
+        ) from error
 
 
 def _checked(name: str, entry: Mapping[str, Any]) -> Mapping[str, Any]:
     if unknown := sorted(set(entry) - ENTRY_KEYS):
         raise ConfigurationError(
-            f"credentials.{name}: has {', '.join(unknown)}; give {', '.join(sorted(ENTRY_KEYS))}. Keys are never given:"
-            " they come from the host's identity, or from a profile"
+            f"credentials.{name}: has unknown keys: {', '.join(unknown)}; the keys are {', '.join(sorted(ENTRY_KEYS))}."
+            " Secrets never stand here: they come from the host's identity, or from a profile"
         )
     return entry

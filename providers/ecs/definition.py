@@ -126,7 +126,7 @@ def slug(name: str) -> str:
 def _set_image(main: Mapping[str, Any]) -> None:
     if not main.get("image"):
         raise ConfigurationError(
-            "image: missing; give the image to run, or task_definition_arn to run an existing task definition"
+            "image: is missing; give the image to run, or task_definition_arn to run an existing task definition"
         )
 
 

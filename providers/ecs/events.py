@@ -117,7 +117,7 @@ def _task_of(event: Mapping[str, Any], detail: Mapping[str, Any]) -> tuple[str, 
     arn, cluster = member(detail, "taskArn", str), member(detail, "clusterArn", str)
     task = parse_task_arn(arn)
     if task is None:
-        raise Garbled(f"{arn[:200]!r} is no ARN of a task")
+        raise Garbled(f"{arn[:200]!r} is not the ARN of a task")
     if (event.get("account"), event.get("region")) != (task.account, task.region) or not _is_of(cluster, task):
         raise Garbled(f"the event names more than one place: {arn[:200]!r} is not of its account, region and cluster")
     return arn, cluster

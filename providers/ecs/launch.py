@@ -67,7 +67,9 @@ def launch_of(request: Mapping[str, Any], compatibilities: Sequence[str]) -> Lau
         return Launch(launch_type=_default(compatibilities))
     if launch_type not in LAUNCH_TYPES:
         names = ", ".join(sorted(LAUNCH_TYPES | {SPOT, CLUSTER_DEFAULT}))
-        raise ConfigurationError(f"launch_type: {launch_type!r} is none of {names}; for others give capacity_provider_strategy")
+        raise ConfigurationError(
+            f"launch_type: {launch_type!r} is not one of {names}; for others give capacity_provider_strategy"
+        )
     return Launch(launch_type=launch_type)
 
 

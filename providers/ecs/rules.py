@@ -128,11 +128,11 @@ def _note_names(containers: Sequence[Container], notes: Notes) -> None:
     names = [container.get("name") for container in containers]
     for index, container in enumerate(containers):
         if not container.get("name"):
-            notes.fault(f"{CONTAINERS}[{index}].name", "missing; only one container may be without a name")
+            notes.fault(f"{CONTAINERS}[{index}].name", "is missing; only one container may be without a name")
         elif names.index(container["name"]) < index:
             notes.fault(f"{CONTAINERS}[{index}].name", f"{container['name']!r} is another container's name too")
         if not container.get("image"):
-            notes.fault(f"{CONTAINERS}[{index}].image", "missing; every container needs one")
+            notes.fault(f"{CONTAINERS}[{index}].image", "is missing; every container needs one")
 
 
 def _note_life(containers: Sequence[Container], main: Container, notes: Notes) -> None:
@@ -156,9 +156,13 @@ def _note_roles(definition: Mapping[str, Any], containers: Sequence[Container], 
             notes.fault("secrets", "ECS reads them with the execution role; give execution_role_arn a role that may")
         logs = container.get("logConfiguration")
         if launch.fargate and isinstance(logs, Mapping) and logs.get("logDriver") == "awslogs":
-            notes.fault("execution_role_arn", "missing; Fargate writes the logs of the driver awslogs with the execution role")
+            notes.fault(
+                "execution_role_arn", "is missing; Fargate writes the logs of the driver awslogs with the execution role"
+            )
         if launch.fargate and _ECR.match(str(container.get("image", ""))):
-            notes.fault("execution_role_arn", f"missing; Fargate pulls {container['image']} from ECR with the execution role")
+            notes.fault(
+                "execution_role_arn", f"is missing; Fargate pulls {container['image']} from ECR with the execution role"
+            )
 
 
 def _note_sizes(definition: Mapping[str, Any], containers: Sequence[Container], launch: Launch, notes: Notes) -> None:
@@ -174,7 +178,7 @@ def _note_sizes(definition: Mapping[str, Any], containers: Sequence[Container], 
 def _note_memory(container: Container, path: str, memory_of_task: Any, notes: Notes) -> None:
     memory, reservation = mebibytes(container.get("memory")), mebibytes(container.get("memoryReservation"))
     if not memory_of_task and not container.get("memory") and not container.get("memoryReservation"):
-        notes.fault(f"{path}.memory", "missing; without a size of the task each container needs memory or memoryReservation")
+        notes.fault(f"{path}.memory", "is missing; without a size of the task each container needs memory or memoryReservation")
     if memory is not None and reservation is not None and reservation > memory:
         notes.fault(f"{path}.memoryReservation", f"{reservation:g} MiB are more than the container's memory, {memory:g}")
 

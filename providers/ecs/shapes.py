@@ -84,7 +84,7 @@ def _structure(value: Any, shape: Any, path: str, notes: Notes, without: frozens
             del fit[name]
     for name in shape.required_members:
         if name not in value and name not in without:
-            notes.fault(f"{path}.{name}", "missing, and ECS needs it")
+            notes.fault(f"{path}.{name}", "is missing, and ECS needs it")
     return fit
 
 
@@ -169,7 +169,7 @@ def _string(value: Any, shape: Any, path: str, notes: Notes) -> Any:
     if not isinstance(value, str):
         return _refused(value, "text", path, notes)
     if shape.enum and value not in shape.enum:
-        notes.warn(path, f"{value!r} is none of the values that ECS is known to take: {', '.join(shape.enum)}")
+        notes.warn(path, f"{value!r} is not one of the values that ECS is known to take: {', '.join(shape.enum)}")
     _check_least(len(value), "characters", shape, path, notes)
     return value
 

@@ -35,7 +35,9 @@ def load(name: str) -> type[Emulator]:
     try:
         kind: type[Emulator] = getattr(importlib.import_module(module), attribute)
     except ImportError as error:
-        raise ProviderUnavailable(f"the {name} emulator needs {error.name}: pip install 'push-dispatcher[{extra}]'") from error
+        raise ProviderUnavailable(
+            f"the {name} emulator needs {error.name}, which is not installed: pip install 'push-dispatcher[{extra}]'"
+        ) from error
     return kind
 
 

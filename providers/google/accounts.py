@@ -54,7 +54,8 @@ class AccountEntry:
         """Read an entry. Raises `AccountLacks` for an unknown key or an invalid value."""
         if unknown := sorted(set(entry) - ENTRY_KEYS):
             raise AccountLacks(
-                f"credentials {name!r}: has {', '.join(unknown)}; an entry holds {', '.join(sorted(ENTRY_KEYS))}, and no keys"
+                f"credentials {name!r}: has unknown keys: {', '.join(unknown)}; the keys are {', '.join(sorted(ENTRY_KEYS))}."
+                " Secrets never stand here"
             )
         _check_external_account(name, entry.get("external_account"))
         return cls(**{**entry, "delegates": tuple(entry.get("delegates") or ())})
@@ -70,7 +71,7 @@ def _check_external_account(name: str, account: Any) -> None:
         raise AccountLacks(f"{path}: lacks {', '.join(missing)}")
     if unknown := sorted(set(account) - EXTERNAL_ACCOUNT_KEYS):
         keys = ", ".join(sorted(EXTERNAL_ACCOUNT_KEYS))
-        raise AccountLacks(f"{path}: has {', '.join(unknown)}; it holds {keys}, and no keys")
+        raise AccountLacks(f"{path}: has unknown keys: {', '.join(unknown)}; the keys are {keys}. Secrets never stand here")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -58,7 +58,9 @@ class Connections(Generic[Connection]):
             return AccountEntry()
         if name not in self._entries:
             names = ", ".join(sorted(self._entries)) or "none"
-            raise ConfigurationError(f"credentials: no entry is named {name!r}; there are: {names}")
+            raise ConfigurationError(
+                f"credentials: {name!r} is not an entry of DISPATCHER_CREDENTIALS (its entries: {names}); add it there"
+            )
         return AccountEntry.of(name, self._entries[name])
 
     def _connected(self, name: str | None, account: AccountEntry, end: float) -> Connection:

@@ -46,7 +46,8 @@ class Clusters:
         if name not in self._entries:
             names = ", ".join(sorted(self._entries)) or "none"
             raise HostLacks(
-                f"cluster_config: {name!r} is not among the dispatcher's DISPATCHER_KUBERNETES_CLUSTERS (known: {names})"
+                f"cluster_config: {name!r} is not an entry of DISPATCHER_KUBERNETES_CLUSTERS (its entries: {names});"
+                " add it there"
             )
         return cluster_of(f"kubernetes_clusters.{name}", self._entries[name], self._environment)
 
@@ -83,7 +84,7 @@ def in_cluster(environment: Mapping[str, str], directory: str = SERVICE_ACCOUNT)
 def cluster_of(path: str, entry: Mapping[str, Any], environment: Mapping[str, str]) -> Cluster:
     """The cluster of an entry of the settings. Raises `HostLacks`."""
     if surplus := sorted(entry.keys() - KEYS):
-        raise HostLacks(f"{path}: unknown {', '.join(surplus)}; there are {', '.join(sorted(KEYS))}")
+        raise HostLacks(f"{path}: has unknown keys: {', '.join(surplus)}; the keys are {', '.join(sorted(KEYS))}")
     texts = {key: str(value) for key, value in entry.items() if value}
     if len([way for way in WAYS if way in texts]) != 1:
         raise HostLacks(f"{path}: give one of {', '.join(WAYS)}")

@@ -62,7 +62,7 @@ def jobs_of(api: Api, namespace: str, names: Sequence[str]) -> dict[str, Mapping
     for job in listed(api, jobs_path(namespace), "JobList", f"{NAME_LABEL} in ({','.join(names)})"):
         name = name_label(job)
         if name not in names:
-            raise CallFailed("the cluster's list of Jobs holds something else")
+            raise CallFailed("the cluster's list of Jobs holds something that is not a Job")
         checked_name(job, name)
         jobs[name] = job
     return jobs
@@ -74,7 +74,7 @@ def pods_of(api: Api, namespace: str, names: Sequence[str]) -> dict[str, list[Ma
     for pod in listed(api, pods_path(namespace), "PodList", f"{NAME_LABEL} in ({','.join(names)})"):
         name = name_label(pod)
         if name not in names:
-            raise CallFailed("the cluster's list of pods holds something else")
+            raise CallFailed("the cluster's list of pods holds something that is not a pod")
         pods.setdefault(name, []).append(pod)
     return pods
 

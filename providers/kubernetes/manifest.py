@@ -84,7 +84,7 @@ def _spec(spec: dict[str, Any], job: Job, labels: Mapping[str, str]) -> dict[str
 def _containers(value: Any, job: Job) -> list[dict[str, Any]]:
     containers = objects(value, f"{POD}.containers")
     if not containers:
-        raise ConfigurationError(f"{POD}.containers: missing; the first one is the run's")
+        raise ConfigurationError(f"{POD}.containers: is missing; its first one is the run's container")
     return [_main(containers[0], job), *containers[1:]]
 
 
@@ -121,7 +121,7 @@ def _entries(value: Any, path: str) -> Iterable[dict[str, Any]]:
     entries = objects(sequence(value, path), path)
     for index, entry in enumerate(entries):
         if not isinstance(entry.get("name"), str):
-            raise ConfigurationError(f"{path}[{index}].name: missing")
+            raise ConfigurationError(f"{path}[{index}].name: is missing; give a name")
         if "value" in entry:
             entry["value"] = scalar_text(entry["value"], f"{path}[{index}].value")
     return entries

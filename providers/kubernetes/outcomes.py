@@ -32,7 +32,7 @@ def refusal(answer: Answer, place: tuple[str, str]) -> Outcome:
     if not answer.is_status or not words:
         raise answer.unexpected("the Job")
     if answer.status == 401:
-        reason = f"the cluster does not accept who the dispatcher says it is: {words}"
+        reason = f"the cluster does not accept the dispatcher's identity: {words}"
         return Misconfigured(reason=reason, hold=Hold(place=place[:1]))
     if answer.status == 403 and "exceeded quota" in words:
         return Throttled(reason=words, hold=Hold(place=place, freed_by_end=True))

@@ -52,7 +52,7 @@ class Managed:
     def of(cls, value: Mapping[str, Any]) -> Self:
         """Read the setting's object. Raises `ConfigurationError` that names the field."""
         if unknown := sorted(set(value) - set(KEYS)):
-            raise ConfigurationError(f"{VARIABLE}: has {', '.join(unknown)}; it holds {', '.join(KEYS)}")
+            raise ConfigurationError(f"{VARIABLE}: has unknown keys: {', '.join(unknown)}; the keys are {', '.join(KEYS)}")
         kind = required_text(value.get("type"), f"{VARIABLE}: type")
         if kind.removesuffix(":push") not in FAMILIES:
             raise ConfigurationError(f"{VARIABLE}: type: give one of {', '.join(FAMILIES)}, not {kind!r:.80}")
@@ -63,7 +63,9 @@ class Managed:
 def _maximum(value: Mapping[str, Any]) -> Maximum:
     names = Maximum.__dataclass_fields__.keys()
     if unknown := sorted(set(value) - set(names)):
-        raise ConfigurationError(f"{VARIABLE}: maximum: has {', '.join(unknown)}; it holds {', '.join(names)}")
+        raise ConfigurationError(
+            f"{VARIABLE}: maximum: has unknown keys: {', '.join(unknown)}; the keys are {', '.join(names)}"
+        )
     amounts = {name: number(amount, f"{VARIABLE}: maximum.{name}") for name, amount in value.items() if amount is not None}
     if "concurrency" in amounts:
         amounts["concurrency"] = int(amounts["concurrency"])
@@ -78,7 +80,7 @@ def managed_of(environment: Mapping[str, str]) -> Managed | None:
     try:
         value = json.loads(text)
     except ValueError as problem:
-        raise ConfigurationError(f"{VARIABLE}: is no JSON: {problem}") from None
+        raise ConfigurationError(f"{VARIABLE}: is not JSON: {problem}") from None
     return Managed.of(mapping(value, VARIABLE)) if value else None
 
 

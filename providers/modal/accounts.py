@@ -84,7 +84,7 @@ class Accounts:
         if entry is None:
             names = ", ".join(sorted(self._credentials)) or "none"
             raise HostLacks(
-                f"modal_credentials: {name!r} is not an entry of DISPATCHER_CREDENTIALS (there are: {names}); add it there"
+                f"modal_credentials: {name!r} is not an entry of DISPATCHER_CREDENTIALS (its entries: {names}); add it there"
             )
         return _variable(name, entry, "token_id_env"), _variable(name, entry, "token_secret_env")
 
@@ -103,7 +103,7 @@ def _variable(name: str, entry: Mapping[str, Any], key: str) -> str:
     value = os.environ.get(str(variable)) if variable else None
     if not value:
         raise HostLacks(
-            f"DISPATCHER_CREDENTIALS: {name}.{key} has to name an environment variable that is set"
+            f"DISPATCHER_CREDENTIALS: {name}.{key} must name an environment variable that is set"
             + (f"; {variable} is not" if variable else "")
         )
     return value

@@ -14,7 +14,7 @@ from providers.modal.outcomes import describe, is_missing, is_taken
 Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
 
-HINT = "the modal provider needs the Modal SDK: pip install 'push-dispatcher[modal]'"
+HINT = "the Modal provider needs the Modal SDK, which is not installed: pip install 'push-dispatcher[modal]'"
 
 
 def load() -> Any:

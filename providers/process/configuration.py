@@ -98,7 +98,7 @@ def _texts(variable: str, value: Any) -> dict[str, str]:
     for name in texts:
         _check_text(variable, name)
         if not name or "=" in name:
-            raise ConfigurationError(f"{variable}: {name!r} cannot be a name")
+            raise ConfigurationError(f"{variable}: {name!r} cannot be the name of a variable")
     return texts
 
 

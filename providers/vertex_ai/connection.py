@@ -71,7 +71,7 @@ class Connection:
             raise NeverSent(f"credentials: {problem}") from problem
         except auth.GoogleAuthError as problem:
             if did_not_answer(problem):
-                raise NeverSent(f"credentials: who gives tokens did not answer: {problem}") from problem
+                raise NeverSent(f"credentials: the token service did not answer: {problem}") from problem
             raise AccountLacks(f"{NO_IDENTITY}: {problem}") from problem
         return headers
 

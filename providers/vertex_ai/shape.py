@@ -37,7 +37,7 @@ def _object(value: Any, message: str, path: str, faults: list[Finding]) -> dict[
         if name not in MESSAGES[message]:
             faults.append(unknown_key(path, str(key), list(MESSAGES[message])))
         elif name in fields:
-            faults.append(Finding(path=f"{path}.{key}", message="stands there in two spellings"))
+            faults.append(Finding(path=f"{path}.{key}", message="is given in two spellings; give one"))
         elif item not in EMPTY:
             of = "string" if name in GROWING else MESSAGES[message][name]
             fields[name] = _value(item, of, f"{path}.{key}", faults)

@@ -36,7 +36,7 @@ def test_an_automation_is_created_listed_paused_and_deleted(cli):
     ("when", "then", "says"),
     [
         ("ended", "notify: ops", "--when: must be one entry, as 'notify: ops' (got 'ended')"),
-        ("ended: [", "notify: ops", "--when:2:1: not YAML"),
+        ("ended: [", "notify: ops", "--when:2:1: is not YAML"),
         (WHEN, "run: {deployment: c}", "then[0].run.deployment: deployment 'c' does not exist"),
         (WHEN, "run: {deployment: b, parameters: {day: 1, day.x: 2}}", "then[0].run.parameters"),
         (

@@ -234,7 +234,7 @@ def test_faults_of_a_templates_file_are_reported_with_its_own_lines(cli, a_file,
     ("content", "says"),
     [
         ("", "is empty"),
-        ("a: [", ": not YAML: while parsing a flow node"),
+        ("a: [", ": is not YAML: while parsing a flow node"),
         ("pools:\n  a:\n    type: process\n    base_job_template: none.json\n", ":4:5: pools.a.base_job_template: "),
         ("- a\n", ":1:1: must be an object with `pools`, `deployments` and `automations`"),
         ("pools: [1]\n", ":1:1: pools: must be an object"),
@@ -344,7 +344,7 @@ def test_simulate_takes_the_changed_limits_from_a_file(cli, a_file):
     shape = cli.ok("simulate", "-f", changed, "--from", history, "--every", "60")
     assert (shape["pool"], shape["before"]["most_slots"], shape["after"]["most_slots"]) == ("nightly", 1, 3)
     two = a_file("two.yaml", "pools: {nightly: {type: process}, other: {type: process}}")
-    assert "names 2 work pools: say which" in cli("simulate", "-f", two, "--from", history).errors[0]
+    assert "names 2 work pools: name one with --pool" in cli("simulate", "-f", two, "--from", history).errors[0]
     assert cli.ok("simulate", "-f", two, "--pool", "nightly", "--from", history)["after"]["concurrency_limit"] is None
     assert "does not name 'else'" in cli("simulate", "-f", two, "--pool", "else", "--from", history).errors[0]
     assert "name a work pool, or a configuration file" in cli("simulate", "--from", history).errors[0]

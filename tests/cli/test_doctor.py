@@ -32,7 +32,7 @@ def test_the_doctor_is_silent_about_passed_checks_and_changes_nothing(cli):
     before = cli.stored()
     said = cli("doctor")
     assert (said.exit_code, said.errors) == (0, ())
-    assert said.out == "9 of 9 checks are well.\n"
+    assert said.out == "9 of 9 checks passed.\n"
     assert cli.stored() == before
 
 

@@ -107,7 +107,7 @@ def test_a_template_in_json_keeps_the_words_of_its_texts(cli, a_file):
 def test_a_number_of_too_many_digits_is_a_fault_with_its_field(with_pool):
     said = with_pool("run", "create", "--pool", "p", "--job-variables", f'{{"dir": {"9" * 5000}}}')
     assert said.exit_code == 1
-    assert said.errors[0].startswith("error: job_variables: the argument: not JSON")
+    assert said.errors[0].startswith("error: job_variables: the argument: is not JSON")
 
 
 @pytest.mark.parametrize("opening", ["[", '{"a":'])

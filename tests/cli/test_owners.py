@@ -81,7 +81,7 @@ def test_a_pool_that_others_use_is_not_pruned(cli, files, tmp_path):
     empty = tmp_path / "empty.yaml"
     empty.write_text("owner: platform\npools: {}\n")
     words = refusal(cli, "plan", "-f", str(empty), "--prune")
-    assert "pools.batch: would be deleted, but deployment 'etl' uses it, which another owner has" in words
+    assert "pools.batch: would be deleted, but deployment 'etl' of another owner uses it" in words
 
 
 def test_the_hash_changes_with_what_the_owner_has_and_with_nothing_else(cli, files):

@@ -94,12 +94,12 @@ CASES = {
     ),
     "a file that is not JSON": Case(
         ("work-pool", "update", "pool", "--base-job-template", TEMPLATE),
-        ("base_job_template: ", "template.json, line 2, column 3: not JSON"),
+        ("base_job_template: ", "template.json, line 2, column 3: is not JSON"),
         "{\n  nope\n}",
     ),
     "a file that is not UTF-8": Case(
         ("work-pool", "update", "pool", "--base-job-template", TEMPLATE),
-        ("base_job_template: ", "template.json, line 2, column 4: not UTF-8"),
+        ("base_job_template: ", "template.json, line 2, column 4: is not UTF-8"),
         b'{\n  "\xff": 1}',
     ),
     "a template that is not an object": Case(
@@ -134,7 +134,7 @@ CASES = {
     "a queue that exists": Case(("work-queue", "create", "high", "--pool", "pool"), ("name: ", "'high' already exists")),
     "a name that cannot be": Case(("work-pool", "create", "a/b", "--type", "process"), ("name: must be 1 to 200",)),
     "too long a list": Case(("run", "ls", "--limit", "5000"), ("limit: must be from 1 to 1000",)),
-    "logs of a run without a job": Case(("run", "logs", "{run}"), ("has no job to have logs of", "nothing is in the way")),
+    "logs of a run without a job": Case(("run", "logs", "{run}"), ("has no job yet, so it has no logs", "in the way")),
 }
 
 

@@ -179,7 +179,7 @@ def test_without_the_library_for_schedules_a_line_says_what_to_install(cli, etl)
     said = cli.alone(*words, before="sys.modules['cronsim'] = None")
     assert (said.exit_code, said.errors) == (
         1,
-        ("error: cronsim is not installed, which schedules need: pip install 'push-dispatcher[schedules]'",),
+        ("error: schedules need cronsim, which is not installed: pip install 'push-dispatcher[schedules]'",),
     )
     said = cli.alone("deployment", "schedule", "ls", "etl", before="sys.modules['cronsim'] = None")
     assert said.errors == ("error: schedules need cronsim, which is not installed: pip install 'push-dispatcher[schedules]'",)

@@ -43,7 +43,7 @@ def test_the_subject_of_a_test_mail_names_the_hook():
 def test_without_the_sdk_a_delivery_fails_and_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "botocore.config", None)
     monkeypatch.delitem(sys.modules, "dispatcher.delivery.sns", raising=False)
-    with pytest.raises(NotDelivered, match=r"botocore.config, which is not installed; pip install 'push-dispatcher\[aws\]'"):
+    with pytest.raises(NotDelivered, match=r"botocore.config, which is not installed: pip install 'push-dispatcher\[aws\]'"):
         Deliveries({"alarms": {"topic_arn": "arn:aws:sns:us-east-1:123456789012:x"}}, {})("alarms", ID, MESSAGE)
 
 

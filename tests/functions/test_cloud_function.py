@@ -163,8 +163,8 @@ def test_a_function_holds_no_database_session_between_invocations(start, people,
         ({"pool": "nowhere"}, "pool: work pool 'nowhere' does not exist"),
         ({"pools": []}, "event: not understood (keys: pools)"),
         ([1], "event: must be an object, not list"),
-        (b"{", "event: the body is no JSON"),
-        (b"\xff\xfe", "event: the body is no JSON"),
+        (b"{", "event: the body is not JSON"),
+        (b"\xff\xfe", "event: the body is not JSON"),
     ],
 )
 def test_a_request_that_stays_wrong_is_400_and_says_what_is_wrong(ticking, body, words):

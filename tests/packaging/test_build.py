@@ -135,7 +135,7 @@ def test_without_an_interpreter_of_that_version_there_is_no_bytecode_and_the_ans
 
 def test_an_interpreter_of_another_version_is_refused(an_order):
     other = "3.14" if PYTHON != "3.14" else "3.13"
-    with pytest.raises(PackagingError, match=rf"compile-with: {sys.executable} is no CPython {other}"):
+    with pytest.raises(PackagingError, match=rf"compile-with: {sys.executable} is not CPython {other}"):
         build(an_order(target=target("aws-lambda", arch="arm64", python=other), compile_with=sys.executable))
 
 

@@ -131,7 +131,7 @@ def test_fields_without_a_counterpart_are_listed_on_screen_and_in_the_file(writt
         "deployments[0].concurrency_limit.grace_period_seconds": "a slot is freed when",
         "deployments[0].work_pool.job_variables.env.TOKEN": "let the provider read a secret by a reference",
         "deployments[0].schedules[2].rrule": "write it as the parts of one RRULE",
-        "deployments[0].schedules[3]": "must have one of cron, interval and rrule",
+        "deployments[0].schedules[3]": "must hold exactly one of cron, interval and rrule",
         "deployments[1].work_pool.job_variables.command": "needs Prefect's server",
         "deployments[2]": "the whole deployment: it needs a `name` and a `work_pool.name`",
     }

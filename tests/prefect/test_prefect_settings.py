@@ -68,5 +68,7 @@ def test_a_function_without_the_bridge_or_what_it_needs_names_the_extra(missing,
     for name in [name for name in sys.modules if name.startswith("dispatcher.prefect")]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, missing, None)
-    with pytest.raises(SettingsError, match=rf"^DISPATCHER_PREFECT_API_URL: needs {missing}, .*the extra prefect brings it"):
+    with pytest.raises(
+        SettingsError, match=rf"^DISPATCHER_PREFECT_API_URL: needs {missing}, which is not installed: pip install"
+    ):
         prefect_source(settings(API_URL=URL), None, None)

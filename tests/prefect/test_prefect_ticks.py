@@ -124,7 +124,7 @@ def test_a_run_that_is_not_a_flow_run_is_cancelled_when_its_turn_comes(bridge, p
     [stranger] = bridge.add(pool="p")
     bridge.settle(2)
     run = bridge.store.get(stranger.id)
-    assert (run.state, run.reason) == (RunState.CANCELLED, "it is no flow run of the Prefect server that its pool mirrors")
+    assert (run.state, run.reason) == (RunState.CANCELLED, "it is not a flow run of the Prefect server that its pool mirrors")
     assert bridge.provider.starts == {}
 
 

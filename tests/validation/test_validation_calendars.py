@@ -94,8 +94,8 @@ def test_the_days_of_a_calendar_are_those_of_its_events():
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("", "is no iCalendar file"),
-        ("BEGIN:VCALENDAR\r\nnothing\r\n", "is no iCalendar file"),
+        ("", "is not an iCalendar file"),
+        ("BEGIN:VCALENDAR\r\nnothing\r\n", "is not an iCalendar file"),
         (HOLIDAYS.format(more=RECURRING), "'New Year' recurs"),
     ],
 )

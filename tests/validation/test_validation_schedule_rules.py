@@ -29,7 +29,7 @@ def faults(**fields) -> dict[str, str]:
         ("0 0 1-5/10 * *", "day of the month '1-5/10' has a step that leads out of the field, so that only 1"),
         ("0 0 * * */7", "day of the week '*/7' has a step that leads out"),
         ("0 0 * * 1/2", "day of the week '1/2' counts on to 7, which other crons do not: write 1,3,5,0"),
-        ("*/0 * * * *", "minute '*/0' has a step of nothing"),
+        ("*/0 * * * *", "minute '*/0' has a step of 0"),
         ("60 * * * *", "minute '60' is out of range: must be from 0 to 59"),
         ("0 24 * * *", "hour '24' is out of range: must be from 0 to 23"),
         ("0 0 0 * *", "day of the month '0' is out of range: must be from 1 to 31"),

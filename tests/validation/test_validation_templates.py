@@ -190,13 +190,13 @@ SCHEMAS = [
     (
         {"x": {"$ref": "#/definitions/Nope"}},
         {},
-        [f"{HERE}.x.$ref: refers to #/definitions/Nope, which is no schema in here; add it under `definitions`"],
+        [f"{HERE}.x.$ref: refers to #/definitions/Nope, which is not a schema in here; add it under `definitions`"],
     ),
     (
         {"x": {"allOf": [{"$ref": "https://a.example"}]}},
         {},
         [
-            f"{HERE}.x.allOf[0].$ref: refers to https://a.example, which is no schema in here; add it under `definitions`"
+            f"{HERE}.x.allOf[0].$ref: refers to https://a.example, which is not a schema in here; add it under `definitions`"
         ],
     ),
     (
@@ -286,10 +286,10 @@ def test_a_template_may_name_the_dispatchers_own_values(name):
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("{{ dispatcher.scheduledat }}", "is none of the dispatcher's own values; did you mean scheduled_at?"),
-        ("a {{ dispatcher.zzz }} b", "is none of the dispatcher's own values; there are run_id, run_name"),
-        ("{{ dispatcher }}", "is none of the dispatcher's own values"),
-        ("{{ dispatcher.run_id.hex }}", "is none of the dispatcher's own values; did you mean run_id"),
+        ("{{ dispatcher.scheduledat }}", "is not one of the dispatcher's own values; did you mean scheduled_at?"),
+        ("a {{ dispatcher.zzz }} b", "is not one of the dispatcher's own values; there are run_id, run_name"),
+        ("{{ dispatcher }}", "is not one of the dispatcher's own values"),
+        ("{{ dispatcher.run_id.hex }}", "is not one of the dispatcher's own values; did you mean run_id"),
     ],
 )
 def test_an_unknown_one_of_them_is_refused_with_the_nearest(text, words):

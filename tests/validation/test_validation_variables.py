@@ -135,7 +135,7 @@ BAD = [
     ({"credentials": "{{ prefect.blocks.cloud.prod }}"}, [f"credentials: {BLOCK_RULE}"]),
     ({"credentials": ""}, [f"credentials: {BLOCK_RULE}"]),
     ({"registry": {"username": "me", "password": "secret"}}, [
-        f"registry: {BLOCK_RULE}; or must be so that registry.identity: is missing; give it a value",
+        f"registry: {BLOCK_RULE}; or in one of its forms: registry.identity: is missing; give it a value",
     ]),
     ({"registry": 5}, [f"registry: {BLOCK_RULE}; or must be an object"]),
     ({"d.": 1, ".x": 2}, [

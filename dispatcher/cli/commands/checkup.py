@@ -59,7 +59,7 @@ def checkup(context: Context) -> Iterator[CheckResult]:
     try:
         settings = context.settings
     except SettingsError as problem:
-        yield _problem("settings", "environment", str(problem), "correct the variable that it names")
+        yield _problem("settings", "environment", str(problem), "correct the environment variable that it names")
         return
     lease = f"a lease of {settings.lease_seconds:g} s outlives a tick of {settings.tick_seconds:g} s"
     yield CheckResult(check="settings", subject="environment", level=Level.OK, text=lease)
@@ -87,7 +87,7 @@ def _pool(context: Context, view: PoolView) -> Iterator[CheckResult]:
     try:
         provider = context.wiring.dispatch.providers(view.pool.type)
     except (ProviderError, SettingsError) as problem:
-        yield _problem("provider", view.pool.name, str(problem), "install or set what it names")
+        yield _problem("provider", view.pool.name, str(problem), "install the package or set the variable that it names")
         return
     yield CheckResult(check="provider", subject=view.pool.name, level=Level.OK, text=f"{view.pool.type} can be used")
     yield from _unchecked(context, view.pool)
@@ -126,7 +126,7 @@ def _drift(lines: Sequence[Drift]) -> Iterator[CheckResult]:
             paths.setdefault(line.name, []).append(line.path)
     for name, fields in paths.items():
         text = f"changed by hand since the last apply: {', '.join(fields[:5])}{', ...' if len(fields) > 5 else ''}"
-        fix = "`dispatcher plan` shows it; put it into the file, or set it back"
+        fix = "`dispatcher plan` shows it; put it into the file, or change it back"
         yield CheckResult(check="drift", subject=name, level=Level.WARNING, text=text, fix=fix)
     for line in lines:
         if line.automation is not None:
@@ -164,12 +164,12 @@ def _hooks(settings: Settings, nouns: Sequence[WorkPool | Deployment]) -> Iterat
         ]
         more = f" and {len(namers) - 3} more" if len(namers) > 3 else ""
         text = f"named by {', '.join(namers[:3])}{more}, and DISPATCHER_HOOKS has no such entry"
-        yield _problem("hooks", name, text, "add it to DISPATCHER_HOOKS here and wherever ticks are, or take the hook away")
+        yield _problem("hooks", name, text, "add it to DISPATCHER_HOOKS here and wherever ticks are, or remove the hook")
     for name, entry in settings.hooks.items():
         variable = entry.get("secret_variable")
         if variable and not os.environ.get(variable):
-            text = f"its secret is to be in the variable {variable}, which is not set: nothing is delivered"
-            yield _problem("hooks", name, text, f"set {variable} here and wherever ticks are, or take secret_variable away")
+            text = f"its secret must be in the variable {variable}, which is not set: nothing is delivered"
+            yield _problem("hooks", name, text, f"set {variable} here and wherever ticks are, or remove secret_variable")
         elif name in named:
             yield CheckResult(
                 check="hooks", subject=name, level=Level.OK, text="is in the settings; `dispatcher hook test` tries it"
@@ -192,13 +192,15 @@ def _schedule(view: PoolView, now: datetime) -> CheckResult:
     if held := active(pool.holds, now):
         text = "; ".join(f"held until {hold.until.isoformat(timespec='seconds')}: {hold.reason}" for hold in held)
         if any(hold.kind is HoldKind.MISCONFIGURED for hold in held):
-            return _problem("schedule", pool.name, f"misconfigured; {text}", "correct what it names where ticks run")
-        return _warning("schedule", pool.name, text, "have the quota raised, or wait")
+            return _problem(
+                "schedule", pool.name, f"misconfigured; {text}", "correct it where ticks run; waiting does not help"
+            )
+        return _warning("schedule", pool.name, text, "wait, or ask for a higher quota")
     if view.status is Status.NOT_READY and due:
         last = (
             f"the last was at {pool.last_tick_at.isoformat(timespec='seconds')}" if pool.last_tick_at else "there was none yet"
         )
-        fix = "see whether the schedule is on and the function's log has errors; `dispatcher tick` is one by hand"
+        fix = "check that the schedule is on, and look for errors in the function's log; `dispatcher tick` starts one tick"
         return _problem("schedule", pool.name, f"due runs: {due}, and no tick comes; {last}", fix)
     if pool.paused and due:
         fix = f"dispatcher work-pool resume {pool.name}"
@@ -251,8 +253,8 @@ def _credentials(context: Context, pool: WorkPool, provider: Any) -> CheckResult
         provider.find(Job(name=name, configuration=_configuration(context, pool)))
     except (DispatcherError, ProviderError) as problem:
         if isinstance(problem.__cause__ or problem, DispatcherError | ConfigurationError):
-            text = f"not asked: neither a run nor the template alone shows where jobs are put: {problem}"
-            return _warning("credentials", pool.name, text, "ask again after a first run")
+            text = f"not checked: neither a run nor the template says where jobs go: {problem}"
+            return _warning("credentials", pool.name, text, "run the doctor again after a first run")
         return _problem("credentials", pool.name, str(problem), "give the dispatcher's identity the right that it names")
     return CheckResult(check="credentials", subject=pool.name, level=Level.OK, text="the provider answers")
 
@@ -265,7 +267,7 @@ def _advice(context: Context, pool: WorkPool, provider: Any) -> Iterator[CheckRe
         for text, fix in provider.advice(_configuration(context, pool)):
             yield _warning("place", pool.name, text, fix)
     except (DispatcherError, ProviderError) as problem:
-        yield _warning("place", pool.name, f"could not be looked at: {problem}", "ask again")
+        yield _warning("place", pool.name, f"could not be checked: {problem}", "run the doctor again")
 
 
 def _unchecked(context: Context, pool: WorkPool) -> Iterator[CheckResult]:
@@ -275,7 +277,7 @@ def _unchecked(context: Context, pool: WorkPool) -> Iterator[CheckResult]:
     except (DispatcherError, ProviderError):  # the other checks report it
         return
     for words in unchecked:
-        fix = "install it where pools, deployments and runs are created; until then only ticks find faults"
+        fix = "install it where pools, deployments and runs are created; without it only ticks find these faults"
         yield _warning("provider", pool.name, f"not checked: {words}", fix)
 
 
@@ -285,12 +287,15 @@ def _jobs(context: Context, pool: WorkPool) -> CheckResult:
         names = strays(context.wiring.dispatch, pool)
     except (DispatcherError, ProviderError) as problem:
         return _warning(
-            "jobs", pool.name, f"live jobs could not be listed: {problem}", "ask again, or give the right to list them"
+            "jobs",
+            pool.name,
+            f"live jobs could not be listed: {problem}",
+            "run the doctor again, or give the dispatcher the right to list jobs",
         )
     if not names:
         return CheckResult(check="jobs", subject=pool.name, level=Level.OK, text="the store knows every live job")
     text = f"live jobs for which no run of this store holds a slot: {len(names)} ({', '.join(names[:3])})"
-    fix = "another dispatcher runs them, or the store was restored from a backup; stop at the provider what nobody needs"
+    fix = "another dispatcher runs them, or the store was restored from a backup; stop the unneeded ones at the provider"
     return _warning("jobs", pool.name, text, fix)
 
 

@@ -36,7 +36,7 @@ Show = Callable[[shapes.Shape], None]
     default="2s",
     show_default=True,
     metavar="LENGTH",
-    help="The time from one look to the next.",
+    help="The time from one tick to the next.",
 )
 @click.option("--ticks", type=click.IntRange(min=1), metavar="N", help="Stop after so many ticks.")
 @click.option("--until-done", is_flag=True, help="Stop when nothing is due and nothing holds a slot.")

@@ -30,7 +30,7 @@ def _text(findings: Sequence[CheckResult]) -> str:
     """The warnings and the number of passed checks; problems are printed as errors."""
     warnings = [f"warning: {_line(finding)}" for finding in findings if finding.level is Level.WARNING]
     well = sum(finding.level is Level.OK for finding in findings)
-    return "\n".join([*warnings, f"{well} of {len(findings)} checks are well."])
+    return "\n".join([*warnings, f"{well} of {len(findings)} checks passed."])
 
 
 def _line(finding: CheckResult) -> str:

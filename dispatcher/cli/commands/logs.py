@@ -18,7 +18,7 @@ def logs(context: Context, run: Run, *, attempt: int | None, tail: int) -> Outpu
     """The logs so far. Raises `Conflict` if there are none, and `InvalidInput` for an unknown attempt."""
     job = job_of(run, attempt)
     if job is None:
-        raise Conflict(f"run {run.name!r} has no job to have logs of: {context.client.explain(run.id).text}")
+        raise Conflict(f"run {run.name!r} has no job yet, so it has no logs: {context.client.explain(run.id).text}")
     text, url = _text(context, run, job, tail), job[1].url
     if text is None and url is None:
         raise Conflict(f"the provider of run {run.name!r} keeps no logs that can be shown here, and gave no address of them")
@@ -45,7 +45,7 @@ def follow(context: Context, run: Run, *, attempt: int | None, tail: int, every:
             break
         clock.sleep(every)
     if job is None:
-        raise Conflict(f"run {run.name!r} has no job to have logs of: {context.client.explain(run.id).text}")
+        raise Conflict(f"run {run.name!r} has no job yet, so it has no logs: {context.client.explain(run.id).text}")
     data = _shape(run, job[0], "".join(f"{line}\n" for line in seen), job[1].url)
     return Output(data=data) if context.as_json else None
 

@@ -219,7 +219,7 @@ def explain(context: Context, /, run_id: str) -> Output:
     default="2s",
     show_default=True,
     metavar="LENGTH",
-    help="The time between two looks.",
+    help="The time between two reads of the run.",
 )
 @click.option("--timeout", type=Length(), metavar="LENGTH", help="Stop watching after this time; the run continues.")
 @pass_context
@@ -244,7 +244,7 @@ def watch(context: Context, /, run_id: str, every: float, timeout: float | None)
     default="2s",
     show_default=True,
     metavar="LENGTH",
-    help="The time between two looks.",
+    help="The time between two reads of the run.",
 )
 @pass_context
 def logs(context: Context, /, run_id: str, *, attempt: int | None, tail: int, following: bool, every: float) -> Output | None:

@@ -100,7 +100,9 @@ def _filed(context: Context, pool: str | None, files: Sequence[str]) -> WorkPool
         configuration = context.client.plan(document.value).target
     names = [name for name in document.value.get("pools", {}) if pool in (None, name)]
     if len(names) != 1:
-        words = f"{file} names {len(names)} work pools: say which" if pool is None else f"{file} does not name {pool!r}"
+        words = (
+            f"{file} names {len(names)} work pools: name one with --pool" if pool is None else f"{file} does not name {pool!r}"
+        )
         raise InvalidInput("simulation", [Fault("pool", words)])
     return next(pool for pool in configuration.pools if pool.name == names[0])
 

@@ -58,7 +58,7 @@ def migrate(context: Context, /, action: str) -> Output:
 @store.command("copy", example="dispatcher store copy sqlite:///dispatcher.db postgresql://me@db.example/dispatcher")
 @click.argument("source", metavar="FROM")
 @click.argument("target", metavar="TO")
-@click.option("--resume", is_flag=True, help="Go on with a copy that was broken off: what is there already stays.")
+@click.option("--resume", is_flag=True, help="Continue an interrupted copy; what was copied stays.")
 @pass_context
 def copy(context: Context, /, source: str, target: str, *, resume: bool) -> Output:
     """Copy everything from one store into an empty one. Live runs stay live.
@@ -75,7 +75,7 @@ def copy(context: Context, /, source: str, target: str, *, resume: bool) -> Outp
 
 
 @store.command("check", example="dispatcher store check\ndispatcher store check --provider")
-@click.option("--provider", is_flag=True, help="Look also for live jobs at the providers that the store does not know.")
+@click.option("--provider", is_flag=True, help="Also ask the providers for live jobs that the store does not know.")
 @pass_context
 def check(context: Context, /, *, provider: bool) -> Output:
     """Check that the store is consistent: every slot has a run, every ended run has an end. Exit code 1 if it is not.

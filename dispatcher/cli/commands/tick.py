@@ -25,7 +25,7 @@ from providers.base import ProviderError
     "--dry-run",
     "dry",
     is_flag=True,
-    help="Show what would be admitted now, with jobs but for secrets; change nothing.",
+    help="Show the runs that would be admitted now, with their jobs (secrets hidden); change nothing.",
 )
 @secrets.show_option
 @pass_context

@@ -68,9 +68,7 @@ def work_pool() -> None:
     help="A JSON file, or - for standard input; otherwise the default of the type.",
 )
 @variables_options
-@click.option(
-    "-l", "--concurrency-limit", type=int, metavar="N", help="The most runs at once; 0 means never, without it unlimited."
-)
+@click.option("-l", "--concurrency-limit", type=int, metavar="N", help="The most runs at once; 0: none; left out: unlimited.")
 @click.option("--paused", is_flag=True, help="Create it paused: it starts no runs until it is resumed.")
 @click.option("-d", "--description", default="", help="What it is for.")
 @share_option
@@ -118,7 +116,7 @@ def create(
 @pool_argument
 @click.option("--base-job-template", "source", metavar="FILE", help="A JSON file, or - for standard input.")
 @variables_options
-@click.option("-l", "--concurrency-limit", type=int, metavar="N", help="The most runs at once; 0 means never.")
+@click.option("-l", "--concurrency-limit", type=int, metavar="N", help="The most runs at once; 0: none.")
 @click.option("-d", "--description", help="What it is for.")
 @share_option
 @hook_option
@@ -305,10 +303,10 @@ def get_default_base_job_template(pool_type: str, target: str | None, variables:
 )
 @click.argument("name", shell_complete=completion.pools)
 @click.option(
-    "-t", "--type", "pool_type", metavar="TYPE", help="The type of a pool that does not exist yet. The store is then not read."
+    "-t", "--type", "pool_type", metavar="TYPE", help="The type of a pool that does not exist yet; the store is then not read."
 )
-@click.option("-o", "--output", metavar="DIR", type=A_DIRECTORY, help="Where to write it; without it NAME-infrastructure.")
-@click.option("--pool-only", is_flag=True, help="Without the dispatcher itself, where there is one already.")
+@click.option("-o", "--output", metavar="DIR", type=A_DIRECTORY, help="Where to write it; by default NAME-infrastructure.")
+@click.option("--pool-only", is_flag=True, help="Leave out the dispatcher itself, because there is one already.")
 @click.option("--force", is_flag=True, help="Overwrite existing files that differ.")
 @pass_context
 def provision_infrastructure(

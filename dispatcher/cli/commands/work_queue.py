@@ -26,8 +26,8 @@ def work_queue() -> None:
 @work_queue.command("create", example="dispatcher work-queue create critical --pool nightly --priority 1 --limit 1")
 @click.argument("name")
 @pool_option
-@click.option("-q", "--priority", type=int, metavar="N", help="1 is served first; left out: after all others.")
-@click.option("-l", "--limit", type=int, metavar="N", help="Runs at once; 0 for never, left out for no limit of its own.")
+@click.option("-q", "--priority", type=int, metavar="N", help="1 is served first; left out: it is served last.")
+@click.option("-l", "--limit", type=int, metavar="N", help="The most runs at once; 0: none; left out: no limit of its own.")
 @click.option("--paused", is_flag=True, help="Create it paused.")
 @click.option("-d", "--description", default="", help="What it is for.")
 @click.option("--weight", type=int, default=1, show_default=True, metavar="N", help=WEIGHT_HELP)

@@ -57,9 +57,9 @@ def _value(line: str) -> Any:
     try:
         return from_json(line)
     except json.JSONDecodeError as problem:
-        words = f"not JSON: {problem.msg} (column {problem.colno})"
+        words = f"is not JSON: {problem.msg} (column {problem.colno})"
     except ValueError as problem:
-        words = f"not JSON: {problem}"
+        words = f"is not JSON: {problem}"
     except RecursionError:
         words = "nests too deeply"
     raise InvalidInput("request", [Fault("", words)])

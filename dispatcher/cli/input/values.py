@@ -39,7 +39,7 @@ def pools_option(function: Function) -> Function:
 
 def type_option(function: Function) -> Function:
     """`--type`, the provider type of a pool."""
-    words = "The provider: process, docker, kubernetes, ecs:push, cloud-run-v2:push, ..."
+    words = "The type of the pool, which names its provider: process, docker, kubernetes, ecs:push, cloud-run-v2:push, ..."
     return click.option("-t", "--type", "pool_type", required=True, metavar="TYPE", help=words)(function)
 
 
@@ -59,11 +59,11 @@ def parse_json(text: str, name: str, field: str) -> Any:
     try:
         return from_json(text)
     except json.JSONDecodeError as problem:
-        words = f"{name}, line {problem.lineno}, column {problem.colno}: not JSON: {problem.msg}"
+        words = f"{name}, line {problem.lineno}, column {problem.colno}: is not JSON: {problem.msg}"
     except ValueError as problem:
-        words = f"{name}: not JSON: {problem}"
+        words = f"{name}: is not JSON: {problem}"
     except RecursionError:
-        words = f"{name}: nested too deeply"
+        words = f"{name}: nests too deeply; flatten it"
     raise InvalidInput("input", [Fault(field, words)])
 
 
@@ -141,7 +141,7 @@ def read_text(source: str, name: str, field: str) -> str:
     except UnicodeDecodeError as problem:
         before = problem.object[: problem.start]
         line, column = before.count(b"\n") + 1, problem.start - before.rfind(b"\n")
-        words = f"{name}, line {line}, column {column}: not UTF-8; save the file in that encoding"
+        words = f"{name}, line {line}, column {column}: is not UTF-8; save the file in that encoding"
     except OSError as problem:
         words = f"{name}: {problem.strerror}; name a file that can be read, or - for standard input"
     except ValueError as problem:  # the name is not valid for a file

@@ -104,11 +104,11 @@ def read(text: str, name: str) -> Document:
         node = yaml.compose(text, Loader=_Reader)
     except yaml.MarkedYAMLError as problem:
         mark = problem.problem_mark or problem.context_mark
-        raise _fault(_at(name, mark) if mark else name, f"not YAML: {_words(problem)}") from None
+        raise _fault(_at(name, mark) if mark else name, f"is not YAML: {_words(problem)}") from None
     except yaml.YAMLError as problem:
-        raise _fault(name, f"not YAML: {' '.join(str(problem).split())}") from None
+        raise _fault(name, f"is not YAML: {' '.join(str(problem).split())}") from None
     except RecursionError:
-        raise _fault(name, "nested too deeply") from None
+        raise _fault(name, "nests too deeply; flatten it") from None
     return _Walk(name).document(node)
 
 
@@ -123,7 +123,7 @@ def read_file(path: Path) -> str:
     try:
         return path.read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError:
-        raise _fault(str(path), "not UTF-8; save the file in that encoding") from None
+        raise _fault(str(path), "is not UTF-8; save the file in that encoding") from None
 
 
 def _check_events(text: str, name: str) -> None:
@@ -167,7 +167,7 @@ class _Walk:
             return [self._item(child, joined(path, number), depth) for number, child in enumerate(node.value)]
         if isinstance(node, yaml.ScalarNode):
             return self._scalar(node)
-        raise _fault(self._place(node), f"the tag {node.tag} is not known here; take it away")
+        raise _fault(self._place(node), f"the tag {node.tag} is not known here; remove it")
 
     def _item(self, node: yaml.Node, path: str, depth: int) -> Any:
         self._places[path] = self._place(node)
@@ -193,13 +193,13 @@ class _Walk:
         if key.tag != f"{_TAG}str":
             raise _fault(self._place(key), f"the key {key.value} is not text; put it in quotes")
         if key.value in entries:
-            raise _fault(self._place(key), f"the key {key.value!r} stands here twice; take one away")
+            raise _fault(self._place(key), f"the key {key.value!r} stands here twice; remove one")
         return str(key.value)
 
     def _scalar(self, node: yaml.ScalarNode) -> Any:
         kind, text = node.tag.removeprefix(_TAG), node.value
         if kind not in ("str", *_PLAIN):
-            raise _fault(self._place(node), f"the tag {node.tag} is not known here; take it away")
+            raise _fault(self._place(node), f"the tag {node.tag} is not known here; remove it")
         if kind == "str":
             return text
         if kind == "null":
@@ -210,7 +210,7 @@ class _Walk:
             return _number(kind, text)
         except ValueError:
             raise _fault(
-                self._place(node), f"{text[:40]} is no value that JSON has; give a number, or put it in quotes"
+                self._place(node), f"{text[:40]} is not a value that JSON has; give a number, or put it in quotes"
             ) from None
 
     def _place(self, node: yaml.Node) -> FilePosition:

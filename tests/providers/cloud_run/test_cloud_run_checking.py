@@ -51,7 +51,7 @@ FAULTS = [
     (
         a_configuration({"executionEnvironment": "gen2"}),
         f"{TASK}.executionEnvironment",
-        "'gen2' is none of its values; did you mean EXECUTION_ENVIRONMENT_GEN2?",
+        "'gen2' is not one of its values; did you mean EXECUTION_ENVIRONMENT_GEN2?",
     ),
     (
         a_configuration({"containers": [{"ports": [{"containerPort": "http"}]}]}),
@@ -370,4 +370,4 @@ def test_a_field_in_the_other_spelling_is_the_same_field():
     assert (task["maxRetries"], task["serviceAccount"]) == (3, "a@b")
     assert task["vpcAccess"] == {"connector": "projects/p/locations/r/connectors/c"}
     [fault] = check(a_configuration({"max_retries": 3, "maxRetries": 2})).faults
-    assert "maxRetries: stands there in two spellings" in fault.message
+    assert "maxRetries: is given in two spellings; give one" in fault.message

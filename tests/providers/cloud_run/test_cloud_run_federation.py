@@ -88,8 +88,8 @@ def test_the_project_is_that_of_the_entry(google):
     ("changed", "words"),
     [
         ({"type": "service_account"}, '"type": "external_account"'),
-        ({"client_secret": "hush", "client_id": "c"}, "has client_id, client_secret"),
-        ({"private_key": "hush"}, "has private_key"),
+        ({"client_secret": "hush", "client_id": "c"}, "has unknown keys: client_id, client_secret"),
+        ({"private_key": "hush"}, "has unknown keys: private_key"),
     ],
 )
 def test_a_key_or_another_kind_of_file_is_refused_and_not_repeated(changed, words, google):

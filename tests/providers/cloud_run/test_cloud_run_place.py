@@ -46,8 +46,8 @@ def test_a_knative_body_names_its_project_as_its_namespace(emulator, provider):
 @pytest.mark.parametrize(
     ("variables", "words"),
     [
-        ({"credentials": "nobody"}, "no entry is named 'nobody'; there are: keys, main"),
-        ({"credentials": {"service_account_info": {"private_key": "hunter2"}}}, "keys never stand in a template"),
+        ({"credentials": "nobody"}, "'nobody' is not an entry of DISPATCHER_CREDENTIALS (its entries: keys, main)"),
+        ({"credentials": {"service_account_info": {"private_key": "hunter2"}}}, "secrets never stand in a template"),
         ({"region": "us/central"}, "region: name one"),
         ({"project": "a/b"}, "project: give its id"),
     ],
@@ -78,7 +78,7 @@ def test_an_entry_with_a_key_is_a_fault_of_the_dispatchers_settings(emulator):
     provider = a_provider(emulator, credentials={"keys": {"service_account_info": {"private_key": "hunter2"}}})
     outcome = provider.submit(a_job(credentials="keys"))
     assert isinstance(outcome, Misconfigured)
-    assert "has service_account_info; an entry holds" in outcome.reason
+    assert "has unknown keys: service_account_info; the keys are" in outcome.reason
     assert "hunter2" not in outcome.reason
     assert outcome.hold == Hold(place=("keys",))
 

@@ -218,7 +218,7 @@ class TestSecrets:
     @pytest.mark.parametrize(
         ("fields", "host", "words"),
         [
-            ({"secrets": {"A": "nobody"}}, HOST, "not among the dispatcher's credentials"),
+            ({"secrets": {"A": "nobody"}}, HOST, "not an entry of DISPATCHER_CREDENTIALS"),
             ({"secrets": {"A": 1}}, HOST, "name of an entry"),
             ({"secrets": {"A": "database"}}, {}, "DATABASE_PASSWORD of the dispatcher's host is not set"),
             ({"secrets": {"A": VAULT}}, HOST, "add one to identities"),

@@ -293,7 +293,7 @@ def test_an_entry_with_a_secret_is_refused_and_one_of_another_cloud_is_ignored(a
     entries = {"mine": {"client_id": "c", "client_secret": "hush"}, "aws": {"role_arn": "arn"}}
     outcome = provider_for(aci, credentials=entries).submit(a_job(aci_credentials="mine"))
     assert isinstance(outcome, Misconfigured)
-    assert outcome.reason.startswith("credentials.mine: unknown client_secret;")
+    assert outcome.reason.startswith("credentials.mine: has unknown keys: client_secret;")
     assert "hush" not in outcome.reason
 
 

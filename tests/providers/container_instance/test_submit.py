@@ -190,7 +190,7 @@ class TestSubmit:
 
     def test_a_configuration_that_cannot_be_used_is_rejected_without_a_call(self, aci, provider):
         outcome = provider.submit(a_job(resource_group_name=None))
-        assert outcome == Rejected(reason="resource_group_name: missing")
+        assert outcome == Rejected(reason="resource_group_name: is missing; give a value")
         assert aci.calls.counts == {}
 
     def test_credentials_that_the_host_lacks_hold_the_pool_and_crash_no_run(self, aci, provider):

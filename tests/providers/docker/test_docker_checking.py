@@ -50,7 +50,7 @@ def body(**configuration):
         ({"container_create_kwargs": {"environment": {}}}, "container_create_kwargs.environment", "'env' instead"),
         ({"container_create_kwargs": {"nano_cpu": 1}}, "container_create_kwargs.nano_cpu", "did you mean 'nano_cpus'?"),
         ({"container_create_kwargs": {"nano_cpus": "1"}}, "container_create_kwargs.nano_cpus", "give a whole number"),
-        ({"registry_credentials": {"username": "u", "password": "hush"}}, "registry_credentials", "keys never stand"),
+        ({"registry_credentials": {"username": "u", "password": "hush"}}, "registry_credentials", "secrets never stand"),
         ({"task_start_timeout_seconds": 0}, "task_start_timeout_seconds", "above 0"),
     ],
 )

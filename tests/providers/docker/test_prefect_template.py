@@ -93,4 +93,4 @@ def test_a_host_that_the_settings_do_not_name_lets_its_runs_wait_and_says_so(wir
     wiring.client.create_work_pool("elsewhere", type="docker")
     run = wiring.client.create_run(pool="elsewhere", job_variables={"image": IMAGE, "docker_host": "nowhere"})
     assert ticked(wiring, run, problems=1).state is RunState.SCHEDULED
-    assert "'nowhere' is not among the dispatcher's DISPATCHER_DOCKER_HOSTS (known: here)" in wiring.client.explain(run.id).text
+    assert "'nowhere' is not an entry of DISPATCHER_DOCKER_HOSTS (its entries: here)" in wiring.client.explain(run.id).text

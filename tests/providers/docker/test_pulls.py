@@ -164,9 +164,9 @@ def test_a_locked_registry_opens_for_the_entry_that_the_job_names(harness, regis
 @pytest.mark.parametrize(
     ("entries", "words"),
     [
-        ({}, "names no entry of the dispatcher's credentials (known: none)"),
+        ({}, "does not name an entry of DISPATCHER_CREDENTIALS (its entries: none); add it there"),
         ({"team": {"username": "robot"}}, "give password_env, registry_url"),
-        ({"team": {"username": "robot", "password": "hush"}}, "unknown password"),
+        ({"team": {"username": "robot", "password": "hush"}}, "unknown keys: password"),
         ({"team": {"username": "r", "password_env": "ABSENT", "registry_url": "r.test"}}, "ABSENT is not set"),
     ],
 )

@@ -192,7 +192,7 @@ def test_another_body_does_not_prove_that_nothing_was_started(body, fresh):
 def test_a_task_of_another_region_is_not_found(fresh):
     arn = "arn:aws:ecs:eu-west-3:123456789012:task/default/01"
     body = json.dumps({"taskArns": [arn]}).encode()
-    with answering(fresh, LIST, lambda _: body), pytest.raises(CallFailed, match="is no ARN of a task in us-east-1"):
+    with answering(fresh, LIST, lambda _: body), pytest.raises(CallFailed, match="is not the ARN of a task in us-east-1"):
         fresh.find(a_job())
 
 

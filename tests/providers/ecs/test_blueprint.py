@@ -44,5 +44,5 @@ def test_one_and_true_are_not_the_same():
 
 def test_a_fault_is_reported_each_time():
     for _ in range(2):
-        with pytest.raises(ConfigurationError, match="image: missing"):
+        with pytest.raises(ConfigurationError, match="image: is missing"):
             of(image=None)

@@ -87,7 +87,7 @@ FAULTY = [
     (network(security_groups=["g"]), OURS, "network_configuration.security_groups", "did you mean securityGroups?"),
     ({"launch_type": "EC2", "security_groups": ["g"]}, BRIDGE, "network_configuration", "needs a task definition in network"),
     ({"assign_public_ip": "perhaps"}, OURS, "assign_public_ip", "give true or false, not text"),
-    ({"launch_type": "LAMBDA"}, OURS, "launch_type", "'LAMBDA' is none of CLUSTER_DEFAULT, EC2"),
+    ({"launch_type": "LAMBDA"}, OURS, "launch_type", "'LAMBDA' is not one of CLUSTER_DEFAULT, EC2"),
     ({"task_definition_arn": "mine:1"}, OURS, "image", "cannot take effect: an existing task definition is run as it is"),
     ({"task_definition_arn": "mine:1", "image": None, "secrets": {"A": "arn"}}, OURS, "secrets", "cannot take effect"),
     ({**EXISTING, "configure_cloudwatch_logs": True}, OURS, "configure_cloudwatch_logs", "cannot take effect: an existing"),
@@ -97,7 +97,7 @@ FAULTY = [
     ({}, changed("task_run_request", launch_type="EC2"), "task_run_request.launch_type", "did you mean launchType?"),
     ({}, changed("task_run_request", count=2), "task_run_request.count", "a run is one task; leave it out, or give 1"),
     ({"cluster": 5}, OURS, "cluster", "give text, not a number"),
-    ({"aws_credentials": {"aws_access_key_id": "A"}}, OURS, "aws_credentials", "has aws_access_key_id; give the name"),
+    ({"aws_credentials": {"aws_access_key_id": "A"}}, OURS, "aws_credentials", "has unknown keys: aws_access_key_id; give"),
     ({"env": {"BIG": "x" * 9000}}, OURS, "overrides", "characters of JSON, and ECS takes 8192"),
     ({"cpu": 512, "memory": 1024}, GREEDY, f"{OVERRIDES}.containerOverrides[0].cpu", "1024 is more than the task has, 512"),
 ]  # fmt: skip
@@ -135,7 +135,7 @@ WARNED = [
     ({"subnets": ["a"], "vpc_id": "vpc-1"}, OURS, "vpc_id", "subnets are given"),
     ({"task_definition_arn": "mine", "image": None, "family": "f"}, OURS, "task_definition.family", "existing task definition"),
     ({}, sidecar(), None, None),
-    ({}, changed("task_run_request", propagateTags="EVERYTHING"), "task_run_request.propagateTags", "none of the values"),
+    ({}, changed("task_run_request", propagateTags="EVERYTHING"), "task_run_request.propagateTags", "not one of the values"),
 ]  # fmt: skip
 
 

@@ -47,8 +47,10 @@ def test_a_role_that_may_not_be_assumed_is_a_matter_of_the_dispatchers_own_confi
 
 def test_an_unknown_name_is_refused_with_the_known_ones(aws):
     outcome = EcsProvider(credentials={"a": {}, "b": {}}).submit(a_job(aws_credentials="c"))
-    assert outcome == Rejected(reason="aws_credentials: 'c' is not among the dispatcher's credentials (known: a, b)")
-    assert "(known: none)" in EcsProvider().submit(a_job(aws_credentials="c")).reason
+    assert outcome == Rejected(
+        reason="aws_credentials: 'c' is not an entry of DISPATCHER_CREDENTIALS (its entries: a, b); add it there"
+    )
+    assert "(its entries: none)" in EcsProvider().submit(a_job(aws_credentials="c")).reason
 
 
 def test_an_entry_of_another_provider_is_refused_only_when_it_is_named(aws):
@@ -56,14 +58,14 @@ def test_an_entry_of_another_provider_is_refused_only_when_it_is_named(aws):
     assert isinstance(provider.submit(a_job()), Accepted)
     outcome = provider.submit(a_job(aws_credentials="bad"))
     assert isinstance(outcome, Rejected)
-    assert re.search(r"credentials\.bad: has aws_secret_access_key; .* Keys are never given", outcome.reason)
+    assert re.search(r"credentials\.bad: has unknown keys: aws_secret_access_key; .* Secrets never stand here", outcome.reason)
     assert "s3cret" not in outcome.reason
 
 
 def test_keys_in_a_template_are_refused_without_repeating_them(aws, provider):
     outcome = provider.submit(a_job(aws_credentials={"aws_access_key_id": "AKIA", "aws_secret_access_key": "s3cret"}))
     assert isinstance(outcome, Rejected)
-    assert "aws_credentials: has aws_access_key_id, aws_secret_access_key" in outcome.reason
+    assert "aws_credentials: has unknown keys: aws_access_key_id, aws_secret_access_key" in outcome.reason
     assert "s3cret" not in outcome.reason
 
 

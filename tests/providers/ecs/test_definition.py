@@ -161,5 +161,5 @@ def test_prefects_own_secrets_are_secrets():
     ],
 )
 def test_a_wrong_shape_names_its_path(definition, words):
-    with pytest.raises(ConfigurationError, match=words or "image: missing"):
+    with pytest.raises(ConfigurationError, match=words or "image: is missing"):
         of(definition)

@@ -64,7 +64,7 @@ def test_a_lookup_without_an_answer_fails(fault, aws, provider):
 
 
 def test_a_lookup_with_unknown_credentials_fails(provider):
-    with pytest.raises(CallFailed, match="aws_credentials: 'x' is not among"):
+    with pytest.raises(CallFailed, match="aws_credentials: 'x' is not an entry of"):
         provider.find(a_job(aws_credentials="x"))
 
 

@@ -145,5 +145,7 @@ def test_a_strategy_is_fargate_when_all_of_it_is(providers, fargate):
 
 
 def test_an_unknown_launch_type_is_named_with_the_known_ones():
-    with pytest.raises(ConfigurationError, match="launch_type: 'LAMBDA' is none of CLUSTER_DEFAULT, EC2, EXTERNAL, FARGATE, F"):
+    with pytest.raises(
+        ConfigurationError, match="launch_type: 'LAMBDA' is not one of CLUSTER_DEFAULT, EC2, EXTERNAL, FARGATE, F"
+    ):
         launch_of({"launchType": "LAMBDA"}, ())

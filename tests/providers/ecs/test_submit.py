@@ -144,7 +144,7 @@ def test_an_arn_of_a_cluster_says_the_region(aws, provider):
         ),
         (
             {"capacity_provider_strategy": [{"weight": 1}]},
-            "task_run_request.capacityProviderStrategy[0].capacityProvider: missing, and ECS needs it",
+            "task_run_request.capacityProviderStrategy[0].capacityProvider: is missing, and ECS needs it",
         ),
         (
             {"task_role_arn": {"arn": 7}},

@@ -102,7 +102,7 @@ def test_a_kubeconfig_that_cannot_be_used_says_why(tmp_path, fields, words):
     [
         ({}, "give one of server, kubeconfig, in_cluster"),
         ({"server": "https://x", "in_cluster": True}, "give one of server, kubeconfig, in_cluster"),
-        ({"sever": "https://x"}, "unknown sever; there are"),
+        ({"sever": "https://x"}, "unknown keys: sever; the keys are"),
         ({"server": "https://x"}, "give token_file, token_variable, or cert_file and key_file"),
         ({"server": "https://u:hush@x", "token_variable": "TOKEN"}, "and no password"),
         ({"server": "https://x", "token_variable": "TOKEN", "ca_file": "/missing"}, "c.ca_file: cannot be read here"),
@@ -206,7 +206,7 @@ def test_a_token_that_is_refused_lets_runs_wait_and_the_next_one_is_asked_for(st
     provider = provider_for(cluster, environment={"KUBECONFIG": str(file)})
     refused = provider.submit(a_job())
     assert isinstance(refused, Misconfigured)
-    assert "does not accept who the dispatcher says it is: Unauthorized" in refused.reason
+    assert "does not accept the dispatcher's identity: Unauthorized" in refused.reason
     token.write_text(cluster.access.admin_token)
     assert isinstance(provider.submit(a_job()), Accepted)
 

@@ -42,7 +42,7 @@ def test_the_shapes_are_those_that_kubernetes_publishes():
         ({"env": {"A=B": "1"}}, "job_manifest.spec.template.spec.containers[0].env", "'A=B' cannot be the name"),
         ({"namespace": "Not Valid"}, "namespace", "small letters"),
         ({"namespace": "a", "job_manifest": {"metadata": {"namespace": "b"}}}, "job_manifest.metadata.namespace", "the same"),
-        ({"job_manifest": {}}, "job_manifest.spec.template.spec.containers", "the first one is the run's"),
+        ({"job_manifest": {}}, "job_manifest.spec.template.spec.containers", "its first one is the run's"),
         ({"job_manifest": a_manifest(image="")}, "job_manifest.spec.template.spec.containers[0].image", "needs one"),
         ({"job_manifest": a_manifest(spec={"backoffLimit": 3})}, "job_manifest.spec.backoffLimit", "give 0"),
         ({"job_manifest": a_manifest(spec={"parallelism": 2})}, "job_manifest.spec.parallelism", "one pod"),
@@ -77,7 +77,7 @@ def test_the_shapes_are_those_that_kubernetes_publishes():
             "missing",
         ),
         ({"job_manifest": {**a_manifest(), "kind": "CronJob"}}, "job_manifest.kind", "give Job"),
-        ({"cluster_config": {"config": {"token": "hush"}, "context_name": "x"}}, "cluster_config", "keys never stand"),
+        ({"cluster_config": {"config": {"token": "hush"}, "context_name": "x"}}, "cluster_config", "secrets never stand"),
         ({"task_start_timeout_seconds": 0}, "task_start_timeout_seconds", "above 0"),
     ],
 )

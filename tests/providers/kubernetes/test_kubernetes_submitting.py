@@ -84,7 +84,7 @@ def test_a_refused_connection_is_unreachable_and_a_missing_cluster_lets_the_run_
     assert isinstance(provider_for(cluster, environment={"KUBECONFIG": str(gone)}).submit(a_job()), Unreachable)
     answer = provider.submit(a_job(cluster_config="nowhere"))
     assert isinstance(answer, Misconfigured)
-    assert "'nowhere' is not among the dispatcher's DISPATCHER_KUBERNETES_CLUSTERS (known: none)" in answer.reason
+    assert "'nowhere' is not an entry of DISPATCHER_KUBERNETES_CLUSTERS (its entries: none)" in answer.reason
     assert answer.hold == Hold(place=("nowhere",))
 
 

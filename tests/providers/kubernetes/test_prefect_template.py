@@ -93,7 +93,7 @@ def test_a_cluster_that_the_settings_do_not_name_lets_its_runs_wait_and_says_so(
     wiring.client.create_work_pool("elsewhere", type="kubernetes")
     run = wiring.client.create_run(pool="elsewhere", job_variables={"image": IMAGE, "cluster_config": "nowhere"})
     assert ticked(wiring, run, problems=1).state is RunState.SCHEDULED
-    assert "'nowhere' is not among the dispatcher's DISPATCHER_KUBERNETES_CLUSTERS" in wiring.client.explain(run.id).text
+    assert "'nowhere' is not an entry of DISPATCHER_KUBERNETES_CLUSTERS" in wiring.client.explain(run.id).text
 
 
 def test_a_run_that_cannot_start_crashes_with_the_clusters_words_after_its_time_to_start(wiring, cluster):

@@ -128,10 +128,10 @@ def test_a_fault_names_its_field(kind, wish, field):
 @pytest.mark.parametrize(
     ("setting", "words"),
     [
-        ({}, "type: missing"),
+        ({}, "type: is missing; give a value"),
         ({"type": "managed"}, "type: give one of process, docker, kubernetes"),
-        ({"type": "docker", "max": {}}, "has max; it holds type, job_variables, maximum"),
-        ({"type": "docker", "maximum": {"gpu": 1}}, "maximum: has gpu"),
+        ({"type": "docker", "max": {}}, "has unknown keys: max; the keys are type, job_variables, maximum"),
+        ({"type": "docker", "maximum": {"gpu": 1}}, "maximum: has unknown keys: gpu"),
         ({"type": "docker", "maximum": {"cpu": "many"}}, r"maximum.cpu: give a number"),
     ],
 )

@@ -48,8 +48,8 @@ def test_a_provider_holds_clients_of_several_accounts(team, emulator):
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("nobody", "'nobody' is not an entry of DISPATCHER_CREDENTIALS .there are: half, team."),
-        ("half", "half.token_secret_env has to name an environment variable that is set"),
+        ("nobody", "'nobody' is not an entry of DISPATCHER_CREDENTIALS .its entries: half, team."),
+        ("half", "half.token_secret_env must name an environment variable that is set"),
     ],
 )
 def test_an_entry_that_cannot_be_used_is_named(team, emulator, name, message):

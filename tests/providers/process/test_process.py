@@ -141,7 +141,7 @@ def test_a_script_may_use_descriptors_by_number_without_losing_its_lock(harness)
         ({"command": "./script.sh"}, "is relative; give working_dir with it"),
         ({"command": "true", "env": ["A=1"]}, "env: give an object of names and texts"),
         ({"command": "true", "env": {"A": {"b": 1}}}, "env.A: give text, a number or a boolean"),
-        ({"command": "true", "env": {"A=B": "1"}}, "env: 'A=B' cannot be a name"),
+        ({"command": "true", "env": {"A=B": "1"}}, "env: 'A=B' cannot be the name of a variable"),
         ({"command": "true", "env": {"A": "\x00"}}, "env.A: '\\x00' holds a character that no process can be given"),
         ({"command": "true", "env": {"A": "\ud800"}}, "holds a character that no process can be given"),
         ({"command": "true", "labels": 7}, "labels: give an object of names and texts"),
