@@ -8,11 +8,11 @@ that change them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 from uuid import UUID
 
 from dispatcher.client.arguments import utc
@@ -22,9 +22,10 @@ from dispatcher.client.cursors import page_of_runs
 from dispatcher.client.mirrors import RUN, why_not
 from dispatcher.client.runs import Runs
 from dispatcher.client.waiting import check_waiting
+from dispatcher.core.room import may_start, may_start_after
 from dispatcher.core.transitions import cancelled, due_now, requeued
 from dispatcher.errors import Conflict, Fault, InvalidInput, NotFound
-from dispatcher.models import TERMINAL_STATES, LogEntry, Run, RunState
+from dispatcher.models import TERMINAL_STATES, LogEntry, Run, RunState, WorkPool
 from dispatcher.models.records import Move, Requeue, RunFilter
 
 STEP = 200
@@ -37,6 +38,9 @@ FUTURE = timedelta(minutes=1)
 """How far ahead the clock of whoever asks may be."""
 
 Change = TypeVar("Change", Move, Requeue)
+
+Pools: TypeAlias = Mapping[str, WorkPool | None]
+"""The pools of the runs of a step, by name; None for one that is gone."""
 
 
 class BulkAction(StrEnum):
@@ -98,6 +102,17 @@ class BulkStep:
     """Where the next step begins; None: this was the last one."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Result:
+    """What became of the runs of one step, and what that gives ticks to do."""
+
+    done: Collection[UUID]
+    """The runs that were changed, or repeated."""
+    ticks: Collection[str]
+    """The pools in which a tick has something to do at once."""
+    refused: Sequence[Fault] = ()
+
+
 class BulkRuns(Runs):
     """Work on many runs."""
 
@@ -138,47 +153,53 @@ class BulkRuns(Runs):
         if not 1 <= limit <= STEP:
             raise InvalidInput("runs", [Fault("limit", f"must be from 1 to {STEP}, not {limit}")])
         page = page_of_runs(self.store, work.where, cursor, limit)
-        own, refused = self._of_our_own(page.items, work.queue)
-        done, more = self._do(work, own, self._entry_of(work))
-        skipped = len(own) - len(done) - len(more)
-        self.start_tick(sorted({run.pool for run in own if run.id in done}))
-        return BulkStep(done=len(done), skipped=skipped, refused=(*refused, *more), cursor=page.next)
+        pools = {name: self.store.pool(name) for name in {run.pool for run in page.items}}
+        own, refused = _of_our_own(page.items, pools, work.queue)
+        result = self._do(work, own, pools, self._entry_of(work))
+        skipped = len(own) - len(result.done) - len(result.refused)
+        self.start_tick(sorted(result.ticks))
+        return BulkStep(done=len(result.done), skipped=skipped, refused=(*refused, *result.refused), cursor=page.next)
 
     def bulk_steps(self, work: Work, cursor: str = "") -> Iterator[BulkStep]:
-        """Do all of the work, step by step."""
+        """Do all of the work, step by step. The ticks that it asks for are started at its end, one for each pool."""
         following: str | None = cursor
-        while following is not None:
-            step = self.bulk_step(work, following)
-            yield step
-            following = step.cursor
+        with self.starting_ticks_once() as client:
+            while following is not None:
+                step = client.bulk_step(work, following)
+                yield step
+                following = step.cursor
 
-    def _do(self, work: Work, runs: Sequence[Run], entry: LogEntry) -> tuple[frozenset[UUID], Sequence[Fault]]:
-        """The ids of the runs that were changed (or repeated), and those that cannot be."""
+    def _do(self, work: Work, runs: Sequence[Run], pools: Pools, entry: LogEntry) -> _Result:
         now, queue = self.clock.now(), work.queue
         if work.action is BulkAction.RETRY:
             return self._retry_all(runs, entry)
         if work.action is BulkAction.CANCEL:
-            return self._settle(runs, lambda run: cancelled(run, now), lambda moves: self.recorder.move(moves, entry)), ()
+            moves = self._settle(runs, lambda run: cancelled(run, now), lambda moves: self.recorder.move(moves, entry))
+            return _Result(done=moves.keys(), ticks={move.pool for _, move in moves.values() if move.to is RunState.CANCELLING})
 
         def change(run: Run) -> Requeue | None:
             if run.state is not RunState.SCHEDULED or run.queue == queue:
                 return None
             return due_now(run, now) if queue is None else requeued(run, queue)
 
-        return self._settle(runs, change, lambda changes: self.recorder.requeue_all(changes, entry)), ()
+        made = self._settle(runs, change, lambda changes: self.recorder.requeue_all(changes, entry))
+        return _Result(done=made.keys(), ticks=_pools_of_those_that_may_start(made.values(), pools, now))
 
     def _settle(
         self, runs: Iterable[Run], change: Callable[[Run], Change | None], write: Callable[[Sequence[Change]], frozenset[UUID]]
-    ) -> frozenset[UUID]:
-        """Change runs, and again those that somebody has changed meanwhile, until nothing is left to do."""
-        left, done = list(runs), set[UUID]()
-        while changes := [made for run in left if (made := change(run))]:
-            done |= write(changes)
-            stale = [made.run_id for made in changes if made.run_id not in done]
-            left = [run for run_id in stale if (run := self.store.get(run_id))]
-        return frozenset(done)
+    ) -> Mapping[UUID, tuple[Run, Change]]:
+        """Change runs, and again those that somebody has changed meanwhile, until nothing is left to do.
 
-    def _retry_all(self, runs: Sequence[Run], entry: LogEntry) -> tuple[frozenset[UUID], Sequence[Fault]]:
+        Returns, by id, the runs that were changed, as they were before, and their changes.
+        """
+        left, done = list(runs), dict[UUID, tuple[Run, Change]]()
+        while changes := {run.id: (run, made) for run in left if (made := change(run))}:
+            written = write([made for _, made in changes.values()])
+            done |= {run_id: changes[run_id] for run_id in changes if run_id in written}
+            left = [run for run_id in changes if run_id not in written and (run := self.store.get(run_id))]
+        return done
+
+    def _retry_all(self, runs: Sequence[Run], entry: LogEntry) -> _Result:
         batch, new, refused = Batch(self), dict[UUID, Run](), list[Fault]()
         for run in runs:
             try:
@@ -188,19 +209,9 @@ class BulkRuns(Runs):
                 new.pop(run.id, None)
                 refused.append(Fault(str(run.id), str(problem)))
         added = self.recorder.add_runs(list(new.values()), entry) if new else frozenset()
-        return frozenset(old for old, run in new.items() if run.id in added), refused
-
-    def _of_our_own(self, runs: Sequence[Run], queue: str | None) -> tuple[Sequence[Run], Sequence[Fault]]:
-        """The runs that may be changed here, and why the others may not: their pool mirrors a source, or lacks the queue."""
-        pools = {name: self.store.pool(name) for name in {run.pool for run in runs}}
-        reasons: dict[str, str] = {}
-        for name, pool in pools.items():
-            if pool is not None and queue is not None and pool.queue(queue) is None:
-                reasons[name] = f"work pool {name!r} has no work queue {queue!r}"
-            if pool is not None and pool.mirror is not None:
-                reasons[name] = why_not(pool, RUN)
-        refused = [Fault(str(run.id), reasons[run.pool]) for run in runs if run.pool in reasons]
-        return [run for run in runs if run.pool not in reasons], refused
+        done, now = {old: run for old, run in new.items() if run.id in added}, self.clock.now()
+        ticks = {run.pool for run in done.values() if may_start(run, batch.pool(run.pool), now)}
+        return _Result(done=done.keys(), ticks=ticks, refused=refused)
 
     def _check_queue(self, action: BulkAction, where: RunFilter, queue: str | None) -> None:
         if (queue is None) is (action is BulkAction.MOVE):
@@ -216,6 +227,22 @@ class BulkRuns(Runs):
         fields = ({"path": "queue", "action": "change", "before": None, "after": work.queue},) if work.queue else ()
         entry = self.recorder.entry(work.action.replace("-", " "), "runs", in_words(work.where), id=work.id, fields=fields)
         return replace(entry, changed_at=work.as_of)
+
+
+def _pools_of_those_that_may_start(made: Iterable[tuple[Run, Requeue]], pools: Pools, now: datetime) -> Collection[str]:
+    return {run.pool for run, requeue in made if (pool := pools[run.pool]) and may_start_after(run, requeue, pool, now)}
+
+
+def _of_our_own(runs: Sequence[Run], pools: Pools, queue: str | None) -> tuple[Sequence[Run], Sequence[Fault]]:
+    """The runs that may be changed here, and why the others may not: their pool mirrors a source, or lacks the queue."""
+    reasons: dict[str, str] = {}
+    for name, pool in pools.items():
+        if pool is not None and queue is not None and pool.queue(queue) is None:
+            reasons[name] = f"work pool {name!r} has no work queue {queue!r}"
+        if pool is not None and pool.mirror is not None:
+            reasons[name] = why_not(pool, RUN)
+    refused = [Fault(str(run.id), reasons[run.pool]) for run in runs if run.pool in reasons]
+    return [run for run in runs if run.pool not in reasons], refused
 
 
 def _action(action: BulkAction | str) -> BulkAction:

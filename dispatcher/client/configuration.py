@@ -12,7 +12,7 @@ is, also with `prune`, and a change of it is refused, unless `take_over` says ot
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -117,7 +117,7 @@ class Configurations(Automations):
         if plan.changes or _saved(plan):
             change, note = _reconfiguration(plan, self.clock.now()), f"apply {plan.hash_after}"
             self.recorder.reconfigure(change, plan.stored, plan.target, plan.changes, note)
-            self.start_tick(with_room(plan.stored.pools, plan.target.pools))
+            self.start_tick(with_room(plan.stored.pools, plan.target.pools, _deployments_of_both(plan)))
         return plan
 
     def export(self, *, owner: str | None = None) -> dict[str, Any]:
@@ -195,6 +195,12 @@ def _own_template(pool_type: str) -> Mapping[str, Any]:
         return default_base_job_template(pool_type)
     except InvalidInput:
         return {}
+
+
+def _deployments_of_both(plan: Plan) -> Sequence[tuple[Deployment, Deployment]]:
+    """The deployments that there are before and after the plan."""
+    stored = {deployment.name: deployment for deployment in plan.stored.deployments}
+    return [(stored[after.name], after) for after in plan.target.deployments if after.name in stored]
 
 
 def _saved(plan: Plan) -> list[Noun]:

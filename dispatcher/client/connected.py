@@ -36,7 +36,7 @@ class Connected:
     ) -> None:
         """`warn` is called with one line for each accepted value without effect; `check` is a provider's check of a job.
 
-        `wake` starts a tick of the pools to which a call of this client has given work or room. `actor` is who makes the
+        `wake` starts a tick of the pools in which a call of this client has made something to do. `actor` is who makes the
         changes, for the log; None: the function that this is, or the user of this process. `history`: for how long entries of
         the log are kept; None: for ever.
         """

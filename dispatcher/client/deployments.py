@@ -17,6 +17,7 @@ from dispatcher.client.relocation import queue_in, take_along
 from dispatcher.client.versions import check_version
 from dispatcher.core.automations import with_renamed
 from dispatcher.core.changes import Configuration, FieldChange, changes
+from dispatcher.core.room import gives_deployment_room, may_start
 from dispatcher.core.windows import goes_with_deployment, is_withdrawn, saving
 from dispatcher.errors import AlreadyExists, NotFound
 from dispatcher.models import DEFAULT_QUEUE, Deployment, Hook, OnCollision, RetryPolicy, Schedule, WorkPool
@@ -132,9 +133,9 @@ class Deployments(WorkPools):
         )
         deployment = self.deployment(name)
         changed, owner = self._changed_deployment(deployment, fields)
-        saved = self.recorder.save_deployment(changed, deployment, owner, self.clock.now())
+        saved = self._recorded(changed, deployment, owner)
         if pool is not UNSET:
-            take_along(self.store, deployment, saved, owner, self.clock.now())
+            self._take_along(deployment, saved, owner)
         return saved
 
     def plan_deployment(self, name: str, **fields: Any) -> tuple[FieldChange, ...]:
@@ -186,7 +187,7 @@ class Deployments(WorkPools):
             new_name,
         )
         saved = self.only_at().deployment(new_name)
-        take_along(self.store, deployment, saved, owner, now)
+        self._take_along(deployment, saved, owner)
         return saved
 
     def stranded_runs(self, name: str) -> int:
@@ -217,7 +218,20 @@ class Deployments(WorkPools):
 
     def _save_deployment(self, deployment: Deployment, before: Deployment | None) -> Deployment:
         checked, owner = self._checked_deployment(deployment)
-        return self.recorder.save_deployment(checked, before, owner, self.clock.now())
+        return self._recorded(checked, before, owner)
+
+    def _recorded(self, deployment: Deployment, before: Deployment | None, owner: WorkPool) -> Deployment:
+        """The saved deployment. Start a tick of its pool when the change gives it room."""
+        saved = self.recorder.save_deployment(deployment, before, owner, self.clock.now())
+        if before is not None and before.pool == saved.pool and gives_deployment_room(before, saved, owner):
+            self.start_tick([owner.name])
+        return saved
+
+    def _take_along(self, before: Deployment, after: Deployment, owner: WorkPool) -> None:
+        """Move the waiting runs, and start a tick of their pool if one of them may start there."""
+        now = self.clock.now()
+        moved = take_along(self.store, before, after, owner, now)
+        self.start_tick([owner.name] if any(may_start(run, owner, now) for run in moved) else [])
 
     def _checked_deployment(self, deployment: Deployment) -> tuple[Deployment, WorkPool]:
         """The checked deployment, ready to be saved, and its pool. Raises `NotFound` or `InvalidInput`."""

@@ -25,6 +25,7 @@ from dispatcher.core.pauses import Missed
 from dispatcher.core.pinning import configuration_of, fault_of
 from dispatcher.core.reasons import Explanation, explain
 from dispatcher.core.retries import name_of_retry, retry_id
+from dispatcher.core.room import may_start, may_start_after
 from dispatcher.core.surroundings import Surroundings, standing
 from dispatcher.core.transitions import cancelled, due_now, requeued
 from dispatcher.errors import Conflict, Fault, InvalidInput, NotFound
@@ -74,7 +75,7 @@ class Runs(Schedules):
         now = self.clock.now()
         check_waiting(self.store, runs, batch.deployment, now)
         added = self.recorder.add_runs(runs)
-        self.start_tick([run.pool for run in runs if run.id in added and run.due_at <= now])
+        self.start_tick([run.pool for run in runs if run.id in added and may_start(run, batch.pool(run.pool), now)])
         made = {run.id: run for run in reversed(runs)}  # of two runs with the same key, the first
         return [made[run.id] if run.id in added else (self.store.get(run.id) or run) for run in runs]
 
@@ -132,7 +133,10 @@ class Runs(Schedules):
             if run.source_id is not None and not run.state.is_terminal:
                 check_own(self.store.pool(run.pool), RUN)
             move = cancelled(run, self.clock.now())
-            if move is None or self.recorder.cancel(run, move):
+            if move is None:
+                return run
+            if self.recorder.cancel(run, move):
+                self.start_tick([run.pool] if move.to is RunState.CANCELLING else [])
                 return self.run(run.id)
 
     def move_run(
@@ -175,10 +179,11 @@ class Runs(Schedules):
             return run
         batch = Batch(self)
         new = self._repeated(batch, old)
-        check_waiting(self.store, [new], batch.deployment, self.clock.now())
+        now = self.clock.now()
+        check_waiting(self.store, [new], batch.deployment, now)
         field = {"path": "retry", "action": "create", "before": None, "after": str(new.id)}
-        self.recorder.add_runs([new], self.recorder.entry("retry", "run", str(old.id), fields=(field,), note=old.name))
-        self.start_tick([new.pool])
+        added = self.recorder.add_runs([new], self.recorder.entry("retry", "run", str(old.id), fields=(field,), note=old.name))
+        self.start_tick([new.pool] if added and may_start(new, batch.pool(new.pool), now) else [])
         return self.run(new.id)
 
     def explain(self, reference: UUID | str) -> Explanation:
@@ -275,7 +280,7 @@ class Runs(Schedules):
             if requeue is None:
                 return run
             if self.recorder.requeue(run, requeue, _VERBS[verb]):
-                self.start_tick([run.pool])
+                self.start_tick([run.pool] if may_start_after(run, requeue, pool, self.clock.now()) else [])
                 return self.run(run.id)
 
     def _repeated(self, batch: Batch, old: Run) -> Run:

@@ -1,4 +1,4 @@
-"""A wake starts a tick of pools that have just got work, or room for it, so that nobody waits for the next scheduled tick.
+"""A wake starts a tick of pools for which people have just made something to do, so that nobody waits for the scheduled tick.
 
     DISPATCHER_WAKE=arn:aws:lambda:eu-central-1:123456789012:function:push-dispatcher
     DISPATCHER_WAKE=lambda:push-dispatcher
@@ -7,6 +7,22 @@
 
 A wake does not wait for the tick that it starts, and takes a bounded time. No promise depends on it: a tick may come twice, and
 the scheduled one comes anyway. Whoever wakes reports `NotWoken`, and goes on.
+
+A call of the client starts at most one tick of each pool, and only where that tick would do something at once:
+
+| people | a tick of the pool starts |
+| --- | --- |
+| create runs, run one again | if one may start: it is due, and neither a pause, a limit of 0 nor a hold closes its queue |
+| start a run now | if it may start, and was not due before |
+| move a run into another queue | if it may start from there; another priority alone frees no slot |
+| cancel a run | if it is live: its job is stopped, and then its slot is free. One that waits holds no slot |
+| change a pool or a queue | if a pause ends, a limit rises, or a hold meets another template |
+| change a deployment | if its limit rises, its runs begin to skip or replace each other, or a hold meets other variables |
+| move a deployment to another pool, or rename it | if one of the waiting runs that go along may start |
+| `apply` | as for each change of a pool or deployment |
+
+For many runs it is the same. Everything else waits for the scheduled tick: runs of the future and schedules, pauses, lowered
+limits, weights and priorities, deletions, automations, and messages about runs that people have ended.
 """
 
 from __future__ import annotations

@@ -161,10 +161,11 @@ def test_a_reader_is_offered_no_selection_and_is_refused(wiring, site, deploymen
     assert (paused(site), site.client.run(waiting[0].id)) == ([], waiting[0])
 
 
-@pytest.mark.parametrize(("action", "state"), [("move", "SCHEDULED"), ("start-now", "SCHEDULED"), ("retry", "CRASHED")])
+@pytest.mark.parametrize(("action", "state"), [("cancel", "PENDING"), ("start-now", "SCHEDULED"), ("retry", "CRASHED")])
 def test_many_selected_runs_start_one_tick_of_their_pool(wiring, site, waiting, action, state):
-    if state == "CRASHED":
-        wiring.store.move([Move.of(run, RunState.CRASHED, ended_at=run.created_at) for run in waiting])
+    ended = {"ended_at": site.client.clock.now()} if state == "CRASHED" else {}
+    if state != "SCHEDULED":
+        wiring.store.move([Move.of(run, RunState(state), **ended) for run in waiting])
     woken = []
     clients = ClientLender(lambda: Dispatcher(wiring.store, wake=woken.append), wiring.dispatch.providers)
     access, sessions = loopback(PORT, name="ada")
