@@ -9,7 +9,7 @@ from datetime import timedelta
 
 import pytest
 
-from dispatcher import settings as module
+from dispatcher.environment import settings as module
 from dispatcher.environment.settings import Settings, log_level
 from dispatcher.errors import SettingsError
 
