@@ -18,6 +18,7 @@ from uuid import UUID
 from dispatcher.client.arguments import utc
 from dispatcher.client.batch import Batch
 from dispatcher.client.bulk_words import in_words
+from dispatcher.client.counting import Count, count_step, count_steps
 from dispatcher.client.cursors import page_of_runs
 from dispatcher.client.mirrors import RUN, why_not
 from dispatcher.client.runs import Runs
@@ -30,9 +31,6 @@ from dispatcher.models.records import Move, Requeue, RunFilter
 
 STEP = 200
 """The most runs of one step."""
-
-MOST_COUNTED = 100_000
-"""The most runs of a state that are counted before the work begins."""
 
 FUTURE = timedelta(minutes=1)
 """How far ahead the clock of whoever asks may be."""
@@ -73,20 +71,6 @@ class Work:
     """The id of its entry in the log."""
     queue: str | None = None
     """Where `MOVE` moves the runs."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Count:
-    """How many runs match."""
-
-    by_state: Mapping[RunState, int]
-    is_exact: bool
-    """False: there are more than `MOST_COUNTED` in a state."""
-
-    @property
-    def total(self) -> int:
-        """In all states."""
-        return sum(self.by_state.values())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,14 +123,16 @@ class BulkRuns(Runs):
         among = replace(where, states=_states(doing, where), until=until if where.until is None else min(where.until, until))
         return Work(action=doing, where=among, as_of=moment, id=id or self.clock.new_id(), queue=queue)
 
-    def bulk_count(self, work: Work) -> Count:
-        """How many runs match by now, by state. It costs what it counts, so that it stops at `MOST_COUNTED`."""
-        by_state = {
-            state: self.store.count(replace(work.where, states=frozenset({state})), limit=MOST_COUNTED + 1)
-            for state in sorted(work.where.states or ())
-        }
-        exact = all(number <= MOST_COUNTED for number in by_state.values())
-        return Count(by_state={state: min(number, MOST_COUNTED) for state, number in by_state.items()}, is_exact=exact)
+    def bulk_count(self, work: Work, cursor: str = "") -> Count:
+        """How many runs match by now, by state: one step of the count. Unless it `is_exact`, its `cursor` goes on.
+
+        Raises `InvalidInput` for a cursor of other work.
+        """
+        return count_step(self.store, work.where, cursor)
+
+    def bulk_counts(self, work: Work) -> Iterator[Count]:
+        """The count after each of its steps; the last one is exact."""
+        return count_steps(self.store, work.where)
 
     def bulk_step(self, work: Work, cursor: str = "", *, limit: int = STEP) -> BulkStep:
         """Do the work for the next `limit` runs, the newest first. Raises `InvalidInput` for a cursor of other work."""

@@ -12,11 +12,14 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from uuid import UUID
 
 from dispatcher.errors import Fault, InvalidInput
-from dispatcher.models import Run
-from dispatcher.models.records import SEARCHED_AT_ONCE, Cursor, LogFilter, RunFilter
+from dispatcher.models import Run, records
+from dispatcher.models.records import Cursor, LogFilter, RunFilter
 
 if TYPE_CHECKING:
     from dispatcher.protocols import PeopleStore
+
+SEARCHED_AT_ONCE = records.SEARCHED_AT_ONCE
+"""See `records.SEARCHED_AT_ONCE`."""
 
 SEARCHED = 500
 """The most runs whose reasons are read for one page: no index has them."""
@@ -97,13 +100,14 @@ def position_in(where: RunFilter | LogFilter, cursor: str) -> Cursor:
         mark, at, item = json.loads(urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
         position = datetime.fromisoformat(at), UUID(item)
     except (ValueError, TypeError, AttributeError, RecursionError):
-        raise _wrong() from None
+        raise wrong_cursor() from None
     if mark != _mark(where) or position[0].tzinfo is None:
-        raise _wrong()
+        raise wrong_cursor()
     return position
 
 
-def _wrong() -> WrongCursor:
+def wrong_cursor() -> WrongCursor:
+    """The error for a cursor that was not made for the list."""
     return WrongCursor("list", [Fault("cursor", "is not one of this list; leave it out to begin anew")])
 
 

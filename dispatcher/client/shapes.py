@@ -11,8 +11,9 @@ from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from dispatcher.client.bulk import BulkStep, Count
+from dispatcher.client.bulk import BulkStep
 from dispatcher.client.configuration import Plan
+from dispatcher.client.counting import Count
 from dispatcher.client.pools import PoolView, Upcoming
 from dispatcher.core.changes import ABSENT, sparse
 from dispatcher.core.changes import shape as change_shape

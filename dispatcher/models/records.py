@@ -277,6 +277,14 @@ class Searched(NamedTuple):
     """The position up to which the list was searched; None: the search reached the end, or enough runs."""
 
 
+class Tallied(NamedTuple):
+    """How many runs match, as far as they were counted (`Store.tally`)."""
+
+    number: int
+    until: Cursor | None = None
+    """The position up to which the list was counted; None: to its end."""
+
+
 class EndedRun(NamedTuple):
     """The time for which an ended run held its slot. A history has many of these, so each holds only what is needed."""
 

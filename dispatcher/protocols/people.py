@@ -8,7 +8,7 @@ from typing import Protocol
 from uuid import UUID
 
 from dispatcher.models import Automation, Deployment, LogEntry, Run, WorkPool
-from dispatcher.models.records import EndedRun, LogFilter, QueueCount, Reconfiguration, Requeue, RunFilter, Searched
+from dispatcher.models.records import EndedRun, LogFilter, QueueCount, Reconfiguration, Requeue, RunFilter, Searched, Tallied
 from dispatcher.protocols.shared import SharedStore
 
 
@@ -121,6 +121,13 @@ class PeopleStore(SharedStore, Protocol):
 
         Where no index of the store has all that the filter asks for, it looks at about `most` runs and says how far it came.
         `after` in the filter goes on from there. A store to which each look is a request looks at fewer.
+        """
+        ...
+
+    def tally(self, where: RunFilter, *, most: int) -> Tallied:
+        """How many runs match among the next `most` or so of each state: one step of a count, for a cost with a bound.
+
+        `after` in the filter goes on from where a step ended. A store to which each look is a request looks at fewer.
         """
         ...
 

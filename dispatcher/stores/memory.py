@@ -34,6 +34,7 @@ from dispatcher.models.records import (
     Searched,
     Seen,
     Snapshot,
+    Tallied,
 )
 from dispatcher.stores import refusals
 from dispatcher.stores.apart import apart, small
@@ -90,6 +91,11 @@ class MemoryStore(MemoryConfiguration):
             runs = [run for run in listed if where.matches(run)][: max(limit, 0)]
             is_over = len(listed) < most or len(runs) >= limit
             return Searched(runs, None if is_over else (listed[-1].created_at, listed[-1].id))
+
+    def tally(self, where: RunFilter, *, most: int) -> Tallied:
+        """See `Store.tally`. Every run of the time counts."""
+        runs, until = self.search(where, limit=most + 1, most=most)
+        return Tallied(len(runs), until)
 
     def count(self, where: RunFilter, *, limit: int) -> int:
         """See `Store.count`."""

@@ -16,7 +16,7 @@ from typing import Any
 from uuid import UUID
 
 from dispatcher.core import transitions
-from dispatcher.models import Automation, Deployment, Firing, LogEntry, PoolHold, Run, WorkPool
+from dispatcher.models import Automation, Deployment, Firing, LogEntry, PoolHold, Run, RunState, WorkPool
 from dispatcher.models.lanes import lanes_between, priority_of
 from dispatcher.models.records import (
     PAGE,
@@ -36,6 +36,7 @@ from dispatcher.models.records import (
     Searched,
     Seen,
     Snapshot,
+    Tallied,
 )
 from dispatcher.stores import refusals, sql_automations, sql_claim, sql_log
 from dispatcher.stores import sql_configuration as configuration
@@ -154,6 +155,15 @@ class SqlStore(SqlAutomations):
             ids, parameters = pages(where, limit=limit, offset=0, few=few, until=until)
             runs = _newest_first(transaction.rows_among("runs", ids, **parameters))
         return Searched(runs, _cursor(until) if until is not None and len(runs) < limit else None)
+
+    def tally(self, where: RunFilter, *, most: int) -> Tallied:
+        """See `Store.tally`."""
+        with self._reading() as transaction:
+            few = where.name is not None and _has_few(transaction, where.name, most)
+            until = None if few or where.states == frozenset() else _end(transaction, where, most)
+            ids, parameters = pages(where, limit=most * len(RunState), offset=0, few=few, until=until)
+            [(number,)] = transaction.rows_among("number_of_runs", ids, **parameters)
+        return Tallied(int(number), _cursor(until) if until is not None else None)
 
     def count(self, where: RunFilter, *, limit: int) -> int:
         """See `Store.count`."""

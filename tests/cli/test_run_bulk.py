@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from dispatcher.client import cursors
 from dispatcher.client.bulk import BulkRuns
 
 
@@ -90,3 +91,12 @@ def test_runs_that_cannot_be_done_are_named_and_the_others_are_done(cli, waiting
     said = cli("run", "move", "--all", "--queue", "slow", "--yes")
     assert (said.exit_code, said.out) == (1, "Moved: 7 runs.\n")
     assert "work pool 'other' has no work queue 'slow'" in said.errors[0]
+
+
+def test_all_that_match_are_counted_before_anybody_is_asked_however_many_steps_it_takes(cli, waiting, monkeypatch):
+    monkeypatch.setattr(cursors, "SEARCHED_AT_ONCE", 1)
+    asked = ("run", "cancel", "--tag", "backfill", "--queue", "default", "--name", "nightly")
+    refused = cli(*asked)
+    assert "cancel 5 runs (5 SCHEDULED) as of" in refused.errors[0]
+    assert cli.ok(*asked, "--dry-run")["matching"]["exact"] is True
+    assert cli.ok(*asked, "--yes")["done"] == 5

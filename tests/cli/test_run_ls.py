@@ -204,3 +204,22 @@ def test_a_reason_goes_with_the_other_filters_and_the_table_shows_it(refused):
     assert "out of memory" in shown.out
     assert "run-16" not in shown.out
     assert refused("run", "ls", "--reason", "none", "--name", "run-1").out.startswith("No runs.")
+
+
+def test_a_list_that_stopped_says_how_far_it_came_and_how_to_go_on(cli, pool, monkeypatch):
+    monkeypatch.setattr(cursors, "SEARCHED_AT_ONCE", 2)
+    for number in range(5):
+        a_run(cli, f"run-{number}", "--tag", "old" if number < 2 else "new")
+    asked = ("--name", "run-", "--tag", "old", "--limit", "50")
+    first = cli("run", "ls", *asked)
+    assert first.errors[0].startswith("Older runs may match: only runs since ")
+    listed, until = names(cli, *asked), first.errors[0].rpartition("--until ")[2].partition(";")[0]
+    for _ in range(5):
+        answer = cli("run", "ls", *asked, "--until", until)
+        listed += names(cli, *asked, "--until", until)
+        if not answer.errors:
+            break
+        until = answer.errors[0].rpartition("--until ")[2].partition(";")[0]
+    assert set(listed) == {"run-0", "run-1"}
+    assert not cli("run", "ls", *asked, "--all").errors
+    assert sorted(names(cli, *asked, "--all")) == ["run-0", "run-1"]

@@ -18,6 +18,7 @@ from tests.stores.steps import (
     claim,
     granting,
     moved,
+    tallied,
     walked,
 )
 
@@ -124,6 +125,8 @@ class Listing(TwoPools):
             listed = store.runs(where, limit=50)
             assert walked(store, where, limit=2, most=most) == listed, where
             assert store.search(where, limit=50, most=1000) == (listed, None), where
+            assert tallied(store, where, most=most) == len(listed), where
+            assert store.tally(where, most=1000) == (len(listed), None), where
 
     def test_a_tag_finds_a_run_in_the_state_that_it_is_in(self, store: Store):
         run = a_running_run(store, tags=("red",))

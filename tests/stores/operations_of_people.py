@@ -20,6 +20,7 @@ from dispatcher.models.records import (
 )
 from dispatcher.protocols import Store
 from tests.builders import MINUTE, a_deployment, a_hold, a_pool, a_queue, a_run, an_automation
+from tests.stores.steps import tallied
 from tests.stores.world import NAMES, POOLS, QUEUES, RETRIES, Call, World
 
 
@@ -180,6 +181,7 @@ def runs(world: World) -> Call:
         counts = (store.count(where, limit=limit + 2), store.count(loose, limit=limit))
         listed = store.runs(where, limit=limit, offset=offset)
         assert store.search(where, limit=offset + limit, most=1000).runs[offset:] == listed
+        assert min(tallied(store, where, most=7), limit + 2) == counts[0]
         return [*listed, *filter(None, counts)]
 
     return listed

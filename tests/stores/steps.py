@@ -106,6 +106,17 @@ def a_whole_life(store: Store) -> None:
     store.discarded([run.id])
 
 
+def tallied(store: Store, where: RunFilter, *, most: int) -> int:
+    """What a count comes to that goes on, step by step, until the list has ended."""
+    total, position = 0, where.after
+    for _ in range(200):
+        number, position = store.tally(replace(where, after=position), most=most)
+        total += number
+        if position is None:
+            return total
+    raise AssertionError(f"a count of {where} does not end")
+
+
 def walked(store: Store, where: RunFilter, *, limit: int, most: int) -> list[Run]:
     """What a search finds that goes on, page by page, until the list has ended."""
     runs, position = list[Run](), where.after

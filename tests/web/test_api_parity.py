@@ -13,7 +13,7 @@ OPERATIONS = {
     **dict.fromkeys(("apply", "apply_pool"), "apply"),
     "automation": "get_automation",
     "automations": "list_automations",
-    **dict.fromkeys(("bulk", "bulk_count", "bulk_step", "bulk_steps"), "work_on_runs"),
+    **dict.fromkeys(("bulk", "bulk_count", "bulk_counts", "bulk_step", "bulk_steps"), "work_on_runs"),
     "cancel_run": "cancel_run",
     "create_automation": "create_automation",
     "create_deployment": "create_deployment",

@@ -13,9 +13,10 @@ from dispatcher.cli.input import completion
 from dispatcher.cli.input.consent import consent
 from dispatcher.cli.input.moments import SINCE_HELP, time_of
 from dispatcher.cli.output import shapes
-from dispatcher.cli.output.progress import progress_bar
+from dispatcher.cli.output.progress import progress_bar, running_number
 from dispatcher.client.arguments import utc
-from dispatcher.client.bulk import BulkAction, Count, Work
+from dispatcher.client.bulk import BulkAction, Work
+from dispatcher.client.counting import Count
 from dispatcher.errors import Fault, InvalidInput
 from dispatcher.models import RunState
 from dispatcher.models.records import RunFilter
@@ -85,7 +86,7 @@ def work_on_all(
     if run_id is not None:
         raise InvalidInput("request", [Fault("ID", "name one run, or give a filter, not both")])
     work = context.client.bulk(action, _filter(context, options), queue=queue)
-    count = context.client.bulk_count(work)
+    count = _counted(context, work)
     shape = {"action": str(action), "id": str(work.id), "as_of": shapes.time(work.as_of), "matching": shapes.matching(count)}
     if options["dry_run"] or not count.total:
         return Output(data={**shape, **_NOTHING}, text=f"Runs that match: {_numbers(count)}. Nothing was changed.")
@@ -101,6 +102,15 @@ def work_on_all(
 
 
 _NOTHING: Mapping[str, Any] = {"done": 0, "skipped": 0, "refused": []}
+
+
+def _counted(context: Context, work: Work) -> Count:
+    """The exact count, made in bounded steps: with how far it has come, where the next step may take a while."""
+    with running_number(context, "Counting") as show:
+        for count in context.client.bulk_counts(work):
+            if not count.is_exact:
+                show(count.total)
+    return count
 
 
 def _work(context: Context, work: Work, count: Count) -> dict[str, Any]:
@@ -134,5 +144,4 @@ def _filter(context: Context, options: Mapping[str, Any]) -> RunFilter:
 def _numbers(count: Count) -> str:
     """The number of runs, by state if there are several states."""
     states = [f"{number:,} {state}" for state, number in count.by_state.items() if number]
-    more = "" if count.is_exact else " or more"
-    return f"{count.total:,}{more} runs" + (f" ({', '.join(states)})" if states else "")
+    return f"{count.total:,} runs" + (f" ({', '.join(states)})" if states else "")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import click
@@ -20,11 +20,10 @@ from dispatcher.cli.input.lengths import Length
 from dispatcher.cli.input.moments import SINCE_HELP, time_of
 from dispatcher.cli.input.references import find_run, run_argument
 from dispatcher.cli.output import secrets, shapes
-from dispatcher.cli.output.listing import listing
+from dispatcher.cli.output.listing import RunListing, listing
 from dispatcher.cli.output.tables_option import wide_option
 from dispatcher.client.arguments import missing, utc
 from dispatcher.client.bulk import BulkAction
-from dispatcher.client.cursors import ByReason
 from dispatcher.errors import Fault, InvalidInput, NotFound
 from dispatcher.models import RunState
 from dispatcher.models.records import RunFilter
@@ -55,6 +54,7 @@ run.add_command(create)
 @click.option("--reason", metavar="TEXT", default="", help=REASON_HELP)
 @click.option("--to-come", is_flag=True, help="Also show future runs, before those that ended.")
 @click.option("-l", "--limit", type=int, default=50, show_default=True, help="How many.")
+@click.option("--all", "everywhere", is_flag=True, help="Look at every run, however many there are.")
 @wide_option
 @pass_context
 def ls(
@@ -64,6 +64,7 @@ def ls(
     states: Sequence[RunState],
     to_come: bool,
     limit: int,
+    everywhere: bool,
     reason: str,
     pool: str | None,
     queue: str | None,
@@ -75,14 +76,15 @@ def ls(
     Due runs are sorted by priority and due time, and show why they wait. Future runs are shown with --to-come or --state
     SCHEDULED; --json has them last.
 
-    Reasons have no index: --reason searches the newest 500 runs that match the other options, and says how to continue.
+    Reasons have no index: --reason searches the newest 500 runs that match the other options, and says how to continue. So does
+    a list by a name, or by a tag or a queue together with others, after 20,000 runs, or 1,000 on DynamoDB; --all looks at all.
     """
     if pool is not None:
         context.client.work_pool(pool)  # a name that does not exist is an error, not an empty list
     where |= {name: utc(time, name) for name in ("since", "until") if (time := time_of(context, where[name], name))}
     among = RunFilter(pool=pool, queue=queue, deployment=deployment, states=frozenset(states) or None, **where)
-    page = listing(context.client, among, limit=limit, reason=reason)
-    _say_how_to_go_on(page.searched)
+    page = listing(context.client, among, limit=limit, reason=reason, everywhere=everywhere)
+    _say_how_to_go_on(page)
     if not page.runs and not page.to_come:
         _check_names(context, pool, queue=queue, deployment=deployment)
     shows_future = to_come or RunState.SCHEDULED in states
@@ -259,12 +261,18 @@ def logs(context: Context, /, run_id: str, *, attempt: int | None, tail: int, fo
     return log_reading.logs(context, run, attempt=attempt, tail=tail)
 
 
-def _say_how_to_go_on(part: ByReason | None) -> None:
-    """Report on standard error how far a search for a reason came, if the list continues there."""
-    if part is not None and part.searched_to is not None:
-        following = part.searched_to + timedelta(microseconds=1)
-        words = f"Searched for the reason: {part.searched} runs. To search older ones: --until {following.isoformat()}"
-        click.echo(words, err=True)
+def _say_how_to_go_on(page: RunListing) -> None:
+    """Report on standard error how far a search came, if the list continues there."""
+    if page.searched is not None and page.searched.searched_to is not None:
+        words = f"Searched for the reason: {page.searched.searched} runs. To search older ones"
+        click.echo(f"{words}: --until {_just_after(page.searched.searched_to)}", err=True)
+    elif page.searched_to is not None:
+        words = f"Older runs may match: only runs since {page.searched_to.isoformat()} were looked at. To list older ones"
+        click.echo(f"{words}: --until {_just_after(page.searched_to)}; to look at all: --all", err=True)
+
+
+def _just_after(time: datetime) -> str:
+    return (time + timedelta(microseconds=1)).isoformat()
 
 
 def _check_names(context: Context, pool: str | None, *, queue: str | None, deployment: str | None) -> None:

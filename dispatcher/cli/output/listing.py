@@ -7,13 +7,13 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from dispatcher.client import Dispatcher
+from dispatcher.client import Dispatcher, cursors
 from dispatcher.client.cursors import ByReason, page_by_reason
 from dispatcher.core.holds import order_in_queue, position_of
 from dispatcher.core.reasons import Reason, explain
 from dispatcher.core.surroundings import Surroundings, served
 from dispatcher.models import SLOT_STATES, TERMINAL_STATES, Run, RunState, Share, WorkPool
-from dispatcher.models.records import QueueCount, RunFilter, Snapshot
+from dispatcher.models.records import QueueCount, RunFilter, Searched, Snapshot
 
 WAITING = frozenset({RunState.SCHEDULED})
 
@@ -40,11 +40,15 @@ class RunListing:
     """Future runs, sorted by due time."""
     searched: ByReason | None = None
     """How far the runs were searched for a reason."""
+    searched_to: datetime | None = None
+    """When the last run was created that was looked at, where the list stopped before its end."""
 
 
-def listing(client: Dispatcher, where: RunFilter, *, limit: int, reason: str = "") -> RunListing:
+def listing(client: Dispatcher, where: RunFilter, *, limit: int, reason: str = "", everywhere: bool = False) -> RunListing:
     """The runs that match a filter, at most `limit` of each kind. Raises `InvalidInput` for a limit out of range.
 
+    Where no index has all that the filter asks for, up to `SEARCHED_AT_ONCE` runs of each kind are looked at, and with
+    `everywhere` all.
     `reason`: only runs among the newest `SEARCHED` whose recorded reason contains this text, at most `limit` in all.
     """
     client.runs(limit=limit)  # checks the limit
@@ -52,13 +56,16 @@ def listing(client: Dispatcher, where: RunFilter, *, limit: int, reason: str = "
         part = page_by_reason(client.store, where, reason, "", limit)
         kinds = ([run for run in part.items if run.state in states] for states in (SLOT_STATES, WAITING, TERMINAL_STATES))
         return replace(_ordered(client, *kinds, limit=limit), searched=part)
-    live, waiting, ended = (
-        _read(client, where, states, most) for states, most in ((SLOT_STATES, limit), (WAITING, MOST), (TERMINAL_STATES, limit))
-    )
+    kinds_read = [
+        _read(client, where, states, most, everywhere=everywhere)
+        for states, most in ((SLOT_STATES, limit), (WAITING, MOST), (TERMINAL_STATES, limit))
+    ]
+    live, waiting, ended = (kind.runs for kind in kinds_read)
     if len(waiting) == MOST and not (where.deployment or where.tag or where.name or where.since or where.until):
         now = client.clock.now()
         waiting = [*_due_of_many(client, where, limit), *(run for run in waiting if not _counts_now(run, now))]
-    return _ordered(client, live, waiting, ended, limit=limit)
+    stops = [kind.until[0] for kind in kinds_read if kind.until is not None]
+    return replace(_ordered(client, live, waiting, ended, limit=limit), searched_to=max(stops, default=None))
 
 
 def _ordered(
@@ -75,9 +82,13 @@ def _ordered(
     )
 
 
-def _read(client: Dispatcher, where: RunFilter, states: frozenset[RunState], limit: int) -> Sequence[Run]:
+def _read(client: Dispatcher, where: RunFilter, states: frozenset[RunState], limit: int, *, everywhere: bool) -> Searched:
     among = states if where.states is None else states & where.states
-    return client.store.runs(replace(where, states=among), limit=limit) if among else ()
+    if not among:
+        return Searched(())
+    if everywhere:
+        return Searched(client.store.runs(replace(where, states=among), limit=limit))
+    return client.store.search(replace(where, states=among), limit=limit, most=cursors.SEARCHED_AT_ONCE)
 
 
 def _due_of_many(client: Dispatcher, where: RunFilter, limit: int) -> list[Run]:

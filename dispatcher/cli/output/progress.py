@@ -1,9 +1,9 @@
-"""A progress bar on standard error, if that is a terminal and the output is not JSON."""
+"""A progress bar, or a growing number, on standard error, if that is a terminal and the output is not JSON."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
@@ -31,3 +31,15 @@ def progress_bar(context: Context, label: str, length: int) -> Iterator[Advance]
         return
     with click.progressbar(length=length, label=label, file=sys.stderr, update_min_steps=max(1, length // 100)) as bar:
         yield lambda steps=1: bar.update(steps)
+
+
+@contextmanager
+def running_number(context: Context, label: str) -> Iterator[Callable[[int], None]]:
+    """A line on standard error with a number that grows, likewise. It yields a function that shows the number."""
+    if context.as_json or not sys.stderr.isatty():
+        yield lambda _number: None
+        return
+    try:
+        yield lambda number: click.echo(f"\r{label}: {number:,} ...", nl=False, err=True)
+    finally:
+        click.echo("\r\033[K", nl=False, err=True)

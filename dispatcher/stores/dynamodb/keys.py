@@ -180,6 +180,12 @@ def newest_first(time: datetime, run_id: UUID) -> str:
     return f"{10**18 - _ticks(time):018d}#{run_id.hex}"
 
 
+def listed_at(sort_key: str) -> tuple[datetime, UUID]:
+    """The time and the id in a `newest_first` key."""
+    time, _, run_id = sort_key.partition("#")
+    return _FIRST + (10**18 - int(time)) * _MICROSECOND, UUID(hex=run_id)
+
+
 def listed_between(since: datetime | None, until: datetime | None, after: tuple[datetime, UUID] | None) -> tuple[str, str]:
     """The bounds of `newest_first` keys of runs that were created at `since` or later, before `until`, and that come after the
     run `after`. No key equals a bound.

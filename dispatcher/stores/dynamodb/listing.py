@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-from heapq import merge
 from itertools import chain, islice
-from typing import Any
 from uuid import UUID
 
 from dispatcher.models import SLOT_STATES, TERMINAL_STATES, Run, RunState
 from dispatcher.models.lanes import lanes_between, priority_of
-from dispatcher.models.records import LOOKED_AT, EndedRun, QueueCount, RunFilter, Searched
+from dispatcher.models.records import LOOKED_AT, EndedRun, QueueCount, RunFilter, Searched, Tallied
 from dispatcher.stores.dynamodb import keys
-from dispatcher.stores.dynamodb.definition import LISTING
-from dispatcher.stores.dynamodb.items import Item, id_in, key_in, small, small_run_in, text_in
+from dispatcher.stores.dynamodb.index_entries import Passed, Walk
+from dispatcher.stores.dynamodb.items import id_in, key_in, small, small_run_in
 from dispatcher.stores.dynamodb.lanes import lane_entries, lanes_in
 from dispatcher.stores.dynamodb.pools import Pools
 from dispatcher.stores.dynamodb.requests import Table
@@ -33,32 +31,45 @@ class Listing:
     def runs(self, where: RunFilter, limit: int, offset: int) -> Sequence[Run]:
         """See `Store.runs`. The index may lag a moment behind the last writes; the runs themselves are current."""
         if self._is_of_index(where):
-            return self._read(islice(self._ids(where), offset, offset + limit))
-        return list(islice(self._matching_all(where), offset, offset + limit))
+            return self._read(islice(self._ids(where, offset + limit), offset, offset + limit))
+        return list(islice(self._matching_all(where, offset + limit), offset, offset + limit))
 
     def search(self, where: RunFilter, limit: int, most: int) -> Searched:
-        """See `Store.search`. A search by tag or name reads each run, `READ_AT_ONCE` at most."""
-        if self._is_of_index(where):
+        """See `Store.search`. It looks at `most` entries of the index, and by tag or name reads `READ_AT_ONCE` runs at most."""
+        if _is_of_holders(where):
             return Searched(self.runs(where, limit, 0))
-        checked, runs, last = RunFilter(tag=where.tag, name=where.name), list[Run](), None
-        ids = list(islice(self._ids(where), min(most, READ_AT_ONCE)))
-        for begin in range(0, len(ids), 100):
-            for last in self._read(ids[begin : begin + 100]):
-                runs += [last] if checked.matches(last) else []
+        runs = list[Run]()
+        for some, until in self._searched(where, limit, most):
+            runs += some
             if len(runs) >= limit:
                 return Searched(runs[: max(limit, 0)])
-        is_over = len(ids) < min(most, READ_AT_ONCE) or last is None
-        return Searched(runs, None if is_over or last is None else (last.created_at, last.id))
+            if until:
+                return Searched(runs, keys.listed_at(until))
+        return Searched(runs)
+
+    def tally(self, where: RunFilter, most: int) -> Tallied:
+        """See `Store.tally`. Counts the entries of the index; a count by tag or name reads `READ_AT_ONCE` runs at most."""
+        if _is_of_holders(where):
+            return Tallied(sum(1 for _ in self._ids(where, most)))
+        if not self._is_of_index(where):
+            runs, until = self.search(where, most + 1, most)
+            return Tallied(len(runs), until)
+        number = 0
+        for passed in self._walked(where, most, most):
+            number += passed.run is not None
+            if passed.is_end:
+                return Tallied(number, keys.listed_at(passed.listed))
+        return Tallied(number)
 
     def count(self, where: RunFilter, limit: int) -> int:
         """See `Store.count`. Counts the entries of the index; a count by tag or name reads each run."""
-        matching = self._ids(where) if self._is_of_index(where) else self._matching_all(where)
+        matching = self._ids(where, limit) if self._is_of_index(where) else self._matching_all(where, limit)
         return sum(1 for _ in islice(matching, max(limit, 0)))
 
     def ended(self, pool: str, since: datetime, limit: int) -> Sequence[EndedRun]:
         """See `Store.ended`. No index is sorted by end, so each of the newest ended runs is read."""
-        listed = self._listed(pool, RunFilter(states=TERMINAL_STATES))
-        ended = self._matching(map(_run_in_index, islice(listed, LOOKED_AT)), RunFilter())
+        ids = self._ids(RunFilter(pool=pool, states=TERMINAL_STATES), LOOKED_AT)
+        ended = self._matching(islice(ids, LOOKED_AT), RunFilter())
         runs = [EndedRun.of(run) for run in ended if run.ended_at is not None and run.ended_at >= since]
         return sorted(runs, key=lambda run: (run.ended_at, run.id), reverse=True)[: max(limit, 0)]
 
@@ -121,18 +132,38 @@ class Listing:
         """Whether the entries that `_ids` reads contain every attribute that the filter needs."""
         return _is_of_holders(where) or (where.tag is None and where.name is None)
 
-    def _ids(self, where: RunFilter) -> Iterator[UUID]:
-        """The runs that match by their attributes in the index, newest first."""
+    def _ids(self, where: RunFilter, page: int) -> Iterator[UUID]:
+        """The runs that match by their attributes in the index, newest first. `page`: how many the first request looks for."""
         if where.states is not None and not where.states:
             return iter(())
-        names = [where.pool] if where.pool is not None else self._pools.names()
         if _is_of_holders(where):
-            return self._holding(names, where)
-        listed = merge(*(self._listed(name, where) for name in names), key=lambda item: text_in(item, "listed"))
-        return map(_run_in_index, listed)
+            return self._holding(self._names(where), where)
+        return (passed.run for passed in self._walked(where, page) if passed.run is not None)
 
-    def _matching_all(self, where: RunFilter) -> Iterator[Run]:
-        return self._matching(self._ids(where), RunFilter(tag=where.tag, name=where.name))
+    def _walked(self, where: RunFilter, page: int, most: int | None = None) -> Iterator[Passed]:
+        if where.states is not None and not where.states:
+            return iter(())
+        return Walk(self._table, where, page=page, most=most).through(self._names(where))
+
+    def _names(self, where: RunFilter) -> Sequence[str]:
+        return [where.pool] if where.pool is not None else self._pools.names()
+
+    def _searched(self, where: RunFilter, limit: int, most: int) -> Iterator[tuple[Sequence[Run], str]]:
+        """The runs that match, some at a time; and where the search ends, once it has looked at as many as it may."""
+        checked = RunFilter(tag=where.tag, name=where.name)
+        at_once, left = (max(limit, 1), most) if self._is_of_index(where) else (100, min(most, READ_AT_ONCE))
+        pending = list[UUID]()
+        for passed in self._walked(where, max(limit, 1), most):
+            pending += [passed.run] if passed.run else []
+            is_end = passed.is_end or len(pending) >= left
+            if len(pending) >= at_once or is_end:
+                yield list(filter(checked.matches, self._read(pending))), passed.listed if is_end else ""
+                left -= len(pending)
+                pending = []
+        yield list(filter(checked.matches, self._read(pending))), ""
+
+    def _matching_all(self, where: RunFilter, page: int) -> Iterator[Run]:
+        return self._matching(self._ids(where, page), RunFilter(tag=where.tag, name=where.name))
 
     def _read(self, ids: Iterable[UUID]) -> Sequence[Run]:
         ordered = list(ids)
@@ -157,39 +188,7 @@ class Listing:
         claimed = self._read(id_in(key_in(item)) for item in self._table.query(keys.claimed(pool)))
         return [*claimed, *(small_run_in(item) for item in self._table.query(keys.live(pool)))]
 
-    def _listed(self, pool: str, where: RunFilter) -> Iterator[Item]:
-        """The index's entries of a pool's runs, newest first."""
-        first, last = keys.listed_between(where.since, where.until, where.after)
-        request: dict[str, Any] = {
-            "IndexName": LISTING,
-            "KeyConditionExpression": "#pool = :pool AND listed BETWEEN :first AND :last",
-            "ExpressionAttributeNames": {"#pool": "pool"},
-            "ExpressionAttributeValues": {":pool": {"S": pool}, ":first": {"S": first}, ":last": {"S": last}},
-        }
-        conditions = _conditions(where)
-        for name, (condition, values) in conditions.items():
-            request["ExpressionAttributeNames"][f"#{name}"] = name
-            request["ExpressionAttributeValues"] |= values
-            request["FilterExpression"] = " AND ".join([*filter(None, [request.get("FilterExpression")]), condition])
-        return self._table.pages(None if conditions else 100, **request)
-
 
 def _is_of_holders(where: RunFilter) -> bool:
     """Whether only runs that hold a slot can match. The entries that ticks use list these, without tags."""
     return where.states is not None and where.states <= SLOT_STATES
-
-
-def _conditions(where: RunFilter) -> Mapping[str, tuple[str, Item]]:
-    """By attribute: its condition."""
-    equal = {name: value for name in ("queue", "deployment") if (value := getattr(where, name)) is not None}
-    conditions: dict[str, tuple[str, Item]] = {
-        name: (f"#{name} = :{name}", {f":{name}": {"S": value}}) for name, value in equal.items()
-    }
-    if where.states is not None:
-        values: Item = {f":state{number}": {"S": state.value} for number, state in enumerate(sorted(where.states))}
-        conditions["state"] = (f"#state IN ({', '.join(values)})", values)
-    return conditions
-
-
-def _run_in_index(item: Item) -> UUID:
-    return id_in((text_in(item, "pk"), text_in(item, "listed")))

@@ -114,6 +114,12 @@ class Table:
         for answer in self._answers("query", {**request, "Limit": page} if page else request):
             yield from answer["Items"]
 
+    def answer(self, page: int, **request: Any) -> Mapping[str, Any]:
+        """One answer to a Query that looks at up to `page` items, whether they match its filter or not."""
+        self._check_schema()
+        answer: Mapping[str, Any] = self._ask("query", **request, Limit=page)
+        return answer
+
     def count(self, partition: str, *, first: str = "", before: str = "") -> int:
         """How many items of a partition have sort keys from `first` on, before `before`, or both."""
         self._check_schema()

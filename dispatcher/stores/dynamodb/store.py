@@ -31,6 +31,7 @@ from dispatcher.models.records import (
     Searched,
     Seen,
     Snapshot,
+    Tallied,
 )
 from dispatcher.stores import refusals
 from dispatcher.stores.dynamodb import checking, keys
@@ -182,6 +183,10 @@ class DynamoStore(AutomationVerbs):
     def search(self, where: RunFilter, *, limit: int, most: int) -> Searched:
         """See `Store.search`."""
         return self._listing.search(where, limit, most)
+
+    def tally(self, where: RunFilter, *, most: int) -> Tallied:
+        """See `Store.tally`."""
+        return self._listing.tally(where, most)
 
     def count(self, where: RunFilter, *, limit: int) -> int:
         """See `Store.count`."""

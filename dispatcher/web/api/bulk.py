@@ -31,27 +31,23 @@ def work_on_runs(client: Client, body: Body) -> JsonAnswer:
 
     Send the answer's `next` as the body of the following step, until it is null. Nothing works between two requests; stop
     after any of them, or repeat it: no run is done twice. Runs that are created after `as_of` (the time of the first step) are
-    left alone. `dry_run` counts the runs that match, and changes nothing.
+    left alone. `dry_run` counts the runs that match, and changes nothing; unless `matching.exact`, send `next` to count on.
     """
     work, cursor = _work(client, body), _text(body, "cursor")
     if _flag(body, "dry_run"):
-        count = client.bulk_count(work)
-        return answer(
-            {
-                **_shape(work),
-                "matching": {
-                    "total": count.total,
-                    "exact": count.is_exact,
-                    "by_state": {str(state): number for state, number in count.by_state.items()},
-                },
-                "step": None,
-                "next": None,
-            }
-        )
+        with refused():
+            count = client.bulk_count(work, cursor)
+        counted = {"matching": shapes.matching(count), "step": None}
+        return answer({**_shape(work), **counted, "next": _following(body, work, count.cursor)})
     with refused():
         step = client.bulk_step(work, cursor, limit=_limit(body))
-    following = {**body, "as_of": work.as_of.isoformat(), "id": str(work.id), "cursor": step.cursor} if step.cursor else None
-    return answer({**_shape(work), "matching": None, "step": shapes.bulk_step(step), "next": following})
+    done = {"matching": None, "step": shapes.bulk_step(step)}
+    return answer({**_shape(work), **done, "next": _following(body, work, step.cursor)})
+
+
+def _following(body: Mapping[str, Any], work: Work, cursor: str | None) -> dict[str, Any] | None:
+    """The body of the next step."""
+    return {**body, "as_of": work.as_of.isoformat(), "id": str(work.id), "cursor": cursor} if cursor else None
 
 
 def _work(client: Dispatcher, body: Mapping[str, Any]) -> Work:

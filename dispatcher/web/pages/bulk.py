@@ -17,7 +17,7 @@ from dispatcher.client.bulk import BulkAction, BulkStep, Work
 from dispatcher.client.bulk_words import in_words
 from dispatcher.errors import Fault, InvalidInput
 from dispatcher.models import RunState
-from dispatcher.models.records import RunFilter
+from dispatcher.models.records import SEARCHED_AT_ONCE, RunFilter
 from dispatcher.web.cursors import refused
 from dispatcher.web.pages.runs import filter_in
 from dispatcher.web.pages.visit import Visit
@@ -41,7 +41,10 @@ VERBS: Mapping[BulkAction, tuple[str, str]] = {
 
 
 def confirm(visit: Visit) -> Response:
-    """The number of runs that match the address, before anything is done. Raises `InvalidInput`."""
+    """The number of runs that match the address, before anything is done. Raises `InvalidInput`.
+
+    It is counted in steps: until the last one, the page asks for the next (`counted`) and offers nothing else.
+    """
     if visit.query("priority"):
         words = "work on many runs keeps the priority of each; change that of one on its page"
         raise InvalidInput("runs", [Fault("priority", words)])
@@ -49,10 +52,22 @@ def confirm(visit: Visit) -> Response:
         raise InvalidInput(
             "runs", [Fault("reason", "a reason cannot select all runs that match: leave it out, or tick runs in the list")]
         )
-    work = visit.client.bulk(visit.query("action"), filter_in(visit), queue=visit.query("to") or None)
-    count = visit.client.bulk_count(work)
-    examples = visit.client.store.runs(work.where, limit=EXAMPLES)
+    work = _work_in_address(visit)
+    with refused():
+        count = visit.client.bulk_count(work, visit.query("counted"))
+    examples = visit.client.store.search(work.where, limit=EXAMPLES, most=SEARCHED_AT_ONCE).runs
     return _page(visit, work, {"total": count.total, "done": 0, "skipped": 0, "refused": 0}, count=count, examples=examples)
+
+
+def _work_in_address(visit: Visit) -> Work:
+    """The work of the address: of this moment, or in later steps of its count of the first one's. Raises `InvalidInput`."""
+    try:
+        as_of = datetime.fromisoformat(visit.query("as_of")) if visit.query("as_of") else None
+        identity = UUID(visit.query("id")) if visit.query("id") else None
+    except ValueError as problem:
+        raise InvalidInput("runs", [Fault("address", f"is not one of this page: {problem}")]) from None
+    where, queue = filter_in(visit), visit.query("to") or None
+    return visit.client.bulk(visit.query("action"), where, queue=queue, as_of=as_of, id=identity)
 
 
 def step(visit: Visit) -> Response:

@@ -124,12 +124,23 @@
       for (const note of document.querySelectorAll("#content > [role=alert]")) note.remove();
       const body = new URLSearchParams(new FormData(form));
       const answer = await fetch(form.getAttribute("action"), { method: "POST", body, headers: { Accept: "text/html" } });
-      const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-      if (!answer.ok) throw new Error(page.querySelector("#content p")?.textContent || answer.statusText);
-      content().replaceChildren(...document.importNode(page.querySelector("#content"), true).childNodes);
-      showTimes();
+      await show(answer);
     }
   };
+  const show = async (answer) => {
+    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    if (!answer.ok) throw new Error(page.querySelector("#content p")?.textContent || answer.statusText);
+    content().replaceChildren(...document.importNode(page.querySelector("#content"), true).childNodes);
+    showTimes();
+  };
+  // A count of many goes on by itself, and ends with the page that asks for consent. If a step fails, its button stays.
+  const count = async () => {
+    for (let form; (form = document.querySelector("form[data-counts]"));) {
+      const query = new URLSearchParams(new FormData(form));
+      await show(await fetch(`${form.getAttribute("action")}?${query}`, { headers: { Accept: "text/html" } }));
+    }
+  };
+  count().catch(() => {});
   document.addEventListener("submit", (event) => {
     if (!event.target.matches("form[data-steps]")) return;
     event.preventDefault();
