@@ -9,7 +9,9 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
+from dispatcher.client import cursors
 from dispatcher.environment.settings import Settings
+from dispatcher.models import RunState
 from dispatcher.wiring import wire
 from tests.web.browsing import a_browser, visiting
 from tests.web.serving import fill
@@ -321,3 +323,13 @@ def test_buttons_for_selected_runs_stay_in_reach_on_a_narrow_screen(signed_in, p
         box = button.bounding_box()
         x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
         assert button.evaluate("(button, at) => document.elementFromPoint(...at) === button", [x, y])
+
+
+def test_a_count_of_several_steps_goes_on_by_itself_and_waits_with_the_exact_number(signed_in, wiring, monkeypatch):
+    monkeypatch.setattr(cursors, "SEARCHED_AT_ONCE", 3)
+    wiring.client.create_runs([{"pool": "gpu", "name": f"counted-{n}", "job_variables": {"command": "x"}} for n in range(8)])
+    page = signed_in()
+    page.goto("/runs/bulk?action=cancel&pool=gpu&name=counted&queue=default")
+    expect(page.locator("h1")).to_have_text("Cancel 8 runs")
+    expect(page.locator("form[data-steps] .primary")).to_have_text("Cancel 8 runs")
+    assert wiring.client.runs(name="counted", states=[RunState.CANCELLED]) == []

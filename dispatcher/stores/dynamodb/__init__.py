@@ -75,13 +75,17 @@ What it costs, in write units (WRU: a transaction takes 2 for each kB of each it
     runs, search: a page          2                         0                                    1 a run
       of a pool, and of a time    2                         0                                    1 a run: a range of the index
       of states that hold a slot  3                         0                                    1 a run, and live / 6
-      of a queue, a deployment,   1 for each MB             0                                    1 a run, and 1 for each 30 that
-      other states                                                                               are passed over
-      of a tag or a name          1 for each 100            0                                    1 for each that is passed over
-        in a search               11 at most                0                                    1,000 at most
+      of a queue, a deployment,   1 more after 1, 5, 21     0                                    1 a run, and 1 for each 30 that
+      other states                .. times the page                                              are passed over
+        in a search               11 at most                                                     20,000 entries: 670
+      of a tag or a name          1 for each 100 runs       0                                    1 for each that is passed over
+        in a search               14 at most                                                     1,000 runs at most
+    tally: a step of a count      4 at most                 0                                    20,000 entries: 670
+      of a tag or a name          14 at most                0                                    1,000 runs at most
     cancel n that wait (`bulk`)   13 for each 200           5 a run (run 2, index 1, entry 2),   2 a run, and 1 for each 30
-                                                            2 for each 49 (the log)              that the index reads too far
-      the count before it         1 for each MB and state   0                                    n / 30
+                                                            2 for each 49 (the log)              that are passed over
+      the count before it         1 for each 5,000 and      0                                    n / 30
+                                  state
       of a tag or a name          16 for each 200           the same                             3 a run, and 1 in the count
     save_pool, n queues changed   2 to 4                    6 + 2 n and the template             3
     save_deployment               2                         6 (it, gate, `changed`); 2 for the   1
@@ -90,6 +94,12 @@ What it costs, in write units (WRU: a transaction takes 2 for each kB of each it
 
 To cancel 10,000 waiting runs by a tag takes 875 requests, 50,500 WRU and 42,000 RRU, 10,600 of these for the count before it:
 4 cents (`tests/stores/dynamodb/test_bulk.py`).
+
+Pages are read from the index along a pool's runs, newest first. Queue, deployment and state are conditions on its entries, so
+that entries are read and passed over. So each request says how many entries it may look at: at first as many as the page shows,
+then four times as many each time, 5,000 at most (the megabyte of a Query). A search, and thus a step of `bulk`, ends after
+20,000 entries, and one by a tag or a name, which no entry has, after 1,000 runs that it has read; a cursor goes on from there.
+Without a pool, it begins with such a request for each pool.
 
 In a pool whose runs may wait in lanes, a claim makes two more requests for each queue and each lane in which runs are due, and
 one that reads the entries of the pool's live runs (6 of them for one RRU). An entry of a run that expires takes 2 WRU. A slots

@@ -16,6 +16,7 @@ from dispatcher.models import SLOT_STATES, RunState, Schedule, Share
 from dispatcher.models.records import Decision, Move, RunFilter, Snapshot
 from dispatcher.stores.dynamodb import DynamoStore, keys
 from dispatcher.stores.dynamodb.items import key_of, size
+from dispatcher.stores.dynamodb.listing import READ_AT_ONCE
 from dispatcher.stores.dynamodb.working import SIDE_BY_SIDE
 from tests.builders import HOUR, MINUTE, NOW, SECOND, a_deployment, a_hold, a_pool, a_run
 from tests.stores.dynamodb.places import Place, a_place
@@ -297,3 +298,86 @@ class TestPages:
     def test_each_run_that_a_tag_or_a_name_passes_over_is_read(self, cost: Callable[[RunFilter], Cost]):
         for where in (RunFilter(pool="pool", tag="rare"), RunFilter(pool="pool", name="new")):
             assert cost(where).read >= BATCH
+
+
+class TestBoundedReads:
+    """What one step of a list, a count or work on many runs reads, where few of many entries match."""
+
+    NUMBER = 1_200
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def place(cls) -> Place:
+        place = a_place()
+        runs = [
+            a_run(
+                queue="high" if number == 0 else "default",
+                deployment="etl",
+                name=f"r{number}",
+                created_at=NOW + number * SECOND,
+            )
+            for number in range(cls.NUMBER)
+        ]
+        place.store.add_runs(runs)
+        return place
+
+    @staticmethod
+    def looked_at(place: Place) -> list[tuple[int, int]]:
+        """By request to the index: how many entries it may look at, and how many it did."""
+        asked = [(parameters, answer) for name, parameters, answer in place.recorder.requests if name == "query"]
+        return [
+            (parameters["Limit"], answer["ScannedCount"])
+            for parameters, answer in asked
+            if parameters.get("IndexName") and answer
+        ]
+
+    @pytest.mark.parametrize(
+        "where",
+        [
+            RunFilter(pool="pool", queue="high"),
+            RunFilter(pool="pool", deployment="other"),
+            RunFilter(pool="pool", states=frozenset({RunState.FAILED})),
+        ],
+        ids=["queue", "deployment", "state"],
+    )
+    def test_a_search_looks_at_no_more_entries_than_it_may(self, place: Place, where: RunFilter):
+        place.recorder.requests.clear()
+        runs, until = place.store.search(where, limit=50, most=400)
+        looked = self.looked_at(place)
+        assert (runs, until is not None) == ([], True)
+        assert [limit for limit, _ in looked] == [50, 200, 150]
+        assert sum(number for _, number in looked) == 400
+        assert cost_of(place.recorder.requests).read <= 400 / 30 + len(looked)
+        assert until == (NOW + (self.NUMBER - 400) * SECOND, until[1])
+
+    def test_a_search_that_goes_on_reads_each_entry_once(self, place: Place):
+        where, total, steps = RunFilter(pool="pool", queue="high"), 0, 0
+        position = None
+        while True:
+            place.recorder.requests.clear()
+            runs, position = place.store.search(replace(where, after=position), limit=50, most=400)
+            total, steps = total + sum(number for _, number in self.looked_at(place)), steps + 1
+            if position is None or runs:
+                break
+        assert [run.name for run in runs] == ["r0"]
+        assert (total, steps) == (self.NUMBER, 3)
+
+    def test_a_step_by_name_reads_few_entries_beyond_its_runs(self, place: Place):
+        """Also one by a tag: each run is read, so that the index need not be read for more than these."""
+        place.recorder.requests.clear()
+        assert len(place.store.search(RunFilter(pool="pool", name="r"), limit=200, most=20_000).runs) == 200
+        assert self.looked_at(place) == [(200, 200)]
+
+    def test_a_step_by_a_name_that_no_run_has_reads_a_thousand_runs(self, place: Place):
+        place.recorder.requests.clear()
+        runs, until = place.store.search(RunFilter(pool="pool", name="none"), limit=50, most=20_000)
+        assert (runs, until is not None) == ([], True)
+        cost = cost_of(place.recorder.requests)
+        assert sum(number for _, number in self.looked_at(place)) <= 50 + 200 + 800
+        assert READ_AT_ONCE <= cost.read <= READ_AT_ONCE + 50 + 10
+
+    def test_a_step_of_a_count_looks_at_no_more_entries_than_it_may(self, place: Place):
+        place.recorder.requests.clear()
+        number, until = place.store.tally(RunFilter(pool="pool", states=frozenset({RunState.SCHEDULED})), most=400)
+        assert (number, until is not None, self.looked_at(place)) == (400, True, [(400, 400)])
+        assert cost_of(place.recorder.requests).read <= 400 / 30
