@@ -25,8 +25,8 @@ def wire(postgres: PostgresServer) -> Iterator[TcpProxy]:
 
 @pytest.fixture
 def behind(stores, store: PostgresStore, wire: TcpProxy) -> PostgresStore:
-    """A store with an open connection through the wire, that waits for a quarter of a second."""
-    made = stores(port=wire.port, answer_timeout=0.25)
+    """A store with an open connection through the wire, that waits for a second."""
+    made = stores(port=wire.port, answer_timeout=1.0)
     assert len(made.pools()) == 1
     return made
 
@@ -43,7 +43,7 @@ def saying(words: bytes, fault: Fault) -> Script:
 @pytest.mark.parametrize("fault", SLOW)
 def test_within_a_transaction_it_is_left_and_the_next_verb_goes_on(behind: PostgresStore, wire: TcpProxy, fault: Fault):
     wire.script = saying(b"FROM work_pools", fault)
-    with pytest.raises(StoreUnavailable, match=r"no answer \(no whole answer within 0.25 s\).*repeating it is safe"):
+    with pytest.raises(StoreUnavailable, match=r"no answer \(no whole answer within 1 s\).*repeating it is safe"):
         on_a_thread(behind.pools)
     assert len(on_a_thread(behind.pools)) == 1
 
