@@ -13,7 +13,7 @@ from dispatcher.client.deployment_checks import check_schedules, check_variables
 from dispatcher.client.mirrors import DEPLOYED, check_own
 from dispatcher.client.parameters import check_deployment_parameters
 from dispatcher.client.pools import MAX_RECHECKED, WAITING, WorkPools
-from dispatcher.client.relocation import queue_in, take_along
+from dispatcher.client.relocation import keep, queue_in, take_along
 from dispatcher.client.versions import check_version
 from dispatcher.core.automations import with_renamed
 from dispatcher.core.changes import Configuration, FieldChange, changes
@@ -173,6 +173,7 @@ class Deployments(WorkPools):
             raise AlreadyExists(f"name: deployment {new_name!r} already exists; choose another")
         changed, owner = self._checked_deployment(replace(deployment, name=new_name, version=0))
         automations = self.store.automations()
+        keep(self.store, deployment, now)
         self.recorder.rename_deployment(
             Reconfiguration(
                 pools_read={pool.name: pool.version for pool in self.store.pools()},

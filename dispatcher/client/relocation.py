@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 from uuid import UUID, uuid5
 
 from dispatcher.core.notifications import at_creation
-from dispatcher.core.transitions import end
+from dispatcher.core.transitions import end, requeued
+from dispatcher.core.windows import goes_with_deployment, is_withdrawn
 from dispatcher.models import DEFAULT_QUEUE, PINNED_BY_CREATION, Deployment, Run, RunState, WorkPool
 from dispatcher.models.records import RunFilter
 
@@ -24,6 +25,17 @@ if TYPE_CHECKING:
 WAITING = frozenset({RunState.SCHEDULED})
 MOVED = "moved with its deployment: "
 MOST = 10_000
+
+
+def keep(store: PeopleStore, deployment: Deployment, now: datetime) -> None:
+    """Let the due runs of a deployment's schedules stay when the deployment is deleted under its old name: from now on they are
+    runs that people moved. Its other runs to come are created again under the new name.
+    """
+    waiting = store.runs(RunFilter(deployment=deployment.name, states=WAITING), limit=MOST)
+    slugs = deployment.active_schedules
+    kept = [run for run in waiting if goes_with_deployment(run) and not is_withdrawn(run, slugs, now)]
+    if kept:
+        store.requeue([requeued(run, run.queue) for run in kept])
 
 
 def take_along(store: PeopleStore, before: Deployment, after: Deployment, pool: WorkPool, now: datetime) -> Sequence[Run]:

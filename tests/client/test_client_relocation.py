@@ -10,6 +10,7 @@ from dispatcher.client.relocation import identity
 from dispatcher.errors import AlreadyExists, InvalidVariables, NotFound
 from dispatcher.models import RunState, Schedule
 from dispatcher.models.records import Move, RunFilter
+from tests.builders import a_run
 from tests.client.conftest import refused
 
 SCHEDULED = frozenset({RunState.SCHEDULED})
@@ -93,6 +94,18 @@ def test_a_deployment_is_renamed_with_its_schedules_and_its_waiting_runs(dispatc
     assert [schedule.slug for schedule in renamed.schedules] == ["daily"]
     assert [deployment.name for deployment in dispatcher.deployments()] == ["reports"]
     assert {name: run.deployment for name, run in waiting(dispatcher).items()} == {"first": "reports"}
+
+
+def test_due_runs_of_schedules_keep_waiting_under_the_new_name(dispatcher, etl):
+    schedules = [Schedule(slug="daily", cron="0 6 * * *")]
+    dispatcher.update_deployment("etl", schedules=schedules)
+    now = dispatcher.clock.now()
+    due = {"deployment": "etl", "due_at": now - timedelta(minutes=1), "queue": "high"}
+    late, older = a_run(name="late", schedule="daily", **due), a_run(name="older", schedule="gone", **due)
+    coming = a_run(name="coming", deployment="etl", queue="high", schedule="daily", due_at=now + timedelta(hours=1))
+    dispatcher.store.add_runs([late, older, coming])
+    dispatcher.rename_deployment("etl", "reports")
+    assert {name: run.deployment for name, run in waiting(dispatcher).items()} == {"late": "reports", "older": "reports"}
 
 
 def test_a_name_that_is_taken_is_refused(dispatcher, etl):

@@ -234,6 +234,7 @@ READING = {
     ),
     *(
         "bulk_count",
+        "bulk_counts",
         "drift",
         "explain",
         "export",
