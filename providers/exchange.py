@@ -86,7 +86,7 @@ def _message(pool: Any, target: str, headers: Mapping[str, str], body: bytes) ->
 
 def _exchanged(sock: Any, message: bytes, until: float) -> tuple[Answered, bool]:
     """The answer, and whether the connection can be used again."""
-    sock.settimeout(_left(until))
+    sock.settimeout(_seconds_left(until))
     sock.sendall(message)
     incoming = _Incoming(sock, until)
     version, status, headers = _head(incoming)
@@ -157,7 +157,7 @@ class _Incoming:
     def through(self, mark: bytes, most: int) -> bytes:
         """The bytes before the mark. The mark is read too."""
         while (end := self._bytes.find(mark)) < 0 and len(self._bytes) <= most:
-            self._bytes += self._more()
+            self._bytes += self._next_part()
         if not 0 <= end <= most:
             raise wire.ProtocolError(f"no {mark!r} within {most} bytes")
         part, self._bytes = self._bytes[:end], self._bytes[end + len(mark) :]
@@ -167,7 +167,7 @@ class _Incoming:
         """Exactly this many bytes."""
         parts, left = [self._bytes], count - len(self._bytes)
         while left > 0:
-            parts.append(self._more())
+            parts.append(self._next_part())
             left -= len(parts[-1])
         whole = b"".join(parts)
         self._bytes = whole[count:]
@@ -183,18 +183,18 @@ class _Incoming:
             raise wire.ProtocolError(f"no end of a body within {most} bytes")
         return b"".join(parts)
 
-    def _more(self) -> bytes:
+    def _next_part(self) -> bytes:
         if part := self._received():
             return part
         raise wire.ProtocolError("Connection aborted.", ConnectionResetError("it was closed before the end of the answer"))
 
     def _received(self) -> bytes:
-        self._sock.settimeout(_left(self._until))
+        self._sock.settimeout(_seconds_left(self._until))
         part: bytes = self._sock.recv(2**16)
         return part
 
 
-def _left(until: float) -> float:
+def _seconds_left(until: float) -> float:
     left = until - time.monotonic()
     if left <= 0:
         raise TimeoutError

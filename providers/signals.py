@@ -13,7 +13,7 @@ from providers.base import JobState
 
 FROM_OUTSIDE = frozenset({signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGKILL, signal.SIGTERM})
 
-_TOLD_BY_EXIT_CODE = frozenset({signal.SIGKILL, signal.SIGTERM})
+_SHOWN_BY_EXIT_CODE = frozenset({signal.SIGKILL, signal.SIGTERM})
 
 
 def is_from_outside(number: int) -> bool:
@@ -28,7 +28,7 @@ def signal_in(exit_code: int | None) -> int:
     exiting with 128 plus the number. Other codes (129, 130) are ambiguous: the program may have chosen them itself.
     """
     number = (exit_code or 0) - 128
-    return number if number in _TOLD_BY_EXIT_CODE else 0
+    return number if number in _SHOWN_BY_EXIT_CODE else 0
 
 
 def state_of_exit(exit_code: int | None) -> JobState:

@@ -33,7 +33,7 @@ STEP = 200
 """The most runs of one step."""
 
 FUTURE = timedelta(minutes=1)
-"""How far ahead the clock of whoever asks may be."""
+"""How far the caller's clock may be ahead."""
 
 Change = TypeVar("Change", Move, Requeue)
 

@@ -96,9 +96,10 @@ def log_filter(
     since: datetime | None = None,
     until: datetime | None = None,
 ) -> LogFilter:
-    """The filter of what people name: `names` has the keys of `NOUNS`.
+    """The filter for the nouns that people name: `names` has the keys of `NOUNS`.
 
-    Raises `InvalidInput` where they name two things, something that is no run, or a time without its offset.
+    Raises `InvalidInput` for more than one noun, for a run that is not an id or a name of a submission, and for a time without
+    an offset.
     """
     named = [(field, name) for field, name in names.items() if name]
     if len(named) > 1:

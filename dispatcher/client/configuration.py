@@ -204,7 +204,7 @@ def _deployments_of_both(plan: Plan) -> Sequence[tuple[Deployment, Deployment]]:
 
 
 def _saved(plan: Plan) -> list[Noun]:
-    """What `apply` saves: what changes, and what is named and has no note of it yet, or another one."""
+    """The nouns that `apply` saves: those that change, and the named ones whose note of what was applied differs."""
     stored, changed = plan.stored.nouns, {(change.noun, change.name) for change in plan.changes}
     return [
         noun
@@ -234,7 +234,7 @@ def _owned(nouns: Mapping[str, Any], owner: str) -> dict[str, Any]:
 
 
 def _with_unnamed(named: Configuration, stored: Configuration) -> Configuration:
-    """What is named, with what is stored and not named."""
+    """The named nouns, and the stored ones that are not named."""
     pools = {pool.name: pool for pool in (*stored.pools, *named.pools)}
     deployments = {deployment.name: deployment for deployment in (*stored.deployments, *named.deployments)}
     automations = {automation.name: automation for automation in (*stored.automations, *named.automations)}

@@ -31,11 +31,11 @@ def foreign_faults(named: Configuration, stored: Configuration, owner: str) -> I
         if was is not None and was.owner not in (noun.owner, owner):
             whose = f"belongs to owner {was.owner!r}" if was.owner else "has no owner"
             path = joined(PARTS[kind], name)
-            words = f"{whose}, and this configuration is {_whose(owner)}: take it over (--take-over), or leave it out"
+            words = f"{whose}, and this configuration is {_owner_text(owner)}: take it over (--take-over), or leave it out"
             yield Fault(path, words)
 
 
-def _whose(owner: str) -> str:
+def _owner_text(owner: str) -> str:
     return f"that of {owner!r}" if owner else "nobody's"
 
 
@@ -120,7 +120,7 @@ def _place_faults(
 
 
 def _value_faults(deployment: Deployment, owner: WorkPool, root: str, jobs: Jobs) -> Iterator[Fault]:
-    """Faults of a deployment's parameters, then of its job variables, of which some may depend on parameters."""
+    """Faults of a deployment's parameters, then of its job variables, because these may depend on parameters."""
     slugs = {"schedules": [schedule.slug for schedule in deployment.schedules]}
     faults = list(_by_names(_under(root, partial(check_deployment_parameters, owner, deployment)), root, slugs))
     yield from faults

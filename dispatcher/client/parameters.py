@@ -49,7 +49,7 @@ def check_run_parameters(pool: WorkPool, deployment: Deployment | None, own: Val
 
 
 def check_action_parameters(pool: WorkPool, deployment: Deployment, action: RunOf) -> None:
-    """Raise `InvalidVariables` for what runs that an automation makes could not have. Those that ended may bring some of it."""
+    """Raise `InvalidVariables` for parameters that runs of an automation could not have. The ended run may supply some."""
     taken = dict.fromkeys(action.parameters_from_run)
     _check(pool, deployment, action.parameters, action.job_variables, partial=bool(taken))
     if absent := set(deployment.parameter_openapi_schema.get("required") or ()) - {

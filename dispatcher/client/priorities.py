@@ -27,9 +27,9 @@ def check_priority(priority: Any, *, front: Any) -> None:
 
 
 def front_priority(store: PeopleStore, pool: str, queue: str, now: datetime) -> int:
-    """The priority of a run that is to start sooner than all that are due in a queue: one less than the lowest, at most -1.
+    """The priority that starts a run before all due runs of a queue: one less than their lowest, and at most -1.
 
-    Raises `Conflict` where a run waits that has the lowest priority there is.
+    Raises `Conflict` if a due run has the lowest possible priority already.
     """
     lanes = store.look(pool, now, lambda snapshot: list(snapshot.lanes(queue))) or []
     priority = min([0, *map(priority_of, lanes)]) - 1

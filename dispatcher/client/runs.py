@@ -356,7 +356,7 @@ def _passed_by(snapshot: Snapshot) -> Mapping[str, int]:
 
 
 _VERBS = {"moved": "move", "started now": "start now"}
-"""As the log calls what was done."""
+"""The verbs of the log for these changes."""
 
 
 def _identity(pool: str, deployment: str | None, key: str) -> UUID:

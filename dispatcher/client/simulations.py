@@ -1,4 +1,4 @@
-"""The past, and what it would have been under other limits.
+"""Past runs, and how long they would have waited under other limits.
 
 plan = dispatcher.plan_pool("nightly", concurrency_limit=20)
 simulation = dispatcher.simulate(plan.before, plan.after, since=yesterday)
@@ -106,7 +106,11 @@ class Simulations(Pictures):
         if past is None:
             ended = self.store.ended(before.name, since, limit=limit)
             is_cut = len(ended) >= limit
-            past = [(_waited(before, run), held) for run in ended if run.due_at >= since and (held := _held(run)) is not None]
+            past = [
+                (_waited(before, run), held)
+                for run in ended
+                if run.due_at >= since and (held := _seconds_in_slot(run)) is not None
+            ]
         weights = self._weights(past) if any(queue.share is Share.FAIR for queue in (*before.queues, *after.queues)) else {}
         return Simulation(
             pool=before.name,
@@ -198,7 +202,7 @@ def _waited(pool: WorkPool, run: EndedRun) -> Run:
     return named(lane=lane, created_at=due, scheduled_at=due, due_at=due)
 
 
-def _held(run: EndedRun) -> float | None:
+def _seconds_in_slot(run: EndedRun) -> float | None:
     """The seconds in a slot; None for a run that never started."""
     begun = run.submitted_at or run.started_at
     return seconds_between(begun, run.ended_at) if begun and run.ended_at else None

@@ -144,14 +144,14 @@ def at_end(automation: Automation, run: Run) -> Look:
         return Look(automation=automation, progressed=False)
     occasion, runs = f"{run.id}/{run.attempt}", (run,)
     if not _is_counting(ended):
-        because = _what_ended(run) if run.state in ended.states else None
+        because = _end_text(run) if run.state in ended.states else None
         return Look(automation=automation, progressed=False, because=because, occasion=occasion, runs=runs)
     if run.state not in _end_states(ended):
         return Look(automation=automation, progressed=False)
     last = _with_end(automation.progress.ends, run, ended)
     hits = sum(end.counts for end in last)
     if run.state in ended.states and hits >= ended.count:
-        because = _what_ended_often(ended, run, hits, len(last))
+        because = _ends_text(ended, run, hits, len(last))
         return Look(automation=_with(automation, ends=()), progressed=True, because=because, occasion=occasion, runs=runs)
     return Look(automation=_with(automation, ends=last), progressed=True)
 
@@ -181,11 +181,11 @@ def _with(automation: Automation, **progress: object) -> Automation:
     return replace(automation, progress=replace(automation.progress, **progress))  # type: ignore[arg-type]  # its fields
 
 
-def _what_ended(run: Run) -> str:
+def _end_text(run: Run) -> str:
     return f"run {run.name!r} ended {run.state}"
 
 
-def _what_ended_often(ended: RunEnded, run: Run, hits: int, seen: int) -> str:
+def _ends_text(ended: RunEnded, run: Run, hits: int, seen: int) -> str:
     states = " or ".join(sorted(ended.states))
     return f"{hits} of the last {seen} runs{subject(ended)} ended {states}; the last was {run.name!r}"
 

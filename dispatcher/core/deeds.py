@@ -55,7 +55,7 @@ FROM_PARTS = ("job_variables", "parameters")
 """The mappings of a run from which it can take a value: `job_variables.NAME`."""
 
 
-MISFITS_SAID = 5
+MISFITS_SHOWN = 5
 """The most faults of parameters that a record names."""
 
 
@@ -86,7 +86,7 @@ class Deeds:
         did, problems, paused, hooks = list[str](), list[str](), list[Paused](), list[str]()
         for number, then in enumerate(look.automation.then):
             try:
-                did.append(self._done(then, look, number, paused, hooks))
+                did.append(self._perform(then, look, number, paused, hooks))
             except NotDone as problem:
                 problems.append(str(problem))
         run = look.runs[0] if look.automation.when.ended and look.runs else None
@@ -132,7 +132,7 @@ class Deeds:
             now=self.now,
         )
 
-    def _done(self, then: Then, look: Look, number: int, paused: list[Paused], hooks: list[str]) -> str:
+    def _perform(self, then: Then, look: Look, number: int, paused: list[Paused], hooks: list[str]) -> str:
         match then:
             case Then(pause=Target() as target):
                 return self._switched(target, look, paused, to=True)
@@ -186,10 +186,10 @@ class Deeds:
     def _ran(self, action: RunOf, look: Look, number: int) -> str:
         deployment = self._deployment(action.deployment)
         cause = _cause(look, action.chain_limit)
-        taken = self._taken(action.from_run, look)
+        taken = self._run_values(action.from_run, look)
         parameters = {**action.parameters, **self._taken_parameters(action, deployment, look)}
         if unfit := list(misfits(deployment, merged(deployment, parameters))):
-            raise NotDone(f"made no run of deployment {deployment.name!r}: {'; '.join(unfit[:MISFITS_SAID])}")
+            raise NotDone(f"made no run of deployment {deployment.name!r}: {'; '.join(unfit[:MISFITS_SHOWN])}")
         identity, pool = uuid5(look.firing_id, f"run/{number}"), self._pool_of(deployment)
         run = Run(
             id=identity,
@@ -272,14 +272,14 @@ class Deeds:
 
     def _taken_parameters(self, action: RunOf, deployment: Deployment, look: Look) -> Mapping[str, Any]:
         """Parameters taken from the run that ended. A time becomes a date where the schema says so."""
-        taken = dict(self._taken(action.parameters_from_run, look))
+        taken = dict(self._run_values(action.parameters_from_run, look))
         declared = deployment.parameter_openapi_schema.get("properties") or {}
         for name in taken.keys() & declared.keys():
             if action.parameters_from_run[name] == TIME_OF_RUN and takes_date(declared[name]):
                 taken[name] = taken[name][: len("2030-01-01")]
         return taken
 
-    def _taken(self, paths: Mapping[str, str], look: Look) -> Mapping[str, Any]:
+    def _run_values(self, paths: Mapping[str, str], look: Look) -> Mapping[str, Any]:
         """Values of the run that ended, by name; values that it does not have are left out."""
         if not look.runs or not paths:
             return {}

@@ -80,7 +80,8 @@ def accepted(holds: Holds, needs: Needs, now: datetime) -> Holds:
 def passed_over(holds: Holds, places: Mapping[str, Position], now: datetime) -> Holds:
     """The holds that are not over. Each notes, by `line`, the position up to which they hold all due runs."""
     return tuple(
-        replace(hold, passed={**hold.passed, **places} if now < hold.until else _left(hold.passed, places)) for hold in holds
+        replace(hold, passed={**hold.passed, **places} if now < hold.until else _without_places(hold.passed, places))
+        for hold in holds
     )
 
 
@@ -117,5 +118,5 @@ def _without(holds: Holds, gone: Callable[[PoolHold], bool]) -> Holds:
     return holds if len(left) == len(holds) else tuple(replace(hold, passed={}) for hold in left)
 
 
-def _left(passed: Mapping[str, Position], places: Mapping[str, Position]) -> Mapping[str, Position]:
+def _without_places(passed: Mapping[str, Position], places: Mapping[str, Position]) -> Mapping[str, Position]:
     return {name: place for name, place in passed.items() if name not in places}

@@ -351,11 +351,11 @@ def _others_first(run: Run, around: Surroundings, turn: str) -> tuple[str, str]:
     """The pool's free slots go to other queues: by priority, or because they hold less than their share."""
     if around.pool.share is Share.STRICT:
         return f"the free slots go to queues of higher priority; {turn}", "wait, or raise the queue's priority"
-    words = f"the pool shares its slots fairly, and the free ones go to queues that hold less: {_held(run, around)}"
+    words = f"the pool shares its slots fairly, and the free ones go to queues that hold less: {_held_slots(run, around)}"
     return f"{words}; {turn}", "wait, or raise the pool's limit or the queue's weight"
 
 
-def _held(run: Run, around: Surroundings) -> str:
+def _held_slots(run: Run, around: Surroundings) -> str:
     """What the run's own queue holds, and what the other queues with due runs hold."""
     shared = [queue for queue in around.pool.queues if queue.name == run.queue or around.counts[queue.name].due]
     return ", ".join(f"{queue.name!r} {around.counts[queue.name].in_use} (weight {queue.weight})" for queue in shared)

@@ -129,11 +129,11 @@ def verdict(
         run, located = replace(run, submission=submission), {"submission": submission}
     else:
         located = {}
-    move = _seen(run, seen, now, limits)
+    move = _after_observation(run, seen, now, limits)
     return move and replace(move, changes={**located, **move.changes})
 
 
-def _seen(run: Run, seen: Observation, now: datetime, limits: ProviderLimits) -> Move | None:
+def _after_observation(run: Run, seen: Observation, now: datetime, limits: ProviderLimits) -> Move | None:
     if seen.state.is_end:
         return _ended(run, seen, now, lingers=limits.lingers)
     if seen.state is JobState.MISSING:

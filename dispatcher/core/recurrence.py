@@ -126,12 +126,12 @@ class Rule:
         return (
             (not self.months or day.month in self.months)
             and (not self.month_days or not self.month_days.isdisjoint(_from_both_ends(day.day, _days_in_month(day))))
-            and (not self.weekdays or any(nth in self.weekdays for nth in self._as_nth(day)))
+            and (not self.weekdays or any(nth in self.weekdays for nth in self._weekday_numbers(day)))
             and (not self.year_days or not self.year_days.isdisjoint(_from_both_ends(_day_of_year(day), _days_in_year(day))))
             and (not self.weeks or not self.weeks.isdisjoint(self._weeks_of(day)))
         )
 
-    def _as_nth(self, day: date) -> tuple[Nth, ...]:
+    def _weekday_numbers(self, day: date) -> tuple[Nth, ...]:
         """`MO`, `2MO` and `-3MO`: in the month, or in the year if no month is named."""
         weekday = day.weekday()
         if self.frequency == YEARLY and not self.months:

@@ -16,18 +16,21 @@ def usage(holds: Iterable[Hold], begin: datetime, end: datetime, *, parts: int) 
     The sum over all queues never exceeds the most slots held at the same time. Queues that held none are left out.
     """
     length = (end - begin) / parts
-    steps: dict[str, list[float]] = {}
+    changes_by_queue: dict[str, list[float]] = {}
     for queue, since, until in holds:
         first, last = max(since, begin), min(until, end)
         if first < last:
-            lane = steps.setdefault(queue, [0.0] * (parts + 2))
-            _step(lane, (first - begin) / length, 1)
-            _step(lane, (last - begin) / length, -1)
-    return {queue: [max(0.0, round(slots, 6)) for slots in accumulate(lane)][:parts] for queue, lane in steps.items()}
+            changes = changes_by_queue.setdefault(queue, [0.0] * (parts + 2))
+            _add_change(changes, (first - begin) / length, 1)
+            _add_change(changes, (last - begin) / length, -1)
+    return {
+        queue: [max(0.0, round(slots, 6)) for slots in accumulate(changes)][:parts]
+        for queue, changes in changes_by_queue.items()
+    }
 
 
-def _step(lane: list[float], moment: float, height: int) -> None:
+def _add_change(changes: list[float], moment: float, height: int) -> None:
     """Add a change of the used slots from a moment on; the part that contains the moment gets the fraction after it."""
     part, rest = int(moment), moment % 1
-    lane[part] += height * (1 - rest)
-    lane[part + 1] += height * rest
+    changes[part] += height * (1 - rest)
+    changes[part + 1] += height * rest

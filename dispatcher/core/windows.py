@@ -170,10 +170,10 @@ def goes_with_deployment(run: Run) -> bool:
 
 
 def _is_same(stored: Deployment, deployment: Deployment, before: Schedule, after: Schedule) -> bool:
-    return _made(before) == _made(after) and _run_fields(stored) == _run_fields(deployment)
+    return _schedule_fields(before) == _schedule_fields(after) and _run_fields(stored) == _run_fields(deployment)
 
 
-def _made(schedule: Schedule) -> tuple[Any, ...]:
+def _schedule_fields(schedule: Schedule) -> tuple[Any, ...]:
     """The fields that decide which runs a schedule creates, and what the runs copy from it."""
     return schedule.windows, schedule.spread, schedule.job_variables, schedule.parameters, schedule.priority
 

@@ -180,7 +180,7 @@ class Settings:
 def unknown_settings(environment: Mapping[str, str]) -> list[str]:
     """A line for each variable that looks like a setting but is not one (most likely a typing error), with the nearest setting.
 
-    Variables of a job's own environment are no errors, nor are variables with secrets that hooks name.
+    Variables of a job's own environment are not reported, and neither are the secret variables that hooks name.
     """
     names = set(re.findall(r"`(DISPATCHER_\w+)`", __doc__ or ""))
     if not names:  # Python runs without docstrings

@@ -47,7 +47,7 @@ def handler(event: Mapping[str, Any] | None, context: LambdaContext) -> dict[str
 
 @cache
 def _start() -> Start | None:
-    """What starts further invocations, where the settings ask for them."""
+    """The function that starts further invocations; None if the settings do not ask for it."""
     if _wiring().settings.fan_out != "lambda":
         return None
     from dispatcher.functions.lambda_invocations import LambdaInvocations  # noqa: PLC0415 - only where it is asked for

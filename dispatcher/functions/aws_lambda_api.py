@@ -3,7 +3,7 @@
 It understands the requests of a function URL (`AuthType: AWS_IAM`), of an HTTP API and of a REST API of API Gateway. The
 caller is the ARN that IAM has authenticated (`arn:aws:sts::123456789012:assumed-role/deploy/session`), or the subject of a JWT
 that an HTTP API has checked. Give it a function of its own: it needs the store, and no right to start tasks. Its package is
-made with `dispatcher package --api`. Nobody else may have the right to invoke it: who does can write any caller into an event.
+made with `dispatcher package --api`. Give nobody else the right to invoke it: a direct invocation can name any caller.
 
 https://docs.aws.amazon.com/lambda/latest/dg/urls-invocation.html#urls-payloads
 https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html

@@ -1,7 +1,7 @@
 """The HTTP API on Azure Functions, the v2 programming model: `app`, which a `function_app.py` imports from here.
 
-Callers sign in at Microsoft Entra through App Service authentication, which has to be on for the app: it takes the headers that
-name somebody out of every request, and writes those of who was authenticated. Where it is off, nobody is believed.
+Callers sign in at Microsoft Entra through App Service authentication, which must be on for the app: it removes the
+identity headers of every request, and adds those of the authenticated caller. If it is off, no caller is accepted.
 
 https://learn.microsoft.com/azure/app-service/configure-authentication-user-identities
 """

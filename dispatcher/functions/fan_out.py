@@ -31,10 +31,10 @@ class Start(Protocol):
 
 
 def fan_out(dispatch: Dispatch, deadline: datetime, start: Start) -> dict[str, Any]:
-    """Tick all pools, each that has something to do in an invocation of its own. Returns the report of what was ticked here.
+    """Tick all pools: each one with something to do in an invocation of its own. Returns the report of the pools ticked here.
 
-    The report is that of a tick with one more field, `invoked`: the pools for which an invocation was started. A
-    single pool with something to do keeps no other waiting, and is ticked here.
+    The report is that of a tick with one more field, `invoked`: the pools for which an invocation was started. If only one
+    pool has something to do, it is ticked here, because it keeps no other waiting.
     """
     report = TickReport(dispatch.clock.now().isoformat())
     bring(dispatch, None, deadline, report)

@@ -86,7 +86,7 @@ class CallerTokens:
         self._certificates = Certificates(fetch, clock)
 
     def check(self, authorization: str | None) -> str:
-        """The e-mail of the holder of a token, who may come in. Nothing but certificates is asked for.
+        """The e-mail address of the holder of an authorised token. Only certificates are fetched.
 
         Raises `Unauthorized`, or `CannotCheck`.
         """

@@ -47,7 +47,7 @@ class ApiRequest:
     headers: Pairs = ()
     body: bytes = b""
     caller: str | None = None
-    """Who asks, as the platform has found out; None for somebody unknown."""
+    """The caller that the platform has authenticated; None if there is none."""
 
 
 @dataclass(slots=True)

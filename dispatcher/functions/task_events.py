@@ -1,8 +1,8 @@
 """A platform's event settles the run of its job, or nothing.
 
-It counts when the run's pool is of that platform, and when its place, and the job where that is recorded, are those of the
-run's submission. An event that is about another job, or malformed, is ignored with a line of log that says why. The registry
-names what reads the events of each platform (`providers.registry.events_of`).
+It counts only if the run's pool is of that platform, and if the event's place matches the run's submission; so must its job,
+once that is recorded. An event about another job, or a malformed one, is ignored, and the log says why. The registry names
+what reads the events of each platform (`providers.registry.events_of`).
 
 Some events prove what they say (ECS's). Others are hints (entries of Google's audit log, and every event of a managed pool's
 job): the provider is asked about that one job, and its answer counts.

@@ -205,7 +205,7 @@ class Automation:
     """A paused automation does nothing, and does not catch up later."""
     description: str = ""
     owner: Owner = ""
-    """Whose it is: a configuration file of another owner does not change it, unless it is told to take it over."""
+    """The owner. A configuration file of another owner changes it only if it takes it over (`--take-over`)."""
     created_at: datetime
     applied: Mapping[str, str] = field(default_factory=dict)
     """By field: a digest of what the last applied file said, so that changes by hand are seen (`core.drift`)."""

@@ -168,7 +168,7 @@ class Deployment:
     weight: Weight = 1
     """If the `share` of its queue is fair: how many slots it gets for each slot of a deployment with weight 1."""
     owner: Owner = ""
-    """Whose it is: a configuration file of another owner does not change it, unless it is told to take it over."""
+    """The owner. A configuration file of another owner changes it only if it takes it over (`--take-over`)."""
     created_at: datetime
     version: int = 0
     """Raised by every change; a change names the version it was made from."""

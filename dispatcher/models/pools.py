@@ -132,7 +132,7 @@ class WorkPool:
     share: Share = Share.STRICT
     """How its queues share its slots: strict (by priority), or fair (by weight, with equal rank)."""
     owner: Owner = ""
-    """Whose it is: a configuration file of another owner does not change it, unless it is told to take it over."""
+    """The owner. A configuration file of another owner changes it only if it takes it over (`--take-over`)."""
     created_at: datetime
     version: int = 0
     """Raised by every change of the configuration; a change names the version it was made from."""

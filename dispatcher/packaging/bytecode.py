@@ -33,7 +33,7 @@ def interpreter(version: str, chosen: str | None = None) -> str | None:
 
 def release(path: str) -> str:
     """The whole version of an interpreter, such as 3.13.1: another version may compile the same source to other bytes."""
-    return _asked(path)[2]
+    return _version_of(path)[2]
 
 
 def compile_all(path: str, directory: Path, root: str) -> None:
@@ -58,10 +58,10 @@ def _candidates(version: str) -> Iterator[str]:
 
 
 def _is(path: str, version: str) -> bool:
-    return _asked(path)[:2] == ("CPython", version)
+    return _version_of(path)[:2] == ("CPython", version)
 
 
-def _asked(path: str) -> tuple[str, str, str]:
+def _version_of(path: str) -> tuple[str, str, str]:
     """What an interpreter reports about itself; nothing if it does not start (a version manager's stub may not)."""
     try:
         done = subprocess.run([path, "-c", _PROBE], check=False, capture_output=True, text=True, timeout=30)  # noqa: S603 - asked for its version

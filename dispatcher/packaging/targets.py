@@ -134,14 +134,14 @@ def target(name: str, *, arch: str | None = None, python: str) -> BuildTarget:
     """The target with these names; the default `arch` is the platform's first. Raises `PackagingError` that lists the
     choices.
     """
-    _known("target", name, PLATFORMS)
+    _check_supported("target", name, PLATFORMS)
     platform = PLATFORMS[name]
     arch = arch or platform.machines[0]
-    _known("arch", arch, platform.machines)
-    _known("python", python, platform.glibc)
+    _check_supported("arch", arch, platform.machines)
+    _check_supported("python", python, platform.glibc)
     return BuildTarget(name=name, arch=arch, python=python)
 
 
-def _known(noun: str, word: str, words: Iterable[str]) -> None:
+def _check_supported(noun: str, word: str, words: Iterable[str]) -> None:
     if word not in words:
         raise PackagingError(f"{noun}: {word!r} is not supported; it is one of {', '.join(words)}")

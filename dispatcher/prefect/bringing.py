@@ -65,7 +65,7 @@ class Bringing:
         return self.server.flow_runs(self.pool.name, ["SCHEDULED"], queue=queue, before=self.now + AHEAD)
 
     def _add(self, page: Sequence[FlowRun], waiting: Mapping[str, Run]) -> tuple[int, bool]:
-        """How many runs were added, and whether any was new."""
+        """Add the runs of a page. Returns how many were added, and whether any was new."""
         new = list(self._new(page, waiting))
         added = len(self.store.add_runs([run for run, _ in new])) if new else 0
         self._replace([old for _, old in new if old is not None])

@@ -33,7 +33,7 @@ class Lookups:
         return dict.fromkeys(self.by_placeholder.values())
 
     def filled(self, value: Any, path: str) -> tuple[Any, list[Fault]]:
-        """The value with variables for its placeholders, without what names a block, and what was left out."""
+        """The value with its placeholders filled by variables and without the parts that name a block, and these parts."""
         if isinstance(value, str):
             return self._text(value, path)
         if isinstance(value, Mapping):

@@ -80,7 +80,7 @@ class Mirroring:
         stored = self._store.pool(name)
         if stored is not None and (stored.mirror is None or stored.mirror.source != NAME):
             return None, f"work pool {name!r}: a pool of our own has this name; rename one of the two"
-        pool, revision = self._wanted(record, queues, now)
+        pool, revision = self._mirrored_pool(record, queues, now)
         if stored is not None and stored.mirror is not None and stored.mirror.revision == revision:
             return stored, stored.mirror.problem
         if stored is not None and stored.type != pool.type:
@@ -90,16 +90,20 @@ class Mirroring:
             return None, f"work pool {name!r} is not served: {problem}"
         return self._saved(stored, pool, Mirror(source=NAME, revision=revision, problem=problem), now), problem
 
-    def gone(self, names: Sequence[str]) -> Sequence[str]:
+    def pause_missing(self, names: Sequence[str]) -> Sequence[str]:
         """Pause the mirrored pools that the server does not have any more; `names` are those that it has."""
-        left = [pool for pool in self._store.pools() if pool.mirror and pool.mirror.source == NAME and pool.name not in names]
-        for pool in left:
+        missing = [
+            pool for pool in self._store.pools() if pool.mirror and pool.mirror.source == NAME and pool.name not in names
+        ]
+        for pool in missing:
             mirror = Mirror(source=NAME, revision="", problem=GONE)
             if not pool.paused or pool.mirror != mirror:
                 self._store.save_pool(replace(pool, paused=True, mirror=mirror), expected_version=pool.version)
-        return [f"Prefect: work pool {pool.name!r} is paused: {GONE}" for pool in left]
+        return [f"Prefect: work pool {pool.name!r} is paused: {GONE}" for pool in missing]
 
-    def _wanted(self, record: Mapping[str, Any], queues: Sequence[Mapping[str, Any]], now: datetime) -> tuple[WorkPool, str]:
+    def _mirrored_pool(
+        self, record: Mapping[str, Any], queues: Sequence[Mapping[str, Any]], now: datetime
+    ) -> tuple[WorkPool, str]:
         template = self._fill(record.get("base_job_template")) or _default_template(str(record.get("type")))
         pool = WorkPool(
             id=self._new_id(),  # the same pool in another store has another

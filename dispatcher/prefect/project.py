@@ -48,7 +48,7 @@ NEEDS_A_SERVER = "flow-run execute"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Imported:
-    """A configuration, and what is not in it."""
+    """A configuration, and the parts of the project that it leaves out."""
 
     configuration: Mapping[str, Any]
     left_out: tuple[Fault, ...]

@@ -86,11 +86,11 @@ class PrefectServer:
     def heartbeat(self, pool: str, name: str, seconds: float) -> None:
         """Make the pool READY for three times that long."""
         body = {"name": name, "heartbeat_interval_seconds": max(1, round(seconds))}
-        self._done("POST", f"work_pools/{_quoted(pool)}/workers/heartbeat", body)
+        self._send("POST", f"work_pools/{_quoted(pool)}/workers/heartbeat", body)
 
     def poll(self, pool: str) -> None:
         """Make the pool's queues and deployments READY; takes no run."""
-        self._done("POST", f"work_pools/{_quoted(pool)}/get_scheduled_flow_runs", {"limit": 0})
+        self._send("POST", f"work_pools/{_quoted(pool)}/get_scheduled_flow_runs", {"limit": 0})
 
     def workers(self, pool: str) -> Sequence[Mapping[str, Any]]:
         """Who has sent heartbeats for the pool."""
@@ -137,11 +137,11 @@ class PrefectServer:
 
     def set_pid(self, flow_run_id: str, pid: str) -> None:
         """Note where the flow run's job is."""
-        self._done("PATCH", f"flow_runs/{flow_run_id}", {"infrastructure_pid": pid})
+        self._send("PATCH", f"flow_runs/{flow_run_id}", {"infrastructure_pid": pid})
 
     def set_labels(self, flow_run_id: str, labels: Mapping[str, str]) -> None:
         """Add labels to a flow run; others of it stay."""
-        self._done("PATCH", f"flow_runs/{flow_run_id}/labels", labels)
+        self._send("PATCH", f"flow_runs/{flow_run_id}/labels", labels)
 
     def variable(self, name: str) -> Any:
         """The value of a variable; `MISSING` where there is none of that name."""
@@ -186,7 +186,7 @@ class PrefectServer:
             if len(page) < PAGE:
                 return
 
-    def _done(self, method: str, path: str, body: Mapping[str, Any]) -> None:
+    def _send(self, method: str, path: str, body: Mapping[str, Any]) -> None:
         answer = self._call(method, path, body)
         if answer.code >= 300:
             raise _refused(answer)

@@ -75,7 +75,7 @@ class PrefectSource:
                 break
             problems += attempted(partial(self._bring, pool, deadline), partial(_problem, pool.get("name")))
         if pools is None:
-            problems += self._mirroring().gone([str(pool.get("name")) for pool in listed])
+            problems += self._mirroring().pause_missing([str(pool.get("name")) for pool in listed])
         return problems
 
     def may_start(self, run: Run) -> Withdrawn | NotConfirmed | None:

@@ -17,7 +17,7 @@ VERSIONS = "3."
 """What the calls and their answers are known for."""
 MOST_SKEW = timedelta(seconds=5)
 POLLED_SECONDS = 60
-"""How long the server takes a queue for polled, unless it is told otherwise."""
+"""How long the server counts a queue as polled, by default."""
 READY_TIMEOUTS = (
     "PREFECT_SERVER_SERVICES_FOREMAN_WORK_QUEUE_LAST_POLLED_TIMEOUT_SECONDS and "
     "PREFECT_SERVER_SERVICES_FOREMAN_DEPLOYMENT_LAST_POLLED_TIMEOUT_SECONDS"

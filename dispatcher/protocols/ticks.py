@@ -27,7 +27,7 @@ class TickStore(SharedStore, Protocol):
         ...
 
     def pool_names(self) -> Sequence[str]:
-        """The names of all pools, in order, without what is in them."""
+        """The names of all pools, in order. Nothing else of them is read."""
         ...
 
     def heartbeat(self, pool: str, now: datetime) -> None:

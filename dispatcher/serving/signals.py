@@ -20,7 +20,7 @@ def end_at_once(number: int, _frame: object) -> None:
 
 @contextmanager
 def stopped_by_signals(stop: Callable[[], None], *, then: Handle | None = None) -> Iterator[None]:
-    """The first signal calls `stop`; for the second, `then` is called, or it does what it did before."""
+    """The first signal calls `stop`; the second calls `then`, or has its usual effect if there is none."""
     before: dict[signal.Signals, Any] = {}
 
     def first(*_: object) -> None:

@@ -59,7 +59,7 @@ class Turns:
                 yield None if EVERY_POOL in pools else pools
 
     def _rung(self, seconds: float = 0.0) -> Sequence[str]:
-        """Who has rung by then, each once. Waits until somebody does."""
+        """The pools that were woken, each once. Waits up to so many seconds for the first one."""
         rung: dict[str, None] = {}
         try:
             rung[self._bell.get(timeout=seconds) if seconds else self._bell.get_nowait()] = None

@@ -71,7 +71,7 @@ class _Automating:
     def _look_at_end(self, run: Run) -> None:
         for _ in range(REPEATS):
             looks = [look for automation in self.automations.values() if (look := self._looked(automation, run)) is not None]
-            if self._done(looks[:LOOKING_AT_ONE], run):
+            if self._write(looks[:LOOKING_AT_ONE], run):
                 self._left_out(looks[LOOKING_AT_ONE:])
                 return
             stored = self.store.get(run.id)
@@ -95,12 +95,12 @@ class _Automating:
             automation = self.automations.get(name)
             if automation is None or not self._is_looking(automation):
                 return
-            look = at_look(automation, self._seen(automation))
-            if not look.progressed or self._done([look], None):
+            look = at_look(automation, self._pool_facts(automation))
+            if not look.progressed or self._write([look], None):
                 return
             self._read_again()
 
-    def _seen(self, automation: Automation) -> PoolFacts:
+    def _pool_facts(self, automation: Automation) -> PoolFacts:
         """What the automation has to know, read now: this tick may have changed it."""
         when, name = automation.when, self.pool.name
         counts: Mapping[str, int] = {}
@@ -114,7 +114,7 @@ class _Automating:
         pool = self.store.pool(name) if when.held is not None else None
         return PoolFacts(pool=pool or self.pool, now=self.now, due=due, due_counts=counts, others=others)
 
-    def _done(self, looks: Sequence[Look], run: Run | None) -> bool:
+    def _write(self, looks: Sequence[Look], run: Run | None) -> bool:
         """Write what the automations do; false if something that was read has changed."""
         deeds = Deeds(
             pool=self.pool.name,

@@ -134,7 +134,7 @@ class Calls(Generic[Item, Result]):
                 answers.put((item, self._call(item)))
 
         try:
-            yield from _as_they_come(answers, [executor.submit(work) for _ in range(threads)], self._gathers)
+            yield from _in_groups(answers, [executor.submit(work) for _ in range(threads)], self._gathers)
         except BaseException:
             self.stop()  # the caller gives up, so all calls stop
             raise
@@ -164,9 +164,7 @@ class Calls(Generic[Item, Result]):
         return None if is_late else self._function(item)
 
 
-def _as_they_come(
-    answers: SimpleQueue[Answer | None], workers: Sequence[Future[None]], gathers: float
-) -> Iterator[list[Answer]]:
+def _in_groups(answers: SimpleQueue[Answer | None], workers: Sequence[Future[None]], gathers: float) -> Iterator[list[Answer]]:
     """The results in the groups in which they arrive, until every worker is done. Raises what a worker raised.
 
     A result waits so many seconds for others; nobody waits when all workers are done.

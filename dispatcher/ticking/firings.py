@@ -53,9 +53,9 @@ def _deliver_all(dispatch: Dispatch, deliver: Deliver, pool: WorkPool, deadline:
         is_stopped=dispatch.is_stopped,
     )
     answers: dict[tuple[object, str], str | None] = {}
-    for group in calls.run([(firing, hook) for firing in firings for hook in _left(firing)]):
+    for group in calls.run([(firing, hook) for firing in firings for hook in _unconfirmed_hooks(firing)]):
         answers |= {(firing.id, hook): problem for (firing, hook), problem in group}
-    results = [(firing, {hook: answers[firing.id, hook] for hook in _left(firing)}) for firing in firings]
+    results = [(firing, {hook: answers[firing.id, hook] for hook in _unconfirmed_hooks(firing)}) for firing in firings]
     notified = [
         _notified(firing, problems, now) for firing, problems in results if any(p is not None for p in problems.values())
     ]
@@ -63,7 +63,7 @@ def _deliver_all(dispatch: Dispatch, deliver: Deliver, pool: WorkPool, deadline:
     return [problem for _, problems in results for problem in problems.values() if problem]
 
 
-def _left(firing: Firing) -> list[str]:
+def _unconfirmed_hooks(firing: Firing) -> list[str]:
     """The hooks that have not confirmed it, with another one first at each try."""
     hooks = [hook for hook in firing.hooks if hook not in firing.notified_hooks]
     first = firing.notify_tries % max(len(hooks), 1)

@@ -18,7 +18,7 @@ from providers.base import JobState, Observation, Submission
 Seen = tuple[Submission, Observation]
 
 PROVES_NOTHING = frozenset({JobState.MISSING, JobState.UNREADABLE})
-"""What one look cannot decide: a tick decides it, since it knows how long a job may stay hidden."""
+"""States that one look-up cannot decide. A tick decides, because it knows how long a job may stay hidden."""
 
 
 def settle_event(dispatch: Dispatch, run: Run, observation: Observation, submission: Submission) -> bool:
@@ -44,21 +44,21 @@ def _is_current(run: Run, submission: Submission) -> bool:
 
 
 def look_at(dispatch: Dispatch, run: Run) -> Observation | None:
-    """Ask the provider about the job of one run, and settle the run by what it says; that, where it moved the run.
+    """Ask the provider about the job of one run, and settle the run by the answer. Returns the answer if it moved the run.
 
     A job whose submission is not recorded yet is looked up first.
     """
     pool = dispatch.store.pool(run.pool)
     if pool is None or not run.state.holds_slot:
         return None
-    seen = attempted(lambda: _seen(dispatch, pool, run), lambda problem: _failed(dispatch, run, words(problem)))
+    seen = attempted(lambda: _observation_of(dispatch, pool, run), lambda problem: _failed(dispatch, run, words(problem)))
     if seen is None or seen[1].state in PROVES_NOTHING:
         return None
     submission, observation = seen
     return observation if settle_event(dispatch, run, observation, submission) else None
 
 
-def _seen(dispatch: Dispatch, pool: WorkPool, run: Run) -> Seen | None:
+def _observation_of(dispatch: Dispatch, pool: WorkPool, run: Run) -> Seen | None:
     provider = dispatch.providers(pool.type)
     submission = run.submission or provider.find(job_of(run))
     observation = provider.observe([submission]).get(submission.name) if submission else None

@@ -18,7 +18,7 @@ from dispatcher.ticking.seam import attempted, words
 AT_ONCE = 100
 """Deployments that are read together."""
 ROUNDS = 20
-"""How often one tick asks for more of them."""
+"""How many times one tick asks for more deployments."""
 SHARE = 0.25
 """The part of a tick's remaining time that windows may take; the rest is for other pools."""
 KEPT_FREE = 0.1

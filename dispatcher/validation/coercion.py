@@ -185,7 +185,7 @@ class _Reading:
 
     def _kinds(self, places: Sequence[Any]) -> frozenset[str]:
         """The types that the schemas name, without null; empty if they name none."""
-        kinds = [kind for schema in places for part in self._parts(schema) for kind in _said(part)]
+        kinds = [kind for schema in places for part in self._parts(schema) for kind in _declared_types(part)]
         return frozenset(kinds) - {"null"}
 
     def _fits(self, value: Any, places: Sequence[Any]) -> bool:
@@ -225,7 +225,7 @@ def _item(schema: Mapping[str, Any], index: int) -> Iterator[Any]:
         yield schema["items"]
 
 
-def _said(schema: Mapping[str, Any]) -> Iterator[str]:
+def _declared_types(schema: Mapping[str, Any]) -> Iterator[str]:
     kinds = schema.get("type")
     if isinstance(kinds, str):
         yield kinds

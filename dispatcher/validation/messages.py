@@ -85,7 +85,7 @@ def _faults(error: ValidationError, place: Callable[[list[str | int]], str]) -> 
     if BLOCK in schema:
         yield Fault(path, BLOCK_RULE)
     elif error.validator == "required":
-        missing = (name for name in _wanted(error) if name not in _names(error.instance))
+        missing = (name for name in _listed_values(error) if name not in _names(error.instance))
         yield from (Fault(joined(path, name), "is missing; give it a value") for name in missing)
     elif error.validator == "additionalProperties":
         yield from _unknown(error, schema, path)
@@ -122,7 +122,7 @@ def _names(value: Any) -> Iterable[str]:
     return value if isinstance(value, Mapping) else ()
 
 
-def _wanted(error: ValidationError) -> list[Any]:
+def _listed_values(error: ValidationError) -> list[Any]:
     """The values that the keyword lists."""
     return error.validator_value if isinstance(error.validator_value, list) else []
 
@@ -156,7 +156,7 @@ def _sentence(error: ValidationError, schema: Mapping[str, Any]) -> str:
 def _suggestion(error: ValidationError) -> str:
     if error.validator != "enum" or not isinstance(error.instance, str):
         return ""
-    return did_you_mean(error.instance, [value for value in _wanted(error) if isinstance(value, str)])
+    return did_you_mean(error.instance, [value for value in _listed_values(error) if isinstance(value, str)])
 
 
 def _one_of(values: Iterable[Any]) -> str:

@@ -183,7 +183,7 @@ def _part_faults(instance: Automation | When | Then) -> Iterator[Fault]:
         if isinstance(value, PARTS):
             yield from _faults(value, f"{field.name}.")
     if isinstance(instance, Automation):
-        for index, then in enumerate(_those(Then, instance.then)):
+        for index, then in enumerate(_items_of(Then, instance.then)):
             yield from _faults(then, f"then[{index}].")
 
 
@@ -265,7 +265,7 @@ def _tag_faults(tags: tuple[str, ...]) -> Iterator[tuple[str, str]]:
 
 
 def _queue_faults(pool: WorkPool) -> Iterator[Fault]:
-    queues = _those(WorkQueue, pool.queues)
+    queues = _items_of(WorkQueue, pool.queues)
     for index, queue in enumerate(queues):
         yield from _faults(queue, f"queues[{index}].")
     if DEFAULT_QUEUE not in (queue.name for queue in queues):
@@ -278,7 +278,7 @@ def _queue_faults(pool: WorkPool) -> Iterator[Fault]:
 
 
 def _schedules_faults(deployment: Deployment) -> Iterator[Fault]:
-    schedules = _those(Schedule, deployment.schedules)
+    schedules = _items_of(Schedule, deployment.schedules)
     if len(schedules) > MAX_SCHEDULES:
         yield Fault("schedules", f"must be at most {MAX_SCHEDULES} (got {len(schedules)}); make another deployment")
         return
@@ -289,7 +289,7 @@ def _schedules_faults(deployment: Deployment) -> Iterator[Fault]:
 
 
 def _hooks_faults(owner: WorkPool | Deployment) -> Iterator[Fault]:
-    hooks = _those(Hook, owner.hooks)
+    hooks = _items_of(Hook, owner.hooks)
     if len(hooks) > MAX_HOOKS:
         yield Fault("hooks", f"must be at most {MAX_HOOKS} (got {len(hooks)}); let one hook notify the others")
         return
@@ -306,7 +306,7 @@ def _retry_faults(policy: RetryPolicy) -> Iterator[Fault]:
         yield Fault("states", f"{_RULES['RetryPolicy.states']} (got {', '.join(sorted(policy.states)) or 'none'})")
 
 
-def _those(noun: type[Inner], value: Any) -> Sequence[Inner]:
+def _items_of(noun: type[Inner], value: Any) -> Sequence[Inner]:
     """The items of the right type in a tuple; the others are faults already."""
     return [item for item in value if isinstance(item, noun)] if isinstance(value, tuple) else []
 

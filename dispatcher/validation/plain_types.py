@@ -35,9 +35,9 @@ def _check(hint: Any) -> Check:
         inner = [_check(argument) for argument in arguments]
         return lambda value: any(check(value) for check in inner)
     if origin is tuple and arguments[1:] == (...,):
-        return _each_in(tuple, _check(arguments[0]))
+        return _all_in(tuple, _check(arguments[0]))
     if origin is frozenset:
-        return _each_in(frozenset, _check(arguments[0]))
+        return _all_in(frozenset, _check(arguments[0]))
     if origin is Mapping and arguments[0] is str:
         return _mapping(_check(arguments[1]))
     return _of_type(hint)
@@ -62,7 +62,7 @@ def _all_of(parts: list[Check]) -> Check:
     return lambda value: all(check(value) for check in parts)
 
 
-def _each_in(kind: type[Any], check: Check) -> Check:
+def _all_in(kind: type[Any], check: Check) -> Check:
     return lambda value: type(value) is kind and all(map(check, value))
 
 

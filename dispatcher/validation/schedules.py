@@ -34,7 +34,7 @@ _START = datetime(2020, 1, 1, tzinfo=UTC)
 
 def schedule_faults(schedule: Schedule) -> Iterator[Fault]:
     """What is wrong with a schedule whose fields have the right types."""
-    faults = [*_given_faults(schedule), *_zone_faults(schedule.timezone), *_kind_faults(schedule), *_clock_faults(schedule)]
+    faults = [*_choice_faults(schedule), *_zone_faults(schedule.timezone), *_kind_faults(schedule), *_clock_faults(schedule)]
     faults += [*_span_faults(schedule), *_run_faults(schedule)]
     yield from faults or _never_faults(schedule)
 
@@ -55,7 +55,7 @@ def check_windows_to_come(deployment: Deployment, stored: Deployment | None, now
         raise InvalidInput(f"deployment {deployment.name!r}", faults)
 
 
-def _given_faults(schedule: Schedule) -> Iterator[Fault]:
+def _choice_faults(schedule: Schedule) -> Iterator[Fault]:
     kinds = [kind for kind in _KINDS if getattr(schedule, kind) is not None]
     if len(kinds) != 1:
         yield Fault("cron", f"exactly one of cron, interval and rrule must be given (got {' and '.join(kinds) or 'none'})")

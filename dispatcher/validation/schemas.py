@@ -65,18 +65,18 @@ class VariablesSchema:
             return bool(self.validator.evolve(schema=schema).is_valid(value))
 
     def faults(self, values: Mapping[str, Any], place: Place = dotted, *, whole: bool = True) -> list[Fault]:
-        """What is wrong with values; missing names are not looked for. `place` names a fault's place.
+        """The faults of values; a missing name is not one of them. `place` names a fault's place.
 
-        Without `whole` only what is wrong with one of the values, not with which of them there are.
+        Without `whole`, only the faults of single values, not those of their combination.
         """
         if decided(self.schema, values, self.schema):
             return []
         try:
-            return self._found(values, place, whole=whole)
+            return self._faults_in(values, place, whole=whole)
         except TooMuch as problem:
             return [self._costly(values, place) or Fault("", str(problem))]
 
-    def _found(self, values: Mapping[str, Any], place: Place, *, whole: bool) -> list[Fault]:
+    def _faults_in(self, values: Mapping[str, Any], place: Place, *, whole: bool) -> list[Fault]:
         with bounded():
             errors = self.validator.iter_errors(values)
             return faults_of((error for error in errors if whole or error.absolute_path), place)
@@ -102,7 +102,7 @@ def compiled(variables: Mapping[str, Any], *, nullable: bool = True) -> Variable
 
 
 def prepared(schema: Any, *, nullable: bool = True) -> Any:
-    """A copy of a schema with the allowances of this module; that of null would blur what is wrong with the schema itself."""
+    """A copy of a schema with the allowances of this module; without `nullable`, all but the allowance of null."""
     if isinstance(schema, list):
         return [prepared(item, nullable=nullable) for item in schema]
     if not isinstance(schema, Mapping):

@@ -16,7 +16,7 @@ _REFUSALS = (PydanticSchemaGenerationError, PydanticUserError, TypeError, NameEr
 
 
 class _Quiet(GenerateJsonSchema):
-    """A default that is no JSON is left out without a warning: the function has it."""
+    """A default that is not JSON is left out without a warning, because the function has it."""
 
     ignored_warning_kinds = frozenset({"skipped-choice", "non-serializable-default"})  # type: ignore[assignment]
 

@@ -31,7 +31,7 @@ def from_job(job: Any, execution: str) -> Observation | None:
     reference = job.latest_created_execution
     if not reference.name:
         return None if _is_ready(job) else _unstarted(job)
-    state = _STATES.get(_word(reference.completion_status))
+    state = _STATES.get(_enum_name(reference.completion_status))
     if reference.name != execution or state is None:
         return None
     over = state.is_end
@@ -48,7 +48,7 @@ def has_ended(job: Any) -> bool:
     """True when no part of a job runs or will run."""
     reference = job.latest_created_execution
     if reference.name:
-        return _word(reference.completion_status) in {"EXECUTION_SUCCEEDED", "EXECUTION_FAILED", "EXECUTION_CANCELLED"}
+        return _enum_name(reference.completion_status) in {"EXECUTION_SUCCEEDED", "EXECUTION_FAILED", "EXECUTION_CANCELLED"}
     return _is_ready(job) or _unstarted(job).state.is_end
 
 
@@ -61,7 +61,7 @@ def from_execution(execution: Any, tasks: Sequence[Any]) -> Observation:
     """The observation of an execution and its tasks; `tasks` may be empty unless it failed."""
     condition = next((item for item in execution.conditions if item.type_ == "Completed"), None)
     started = moment(execution.start_time)
-    if condition is None or _word(condition.state) not in {"CONDITION_SUCCEEDED", "CONDITION_FAILED"}:
+    if condition is None or _enum_name(condition.state) not in {"CONDITION_SUCCEEDED", "CONDITION_FAILED"}:
         return Observation(state=JobState.RUNNING if started else JobState.STARTING, started_at=started)
     state, exit_code = _end(condition, tasks)
     return Observation(
@@ -75,32 +75,32 @@ def from_execution(execution: Any, tasks: Sequence[Any]) -> Observation:
 
 def has_failed(execution: Any) -> bool:
     """True when the tasks must be read for an exit code."""
-    return any(item.type_ == "Completed" and _word(item.state) == "CONDITION_FAILED" for item in execution.conditions)
+    return any(item.type_ == "Completed" and _enum_name(item.state) == "CONDITION_FAILED" for item in execution.conditions)
 
 
 def _is_ready(job: Any) -> bool:
     """True once its execution has started; if the job shows no execution then, somebody deleted it."""
-    return _word(job.terminal_condition.state) == "CONDITION_SUCCEEDED"
+    return _enum_name(job.terminal_condition.state) == "CONDITION_SUCCEEDED"
 
 
 def _unstarted(job: Any) -> Observation:
     """The observation of a job without an execution: it is still starting, or never becomes ready."""
     condition = job.terminal_condition
-    if _word(condition.state) == "CONDITION_FAILED":
-        reason = _named(_word(condition.reason), condition.message)
+    if _enum_name(condition.state) == "CONDITION_FAILED":
+        reason = _named(_enum_name(condition.reason), condition.message)
         return Observation(state=JobState.CRASHED, reason=f"never started: {reason}", ended_at=moment(job.update_time))
     return Observation(state=JobState.STARTING, reason=condition.message)
 
 
 def _end(condition: Any, tasks: Sequence[Any]) -> tuple[JobState, int | None]:
-    if _word(condition.state) == "CONDITION_SUCCEEDED":
+    if _enum_name(condition.state) == "CONDITION_SUCCEEDED":
         return JobState.SUCCEEDED, 0
-    if _word(condition.execution_reason) in _STOPPED:
+    if _enum_name(condition.execution_reason) in _STOPPED:
         return JobState.STOPPED, None
     code = _exit_code(tasks)
     if _killed_by(tasks):
         return JobState.CRASHED, code
-    if _word(condition.execution_reason) == "NON_ZERO_EXIT_CODE" or (code is not None and not _timed_out(tasks)):
+    if _enum_name(condition.execution_reason) == "NON_ZERO_EXIT_CODE" or (code is not None and not _timed_out(tasks)):
         return JobState.FAILED, code
     return JobState.CRASHED, code
 
@@ -130,14 +130,14 @@ def _timed_out(tasks: Sequence[Any]) -> bool:
 
 
 def _reason(condition: Any, tasks: Sequence[Any]) -> str:
-    reason = _word(condition.reason) if "reason" in condition else _word(condition.execution_reason)
+    reason = _enum_name(condition.reason) if "reason" in condition else _enum_name(condition.execution_reason)
     words = next((task.last_attempt_result.status.message for task in tasks if task.last_attempt_result.status.message), "")
     killer = _killed_by(tasks)
     by = f" (killed by {signal_name(killer)})" if killer else ""
     return _named(reason, condition.message or words) + by
 
 
-def _word(value: Any) -> str:
+def _enum_name(value: Any) -> str:
     """The name of an enum value; empty for a value that is newer than the SDK and therefore a bare number."""
     return str(getattr(value, "name", ""))
 

@@ -93,7 +93,7 @@ class Region:
 
     def jobs(self) -> Iterator[Any]:
         """Every job, until the time is over. Raises `CallFailed`."""
-        pages = self._connection.pages(self.place, self._left() / 2)
+        pages = self._connection.pages(self.place, self._seconds_left() / 2)
         try:
             while (page := self._call(lambda _: _jobs_of(next(pages, None)))) is not None:
                 yield from page
@@ -111,7 +111,9 @@ class Region:
         if not unclear:
             return seen
         with ThreadPoolExecutor(min(LOOKUPS_AT_ONCE, len(unclear)), thread_name_prefix="cloud-run") as executor:
-            observations = executor.map(lambda name: self._look(name, executions[name], is_listed=name in listed), unclear)
+            observations = executor.map(
+                lambda name: self._observation_of(name, executions[name], is_listed=name in listed), unclear
+            )
             return seen | {name: item for name, item in zip(unclear, observations, strict=True) if item is not None}
 
     def cancel(self, name: str, execution: str) -> None:
@@ -165,7 +167,7 @@ class Region:
                 raise
         return observations  # missing jobs are looked up one by one: a list may lag or end too soon
 
-    def _look(self, name: str, execution: str, *, is_listed: bool) -> Observation | None:
+    def _observation_of(self, name: str, execution: str, *, is_listed: bool) -> Observation | None:
         """The observation of one job, read by itself; None if there was no time for it."""
         try:
             if not is_listed:
@@ -225,10 +227,10 @@ class Region:
 
     def _call(self, call: Callable[[float], Answer]) -> Answer:
         """Make a call and read its answer, both within the remaining time. Raises only `FAILURES` and `OutOfTime`."""
-        left = self._left()
+        left = self._seconds_left()
         return within(left, lambda: readable(lambda: call(left * OF_THE_WHOLE)))
 
-    def _left(self) -> float:
+    def _seconds_left(self) -> float:
         left = self._end - time.monotonic()
         if left < LEAST_SECONDS:
             raise OutOfTime(f"{self.place.parent}: the time for one call is over; the rest is left for later")

@@ -58,13 +58,13 @@ def _one(value: Any, field: Any, path: str, faults: list[Finding]) -> Any:
     if field.message_type is not None:
         return _message(value, field.message_type, path, faults)
     try:
-        return _SCALARS.get(field.type, _as_it_is)(value, field)
+        return _SCALARS.get(field.type, _unchanged)(value, field)
     except ValueError as problem:
         faults.append(Finding(path=path, message=str(problem)))
         return value
 
 
-def _as_it_is(value: Any, _: Any) -> Any:
+def _unchanged(value: Any, _: Any) -> Any:
     return value
 
 

@@ -67,7 +67,7 @@ UNUSABLE_SUBSCRIPTIONS = frozenset(
 ALREADY_THERE = frozenset({"ContainerGroupTransitioning", "InvalidContainerGroupUpdate"})
 """Refusals of a PUT because a group of that name exists already."""
 REFUSED_CONFLICTS = frozenset({"ResourceGroupBeingDeleted", "InvalidResourceLocation", "ScopeLocked"})
-"""409s that are no conflict with a group of ours."""
+"""Codes of 409 answers that do not mean a conflict with a group of ours."""
 HINTS = {
     "AuthorizationFailed": "give the dispatcher's identity a role on the resource group that may write container groups",
     "InaccessibleImage": "check the image's name, and image_registry where the registry is private",

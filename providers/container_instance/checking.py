@@ -36,7 +36,7 @@ NO_EFFECT: Mapping[str, str] = {
 }
 """Prefect's keys that are accepted and ignored, each with the reason."""
 
-_AS_IT_IS: Mapping[str, tuple[Any, ...]] = {"stream_output": (False, None), "task_watch_poll_interval": (5, None)}
+_IGNORED_DEFAULTS: Mapping[str, tuple[Any, ...]] = {"stream_output": (False, None), "task_watch_poll_interval": (5, None)}
 """The default values of those keys in Prefect's templates. Nobody chose them, so they cause no remark."""
 
 NEWEST_MODEL = "2025-09-01"
@@ -73,7 +73,7 @@ def check(configuration: Mapping[str, Any]) -> Checked:
 
 def faults(configuration: Mapping[str, Any]) -> list[Finding]:
     """All faults of a configuration, without repeats."""
-    rules = (_own_keys, _types, _template, _restarts, _registry, _gpus, _network, _sizes, _made)
+    rules = (_own_keys, _types, _template, _restarts, _registry, _gpus, _network, _sizes, _request_faults)
     return _unique(finding for rule in rules for finding in _collected(rule, configuration))
 
 
@@ -189,7 +189,7 @@ def _sizes(configuration: Mapping[str, Any]) -> Iterator[Finding]:
             yield Finding(path=dimension, message=message)
 
 
-def _made(configuration: Mapping[str, Any]) -> Iterator[Finding]:
+def _request_faults(configuration: Mapping[str, Any]) -> Iterator[Finding]:
     """The fault raised by building the request."""
     group_request(Job(name="r0-1", configuration=configuration), _AnyEntries())
     yield from ()
@@ -197,7 +197,7 @@ def _made(configuration: Mapping[str, Any]) -> Iterator[Finding]:
 
 def _warnings(configuration: Mapping[str, Any]) -> Iterator[Finding]:
     for key, reason in NO_EFFECT.items():
-        if configuration.get(key) not in _AS_IT_IS[key]:
+        if configuration.get(key) not in _IGNORED_DEFAULTS[key]:
             yield Finding(path=key, message=reason)
     template = mapping(configuration.get("arm_template"), "arm_template")
     for key in _UNEVALUATED:

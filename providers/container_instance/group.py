@@ -65,7 +65,7 @@ def group_request(job: Job, entries: CredentialEntries) -> GroupRequest:
 def container_of(job: Job) -> str:
     """The name of the main container. Raises `ConfigurationError`."""
     properties = mapping(_resource(job.configuration).get("properties"), f"{_PATH}.properties")
-    containers = _given_containers(properties)
+    containers = _template_containers(properties)
     return container_name(job, containers[0] if containers else {})
 
 
@@ -83,11 +83,11 @@ def _resource(configuration: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _containers(job: Job, properties: Mapping[str, Any], secrets: Secrets) -> list[dict[str, Any]]:
-    containers = _given_containers(properties)
+    containers = _template_containers(properties)
     return [main_container(job, containers[0] if containers else {}, secrets), *containers[1:]]
 
 
-def _given_containers(properties: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _template_containers(properties: Mapping[str, Any]) -> list[dict[str, Any]]:
     path = f"{_PATH}.properties.containers"
     return [mapping(item, f"{path}[{index}]") for index, item in enumerate(sequence(properties.get("containers"), path))]
 

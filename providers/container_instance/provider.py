@@ -191,18 +191,18 @@ class ContainerInstanceProvider:
     def sweep(self, configuration: Mapping[str, Any], keep: frozenset[str]) -> tuple[str, ...]:
         """Delete our ended groups that no store knows. Raises `CallFailed` when they could not be listed."""
         place = place_of(configuration)
-        ours = [group.name for group in self._ours(place) if group.name not in keep and KEEP_TAG not in group.tags]
+        ours = [group.name for group in self._own_groups(place) if group.name not in keep and KEEP_TAG not in group.tags]
         return tuple(self._delete(self._ended(place, ours)))
 
     def strays(self, configuration: Mapping[str, Any], known_names: frozenset[str]) -> tuple[str, ...]:
         """Reads one list, and each unknown group with a GET. Raises `CallFailed` when there are too many to read."""
         place = place_of(configuration)
-        names = sorted(group.name for group in self._ours(place) if group.name not in known_names)
+        names = sorted(group.name for group in self._own_groups(place) if group.name not in known_names)
         if len(names) > READS_PER_SWEEP:
             raise CallFailed(f"{len(names)} groups are not known, more than can be looked at ({READS_PER_SWEEP}): sweep first")
         return tuple(name for name in names if self._is_live(place, name))
 
-    def _ours(self, place: Place) -> list[Any]:
+    def _own_groups(self, place: Place) -> list[Any]:
         try:
             listed = self._connections.arm(place).list(place.resource_group)
         except ArmFailure as error:

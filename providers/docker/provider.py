@@ -114,7 +114,7 @@ class DockerProvider:
     def find(self, job: Job) -> Submission | None:
         """The container of the name, if it was started. Raises `CallFailed` while it may be about to start."""
         docker_host = docker_host_of(job.configuration)
-        engine = self._asked(docker_host)
+        engine = self._engine_for_read(docker_host)
         container = inspected(engine, job.name)
         if container is None or container.start_failed:
             return None
@@ -162,11 +162,11 @@ class DockerProvider:
 
     def sweep(self, configuration: Mapping[str, Any], keep: frozenset[str]) -> tuple[str, ...]:
         """Remove containers that ended, or were created but not started, more than an hour ago."""
-        return swept(self._asked(docker_host_of(configuration)), keep, self._now())
+        return swept(self._engine_for_read(docker_host_of(configuration)), keep, self._now())
 
     def strays(self, configuration: Mapping[str, Any], known_names: frozenset[str]) -> tuple[str, ...]:
         """The names of our running containers, without `known_names`."""
-        names = running_names(self._asked(docker_host_of(configuration)))
+        names = running_names(self._engine_for_read(docker_host_of(configuration)))
         return tuple(sorted(name for name in names if JOB_NAME.fullmatch(name) and name not in known_names))
 
     def logs(self, submission: Submission, tail: int = 100) -> str:
@@ -182,7 +182,7 @@ class DockerProvider:
 
     def advice(self, configuration: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
         """The dangers to jobs on the engine that `configuration` names, each with its fix. Raises `CallFailed`."""
-        engine = self._asked(docker_host_of(configuration))
+        engine = self._engine_for_read(docker_host_of(configuration))
         answer = engine.get("/info")
         if answer.status != 200 or not isinstance(answer.value, Mapping):
             raise answer.unexpected(f"{engine.host.url}: the engine does not describe itself")
@@ -191,7 +191,7 @@ class DockerProvider:
         text = f"{engine.host.url}: a restart of the engine ends its containers"
         return ((text, 'set {"live-restore": true} in its daemon.json, unless runs may crash by that'),)
 
-    def _asked(self, docker_host: str) -> Engine:
+    def _engine_for_read(self, docker_host: str) -> Engine:
         """The engine for a read. Raises `CallFailed` even for a missing entry: then the state of every job is unknown."""
         try:
             return self._engine(docker_host)

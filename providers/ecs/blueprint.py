@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from providers.ecs.definition import DEFAULT_CONTAINER, Facts, drafted, facts_of, given_definition, template_compatibilities
+from providers.ecs.definition import DEFAULT_CONTAINER, Facts, drafted, existing_definition, facts_of, template_compatibilities
 from providers.ecs.launch import Launch, Network, launch_of, network_of
 from providers.ecs.rules import note_beside_existing, note_keys, note_network
 from providers.remarks import Notes
@@ -53,7 +53,7 @@ def note_shared(configuration: Mapping[str, Any], notes: Notes) -> None:
     """Note the remarks on a configuration's keys before its values are used."""
     note_keys(configuration, notes)
     note_network(configuration, notes)
-    if given_definition(configuration):
+    if existing_definition(configuration):
         note_beside_existing(configuration, notes)
 
 

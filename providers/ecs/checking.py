@@ -7,7 +7,7 @@ from typing import Any
 
 from providers.base import Checked, Finding, Job
 from providers.ecs.blueprint import Blueprint, draft, note_shared
-from providers.ecs.definition import DEFAULT_CONTAINER, Facts, given_definition
+from providers.ecs.definition import DEFAULT_CONTAINER, Facts, existing_definition
 from providers.ecs.launch import Launch, launch_of
 from providers.ecs.place import place_of
 from providers.ecs.request import requested
@@ -66,7 +66,7 @@ def _note_all(configuration: Mapping[str, Any], notes: Notes) -> None:
 def _blueprint(configuration: Mapping[str, Any], region: str, notes: Notes) -> Blueprint:
     """The basis of a request. If it cannot be derived, the faults are noted and a minimal one is assumed."""
     fresh = Notes()
-    if notes.attempt(lambda: given_definition(configuration)):
+    if notes.attempt(lambda: existing_definition(configuration)):
         launch = fresh.attempt(lambda: launch_of(mapping(configuration.get("task_run_request"), "task_run_request"), ()))
         worked_out = None
     else:

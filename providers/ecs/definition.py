@@ -62,7 +62,7 @@ def facts_of(definition: Mapping[str, Any]) -> Facts:
     )
 
 
-def given_definition(configuration: Mapping[str, Any]) -> str | None:
+def existing_definition(configuration: Mapping[str, Any]) -> str | None:
     """The existing definition to use unchanged (`task_definition_arn`), if any."""
     request = mapping(configuration.get("task_run_request"), "task_run_request")
     return name_of(request.get("taskDefinition") or configuration.get("task_definition_arn"), "task_definition_arn")

@@ -17,7 +17,7 @@ from providers.deadlines import OutOfTime
 from providers.ecs.answers import definition_in, member, objects_of, optional
 from providers.ecs.blueprint import Blueprint, blueprint_for_existing, blueprint_of, check_existing
 from providers.ecs.clients import CONNECT_SHARE, READ_SHARE, Clients
-from providers.ecs.definition import Facts, facts_of, given_definition, main_container
+from providers.ecs.definition import Facts, existing_definition, facts_of, main_container
 from providers.ecs.launch import Network, network_parameters
 from providers.ecs.outcomes import AwsFailure, fault_of, outcome_of_error
 from providers.ecs.place import Place, place_of
@@ -72,7 +72,7 @@ class Preparation:
         """Prepare a request. Raises `ConfigurationError`, `OutOfTime` and `CallFailed`; nothing was started then."""
         place = self._clients.located(place_of(job.configuration))
         ecs = self._clients.client("ecs", place)
-        check = self._check()
+        check = self._time_left()
         self._clients.sign_in(place)
         definition, remembered, blueprint = self._definition(ecs, place, job.configuration, check)
         container = main_container(
@@ -93,7 +93,7 @@ class Preparation:
         self, ecs: AwsService, place: Place, configuration: Mapping[str, Any], check: Check
     ) -> tuple[str, str, Blueprint]:
         """The task definition for RunTask, the key under which it is remembered, and the blueprint."""
-        if existing := given_definition(configuration):
+        if existing := existing_definition(configuration):
             check_existing(configuration)
             return (
                 existing,
@@ -113,7 +113,7 @@ class Preparation:
         ec2 = check.without(lambda: self._clients.client("ec2", place))
         return self._subnets.get((place, vpc_id), lambda: subnets_of_vpc(ec2, vpc_id, check))
 
-    def _check(self) -> _TimeLeft:
+    def _time_left(self) -> _TimeLeft:
         return _TimeLeft(self._call_timeout * (1 - CONNECT_SHARE - READ_SHARE), self._monotonic)
 
 
@@ -134,7 +134,7 @@ class TaskDefinitions:
 
     def facts(self, ecs: AwsService, place: Place, identifier: str, check: Check) -> Facts:
         """The facts of an existing definition, read from ECS. Raises `ConfigurationError` if it cannot be run."""
-        return self._facts.get((place, identifier), lambda: _describe_given(ecs, identifier, check))
+        return self._facts.get((place, identifier), lambda: _describe_existing(ecs, identifier, check))
 
     def forget(self, place: Place, identifier: str) -> None:
         """Forget a definition that is gone in ECS."""
@@ -162,7 +162,7 @@ def _active_revision(ecs: AwsService, family: str) -> str | None:
     return str(described["taskDefinitionArn"]) if described.get("status", "ACTIVE") == "ACTIVE" else None
 
 
-def _describe_given(ecs: AwsService, identifier: str, check: Check) -> Facts:
+def _describe_existing(ecs: AwsService, identifier: str, check: Check) -> Facts:
     check()
     try:
         described = definition_in(ecs.ask("describe_task_definition", taskDefinition=identifier), identifier)

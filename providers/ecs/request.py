@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import Any
 
 from providers.base import ConfigurationError, Job
-from providers.ecs.definition import Facts, execution_role, given_definition, tidy_container, without_plain
+from providers.ecs.definition import Facts, execution_role, existing_definition, tidy_container, without_plain
 from providers.ecs.launch import Launch
 from providers.ecs.needs import cpu_units, mebibytes
 from providers.ecs.rules import note_override_sizes, note_task_size
@@ -102,7 +102,7 @@ def _check_count(template: Mapping[str, Any]) -> None:
 def _shared_overrides(configuration: Mapping[str, Any], template: Mapping[str, Any]) -> dict[str, Any]:
     overrides = mapping(template.get("overrides"), "task_run_request.overrides")
     overrides.pop("containerOverrides", None)
-    if given_definition(configuration):
+    if existing_definition(configuration):
         definition = mapping(configuration.get("task_definition"), "task_definition")
         if role := execution_role(definition, configuration):
             overrides["executionRoleArn"] = role

@@ -18,7 +18,7 @@ from providers.values import EMPTY, compact, kind, mapping, objects, text
 
 _VALUES, _LABELS = frozenset({"value", "valueFrom"}), frozenset({"type", "name"})
 """A list item that contains only these keys sets nothing, because a placeholder had no value. It is removed."""
-_ENDS_OF_TRUTH: Mapping[str, bool] = {"true": True, "false": False}
+_BOOLEANS: Mapping[str, bool] = {"true": True, "false": False}
 
 
 def fitted(operation: str, parameters: Mapping[str, Any], path: str, notes: Notes, without: frozenset[str]) -> dict[str, Any]:
@@ -27,7 +27,7 @@ def fitted(operation: str, parameters: Mapping[str, Any], path: str, notes: Note
     Faults go to `notes`, with `path` before their names.
     """
     shape = input_shape(operation)
-    if shape is None or _as_it_is(parameters, shape, without):
+    if shape is None or _fits_unchanged(parameters, shape, without):
         return dict(parameters)
     fit: dict[str, Any] = _structure(parameters, shape, path, notes, without)
     return fit
@@ -97,29 +97,29 @@ def _list(value: Any, shape: Any, path: str, notes: Notes) -> Any:
     return [_fit(item, shape.member, f"{path}[{index}]", notes) for index, item in kept]
 
 
-def _as_it_is(value: Any, shape: Shape, without: frozenset[str] = frozenset()) -> bool:
+def _fits_unchanged(value: Any, shape: Shape, without: frozenset[str] = frozenset()) -> bool:
     """True for a value that needs no conversion, remark or removal, as most values."""
     kind_of = type(value)
     if shape.type_name == "structure":
-        return kind_of is dict and _has_members_as_they_are(value, shape, without)
+        return kind_of is dict and _members_fit_unchanged(value, shape, without)
     if shape.type_name == "list":
-        return kind_of is list and _are_as_they_are(value, shape.member)
+        return kind_of is list and _items_fit_unchanged(value, shape.member)
     if shape.type_name == "string":
         return kind_of is str and not shape.enum and len(value) >= (shape.least or 0)
     return shape.type_name == "integer" and kind_of is int and (shape.least is None or value >= shape.least)
 
 
-def _has_members_as_they_are(value: Mapping[str, Any], shape: Shape, without: frozenset[str]) -> bool:
+def _members_fit_unchanged(value: Mapping[str, Any], shape: Shape, without: frozenset[str]) -> bool:
     members = shape.members
     return all(name in value or name in without for name in shape.required_members) and all(
-        name in members and _as_it_is(item, members[name]) for name, item in value.items()
+        name in members and _fits_unchanged(item, members[name]) for name, item in value.items()
     )
 
 
-def _are_as_they_are(items: Sequence[Any], shape: Shape) -> bool:
+def _items_fit_unchanged(items: Sequence[Any], shape: Shape) -> bool:
     if texts := _texts(shape):
         return texts.fit(items)
-    return all(_as_it_is(item, shape) and not _sets_nothing(item, shape) for item in items)
+    return all(_fits_unchanged(item, shape) and not _sets_nothing(item, shape) for item in items)
 
 
 class _Texts:
@@ -192,7 +192,7 @@ def _float(value: Any, shape: Any, path: str, notes: Notes) -> Any:
 
 def _boolean(value: Any, _shape: Any, path: str, notes: Notes) -> Any:
     if isinstance(value, str):
-        value = _ENDS_OF_TRUTH.get(value.strip().lower(), value)
+        value = _BOOLEANS.get(value.strip().lower(), value)
     return value if isinstance(value, bool) else _refused(value, "true or false", path, notes)
 
 

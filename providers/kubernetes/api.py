@@ -121,7 +121,7 @@ class Api:
 
     def get(self, path: str, **query: Any) -> Answer:
         """Read an object or a list."""
-        return self._known("GET", path, query)
+        return self._call_or_fail("GET", path, query)
 
     def post(self, path: str, body: Mapping[str, Any], **query: Any) -> Answer:
         """Create an object."""
@@ -129,13 +129,15 @@ class Api:
 
     def patch(self, path: str, body: Mapping[str, Any]) -> Answer:
         """Change some fields (RFC 7386)."""
-        return self._known("PATCH", path, {}, body, content_type=MERGE_PATCH)
+        return self._call_or_fail("PATCH", path, {}, body, content_type=MERGE_PATCH)
 
     def delete(self, path: str, body: Mapping[str, Any]) -> Answer:
         """Delete an object."""
-        return self._known("DELETE", path, {}, body)
+        return self._call_or_fail("DELETE", path, {}, body)
 
-    def _known(self, method: str, path: str, query: Mapping[str, Any], body: Any = None, *, content_type: str = JSON) -> Answer:
+    def _call_or_fail(
+        self, method: str, path: str, query: Mapping[str, Any], body: Any = None, *, content_type: str = JSON
+    ) -> Answer:
         try:
             return self._call(method, path, query, body, content_type=content_type)
         except HostLacks as problem:

@@ -39,12 +39,12 @@ def check(configuration: Mapping[str, Any]) -> Checked:
         manifest = manifest_of(Job(name=_SOMEBODY, configuration=keys))
     except ConfigurationError as problem:
         return Checked(faults=(*faults, *findings_of(problem)), warnings=tuple(warnings))
-    spec = {**manifest["spec"], **(_given_spec(configuration))}
+    spec = {**manifest["spec"], **(_manifest_spec(configuration))}
     warnings += spec_warnings(spec, manifest["metadata"]["labels"], SPEC)
     return Checked(faults=tuple(faults), warnings=tuple(warnings))
 
 
-def _given_spec(configuration: Mapping[str, Any]) -> Mapping[str, Any]:
+def _manifest_spec(configuration: Mapping[str, Any]) -> Mapping[str, Any]:
     manifest = configuration.get("job_manifest")
     spec = manifest.get("spec") if isinstance(manifest, Mapping) else None
     return spec if isinstance(spec, Mapping) else {}

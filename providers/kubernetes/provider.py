@@ -134,7 +134,7 @@ class KubernetesProvider:
     def find(self, job: Job) -> Submission | None:
         """The Job of the name, ended or not. The read is consistent: a Job that is not returned does not exist."""
         place = place_of(job.configuration)
-        api = self._asked(place)
+        api = self._api_for_read(place)
         namespace = place.namespace or api.cluster.namespace
         manifest = job_named(api, namespace, job.name)
         if manifest is None:
@@ -150,12 +150,12 @@ class KubernetesProvider:
         for place, group in by_place(Place, submissions).items():
             try:
                 api = self._api(place, deadline)
-                seen |= self._seen(api, place.namespace, group)
+                seen |= self._observations(api, place.namespace, group)
             except (CallFailed, ConfigurationError) as problem:
                 seen |= unreadable(group, problem)
         return seen
 
-    def _seen(self, api: Api, namespace: str, submissions: Sequence[Submission]) -> dict[str, Observation]:
+    def _observations(self, api: Api, namespace: str, submissions: Sequence[Submission]) -> dict[str, Observation]:
         strangers = [submission for submission in submissions if _is_elsewhere(api, submission)]
         seen = unreadable(strangers, f"{api.cluster.server} is another cluster than its own; name clusters by cluster_config")
         by_name = {submission.name: submission for submission in submissions if submission.name not in seen}
@@ -223,13 +223,13 @@ class KubernetesProvider:
     def sweep(self, configuration: Mapping[str, Any], keep: frozenset[str]) -> tuple[str, ...]:
         """Delete our Jobs that ended over an hour ago and that no store knows."""
         place = place_of(configuration)
-        api = self._asked(place)
+        api = self._api_for_read(place)
         return swept(api, place.namespace or api.cluster.namespace, keep, self._now())
 
     def strays(self, configuration: Mapping[str, Any], known_names: frozenset[str]) -> tuple[str, ...]:
         """The names of our Jobs that have not ended, without `known_names`."""
         place = place_of(configuration)
-        api = self._asked(place)
+        api = self._api_for_read(place)
         jobs = ours(api, place.namespace or api.cluster.namespace)
         return tuple(job.name for job in jobs if not job.is_over and job.name not in known_names)
 
@@ -256,13 +256,13 @@ class KubernetesProvider:
         `CallFailed`.
         """
         place = place_of(configuration)
-        api = self._asked(place)
+        api = self._api_for_read(place)
         namespace = place.namespace or api.cluster.namespace
         lacks = missing_rights(api, namespace)
         text = f"in the namespace {namespace!r} the dispatcher lacks the right to {', '.join(lacks)}"
         return ((text, "give it the Role of infra/kubernetes"),) if lacks else ()
 
-    def _asked(self, place: Place) -> Api:
+    def _api_for_read(self, place: Place) -> Api:
         """The server for a read. Raises `CallFailed` even for a missing entry: then the state of every job is unknown."""
         try:
             return self._api(place)

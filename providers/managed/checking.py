@@ -46,7 +46,7 @@ def _behind(type_name: str, faults: tuple[Finding, ...]) -> Iterator[Finding]:
 
 
 def _warnings(configuration: Mapping[str, Any]) -> Iterator[Finding]:
-    """Warnings about unknown keys. Prefect's template of this type is for its own cloud, so its additional keys are no
+    """Warnings about unknown keys. Prefect's template of this type is for its own cloud, so its additional keys are not
     faults.
     """
     for key in sorted(configuration.keys() - READ):

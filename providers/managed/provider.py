@@ -61,7 +61,7 @@ class ManagedProvider:
             self._managed = Managed.of(managed) if managed else default_of(host)
         except ConfigurationError as problem:
             raise ProviderUnavailable(str(problem)) from problem
-        self._behind = behind or partial(_made, Once(), credentials or {})
+        self._behind = behind or partial(_provider_of, Once(), credentials or {})
         limits = self._behind(self._managed.type).limits
         self._limits = replace(limits, pool_limit=self._managed.maximum.concurrency)
 
@@ -153,7 +153,7 @@ class ManagedProvider:
         return replace(submission, handle={**submission.handle, TYPE: self._managed.type, **installs})
 
 
-def _made(made: Once[str, Provider], credentials: Mapping[str, Mapping[str, Any]], type_name: str) -> Provider:
+def _provider_of(made: Once[str, Provider], credentials: Mapping[str, Mapping[str, Any]], type_name: str) -> Provider:
     return made.get(type_name, lambda: registry.create(type_name, credentials=credentials))
 
 

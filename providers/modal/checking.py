@@ -37,7 +37,7 @@ def check(configuration: Mapping[str, Any]) -> Checked:
 
 def faults(configuration: Mapping[str, Any]) -> list[Finding]:
     """All faults of a configuration, without repeats."""
-    rules = (_own_keys, _image, _names, _made)
+    rules = (_own_keys, _image, _names, _request_faults)
     return list(dict.fromkeys(finding for rule in rules for finding in _collected(rule, configuration)))
 
 
@@ -71,7 +71,7 @@ def _names(configuration: Mapping[str, Any]) -> Iterator[Finding]:
         yield Finding(path="workdir", message=f"give an absolute path, not {workdir!r}")
 
 
-def _made(configuration: Mapping[str, Any]) -> Iterator[Finding]:
+def _request_faults(configuration: Mapping[str, Any]) -> Iterator[Finding]:
     """The fault raised by building the request."""
     read(Job(name="r0-1", configuration=configuration))
     yield from ()

@@ -35,7 +35,7 @@ class Supervisor:
         if self.is_cancelled():
             self.stopped = True
             self._write_exit(0, 0)
-            self._tell(begun)
+            self._notify(begun)
             return
         gate, self.go = os.pipe()
         failed, self.failure = os.pipe()
@@ -46,7 +46,7 @@ class Supervisor:
         os.close(self.failure)
         self._set_group(self.job)
         self._write("started", f'{{"pid": {self.job}, "session": {os.getsid(0)}, "at": {time.time()}}}')
-        self._tell(begun)
+        self._notify(begun)
         os.write(self.go, b"!")
         problem = int(os.read(failed, 16) or 0)
         self._write_exit(self._wait(), problem)
@@ -55,7 +55,7 @@ class Supervisor:
         """True once somebody has requested the job's end."""
         return os.path.exists(os.path.join(self.directory, "cancel"))
 
-    def _tell(self, begun: int) -> None:
+    def _notify(self, begun: int) -> None:
         """Notify the first process. If it was killed because it waited too long, the start is on disk anyway."""
         try:  # noqa: SIM105 - contextlib costs 3 ms
             os.write(begun, b"!")

@@ -132,7 +132,7 @@ class Region:
         """
         rows = self._live_rows(frozenset(jobs.values())) if len(jobs) > 1 else {}
         with ThreadPoolExecutor(LOOKUPS_AT_ONCE, thread_name_prefix="vertex-ai") as executor:
-            looks = executor.map(lambda name: self._look(name, jobs[name], rows.get(jobs[name])), jobs)
+            looks = executor.map(lambda name: self._observation_of(name, jobs[name], rows.get(jobs[name])), jobs)
             return {name: seen for name, seen in zip(jobs, looks, strict=True) if seen is not None}
 
     def cancel(self, name: str, identifier: str) -> None:
@@ -212,7 +212,7 @@ class Region:
                 break
         return rows
 
-    def _look(self, name: str, identifier: str, row: Row | None) -> Observation | None:
+    def _observation_of(self, name: str, identifier: str, row: Row | None) -> Observation | None:
         """The observation of one job, from a usable row of the list or else from its own read; None if there was no time for
         it.
         """

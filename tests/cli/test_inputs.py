@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dispatcher.cli.input.values import job_variable
-from dispatcher.cli.output.views import as_given
+from dispatcher.cli.output.views import as_typed
 
 TEMPLATE = {
     "job_configuration": {"command": "{{ command }}", "env": "{{ env }}", "labels": {"dir": "{{ dir }}"}},
@@ -34,11 +34,11 @@ LOOKS_LIKE_NUMBERS = {
 
 @given(st.text(alphabet=st.characters(exclude_categories=["Cs"])).filter(lambda text: text != "null"))
 def test_a_text_is_shown_as_it_would_be_typed(text):
-    assert job_variable(f"x={as_given(text)}") == ("x", text)
+    assert job_variable(f"x={as_typed(text)}") == ("x", text)
 
 
 def test_a_value_that_is_not_text_is_shown_as_json():
-    assert [as_given(value) for value in (5, True, None, [1], "null")] == ["5", "true", "null", "[1]", '"null"']
+    assert [as_typed(value) for value in (5, True, None, [1], "null")] == ["5", "true", "null", "[1]", '"null"']
 
 
 @pytest.fixture

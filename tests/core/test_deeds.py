@@ -178,11 +178,11 @@ class TestRuns:
         ]
 
     def test_parameters_that_do_not_fit_make_no_run_and_the_record_names_the_first_of_them(self):
-        names = [f"p{number}" for number in range(deeds.MISFITS_SAID + 2)]
+        names = [f"p{number}" for number in range(deeds.MISFITS_SHOWN + 2)]
         target = a_deployment("target", parameter_openapi_schema={"type": "object", "required": names})
         done = the_deeds(deployments=[target])
         firing = done.act(a_look(Then(run=RunOf(deployment="target"))))
-        faults = "; ".join(f"parameters.{name} is required and missing" for name in names[: deeds.MISFITS_SAID])
+        faults = "; ".join(f"parameters.{name} is required and missing" for name in names[: deeds.MISFITS_SHOWN])
         assert (firing.problems, done.runs) == ((f"made no run of deployment 'target': {faults}",), {})
 
     def test_a_retry_is_the_run_again_with_what_its_pool_and_deployment_say_now(self):

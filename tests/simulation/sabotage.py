@@ -136,7 +136,7 @@ SABOTAGES: dict[str, Sabotage] = {
         "a slot is freed only by an observed end", _swap(observing, "verdicts", breaks.verdicts_with_timer)
     ),
     "a hint believed as an end": Sabotage(
-        "a hint causes a look-up, and ends nothing", _swap(settling, "_seen", breaks.seen_as_ended), near=21
+        "a hint causes a look-up, and ends nothing", _swap(settling, "_observation_of", breaks.seen_as_ended), near=21
     ),
     "the event of an earlier attempt believed": Sabotage(
         "an event counts for the attempt that it is about", _swap(settling, "_is_current", lambda *_: True), near=28

@@ -116,7 +116,7 @@ def test_a_run_made_by_an_automation_has_what_its_deployment_gives_every_run():
 
 def test_a_crash_between_the_end_and_the_automation_loses_nothing_and_doubles_nothing():
     house = House(an_automation("chain", Then(run=RunOf(deployment="b")), deployment="a", states=COMPLETED))
-    with patch.object(automating._Automating, "_done", side_effect=SystemExit), pytest.raises(SystemExit):
+    with patch.object(automating._Automating, "_write", side_effect=SystemExit), pytest.raises(SystemExit):
         house.end(deployment="a")
     assert house.runs_of("b") == []
     house.tick()

@@ -22,7 +22,7 @@ from dispatcher.cli.input.deployment_options import (
     schedule_options,
     variable_options,
 )
-from dispatcher.cli.input.hook_options import hook_option, hooks_given
+from dispatcher.cli.input.hook_options import hook_option, hooks_of_options
 from dispatcher.cli.input.parameter_options import parameter_options, parameters_taken
 from dispatcher.cli.output import secrets, shapes
 from dispatcher.models import DEFAULT_QUEUE, Deployment
@@ -58,7 +58,7 @@ def deploy(
     """
     fields |= {"parameters": parameters_taken(fields), "job_variables": values.job_variables(source, pairs)}
     schedules, retry = ScheduleOptions.taken(fields).schedules(), retry_taken(fields)
-    fields |= {"hooks": hooks_given(fields["hooks"]), "retry": retry if retry and retry.attempts > 1 else None}
+    fields |= {"hooks": hooks_of_options(fields["hooks"]), "retry": retry if retry and retry.attempts > 1 else None}
     fields |= limits_taken(fields)
     made = context.client.deploy(target, pool=pool_or_default(context, pool), schedules=schedules, **fields)
     words = f"Deployed {target} as {made.name!r} in {made.pool}/{made.queue}.{readings(schedules)}\nTry: {_first_run(made)}"

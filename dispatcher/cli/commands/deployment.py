@@ -24,7 +24,7 @@ from dispatcher.cli.input.deployment_options import (
     schedule_options,
     variable_options,
 )
-from dispatcher.cli.input.hook_options import hook_option, hooks_changed, hooks_given, no_hooks_option
+from dispatcher.cli.input.hook_options import hook_option, hooks_changed, hooks_of_options, no_hooks_option
 from dispatcher.cli.input.parameter_options import parameter_options, parameters_taken, schema_option
 from dispatcher.cli.input.references import deployment_argument
 from dispatcher.cli.output import secrets, shapes
@@ -77,7 +77,7 @@ def create(
         "parameter_openapi_schema": values.schema(fields.pop("parameter_schema")),
     }
     schedules, retry = ScheduleOptions.taken(fields).schedules(), _kept(retry_taken(fields))
-    hooks, limits = hooks_given(fields.pop("hooks")), limits_taken(fields)
+    hooks, limits = hooks_of_options(fields.pop("hooks")), limits_taken(fields)
     made = context.client.create_deployment(
         name, pool=owner, job_variables=variables, schedules=schedules, retry=retry, hooks=hooks, **limits, **fields
     )

@@ -61,7 +61,7 @@ def dev(
     dispatch = stoppable(context.wiring.dispatch, turns)
     with stopped_by_signals(turns.stop), _audience(silent=context.as_json) as show:
         for _ in turns:
-            picture = _look(context, _tick(context, dispatch, named), named, done := done + 1)
+            picture = _picture_shape(context, _tick(context, dispatch, named), named, done := done + 1)
             show(picture)
             if done == ticks or (until_done and _is_done(picture)):
                 break
@@ -76,7 +76,7 @@ def _tick(context: Context, dispatch: Dispatch, named: Sequence[str] | None) -> 
     return report
 
 
-def _look(context: Context, report: TickReport, named: Sequence[str] | None, ticks: int) -> shapes.Shape:
+def _picture_shape(context: Context, report: TickReport, named: Sequence[str] | None, ticks: int) -> shapes.Shape:
     """The picture after a tick; `--json` prints the last one."""
     client = context.client
     names = [pool.name for pool in client.work_pools() if named is None or pool.name in named]

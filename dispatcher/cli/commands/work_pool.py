@@ -15,7 +15,7 @@ from dispatcher.cli.context import Context, pass_context
 from dispatcher.cli.input import completion
 from dispatcher.cli.input.consent import consent, yes_option
 from dispatcher.cli.input.default_pool import forget_default, set_default
-from dispatcher.cli.input.hook_options import hook_option, hooks_changed, hooks_given, no_hooks_option
+from dispatcher.cli.input.hook_options import hook_option, hooks_changed, hooks_of_options, no_hooks_option
 from dispatcher.cli.input.references import pool_argument
 from dispatcher.cli.input.values import job_variables, template, type_option
 from dispatcher.cli.output import secrets, shapes
@@ -100,7 +100,7 @@ def create(
         concurrency_limit=concurrency_limit,
         paused=paused,
         description=description,
-        hooks=hooks_given(hooks),
+        hooks=hooks_of_options(hooks),
         share=share or Share.STRICT,
     )
     noted = set_default(context, name) if as_default else ""

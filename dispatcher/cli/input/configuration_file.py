@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from dispatcher.cli.input import yaml_files
-from dispatcher.cli.input.overlays import filled, given_values, laid_over
+from dispatcher.cli.input.overlays import filled, laid_over, values_of_options
 from dispatcher.cli.input.values import STANDARD_INPUT, parse_json
 from dispatcher.cli.input.yaml_files import Document, FilePosition
 from dispatcher.client import configuration_schema
@@ -38,7 +38,7 @@ def read(sources: Sequence[str], *, overlays: Sequence[str] = (), assignments: S
     document = _whole(sources or (DEFAULT,))
     for overlay in overlays:
         document = laid_over(document, _whole([overlay]))
-    return filled(document, given_values(assignments))
+    return filled(document, values_of_options(assignments))
 
 
 def _whole(sources: Sequence[str]) -> Document:

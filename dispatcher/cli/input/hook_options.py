@@ -34,14 +34,14 @@ def no_hooks_option(function: Function) -> Function:
     return click.option("--no-hooks", is_flag=True, help="Remove all hooks.")(function)
 
 
-def hooks_given(texts: Iterable[str]) -> list[Hook]:
+def hooks_of_options(texts: Iterable[str]) -> list[Hook]:
     """The hooks of `--hook`. Raises `InvalidInput`; validation checks later whether they fit together."""
     return [_hook(text) for text in texts]
 
 
 def hooks_changed(texts: Iterable[str], *, none: bool) -> list[Hook] | None:
     """The hooks of an update: an empty list for `--no-hooks`, None without an option. Raises `InvalidInput`."""
-    hooks = hooks_given(texts)
+    hooks = hooks_of_options(texts)
     if hooks and none:
         raise InvalidInput("hook", [Fault("options", "--hook and --no-hooks exclude each other; give one")])
     return hooks if hooks or none else None

@@ -72,7 +72,7 @@ def _is_within(path: str, outer: str) -> bool:
     return path == outer or path.startswith((f"{outer}.", f"{outer}[")) or not outer
 
 
-def given_values(assignments: Sequence[str]) -> dict[str, str]:
+def values_of_options(assignments: Sequence[str]) -> dict[str, str]:
     """`NAME=VALUE` of the command line, by name. Raises `InvalidInput`."""
     values: dict[str, str] = {}
     for assignment in assignments:

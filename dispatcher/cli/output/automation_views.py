@@ -67,10 +67,10 @@ def _one(entry: Shape) -> str:
     [(name, value)] = entry.items()
     if not isinstance(value, dict):
         return name if value is True else f"{name} {value}"
-    return " ".join([name, *(f"{field}={_word(inner)}" for field, inner in value.items())])
+    return " ".join([name, *(f"{field}={_value_text(inner)}" for field, inner in value.items())])
 
 
-def _word(value: Any) -> str:
+def _value_text(value: Any) -> str:
     if isinstance(value, list):
         return ",".join(map(str, value))
     return json.dumps(value) if isinstance(value, dict) else str(value)

@@ -10,7 +10,7 @@ from rich.text import Text
 from dispatcher.cli.output.tables import Grid
 from dispatcher.cli.output.views import (
     Shape,
-    as_given,
+    as_typed,
     hook_words,
     pairs,
     retry_words,
@@ -60,9 +60,9 @@ def deployment(shape: Shape) -> None:
     for hook in shape["hooks"]:
         out.add_row(f"hook {hook['name']}", text(hook_words(hook)))
     for name, value in shape["job_variables"].items():
-        out.add_row(f"variable {name}", text(as_given(value)))
+        out.add_row(f"variable {name}", text(as_typed(value)))
     for name, value in shape["parameters"].items():
-        out.add_row(f"parameter {name}", text(as_given(value)))
+        out.add_row(f"parameter {name}", text(as_typed(value)))
     for name, words in in_words(shape["parameter_openapi_schema"]):
         out.add_row(f"takes {name}", text(words))
     show(out)

@@ -49,10 +49,10 @@ def _faults(problem: InvalidInput) -> Iterator[str]:
 def _discreet(fault: Fault) -> Fault:
     """A fault, without its value if the name of the field says that the value is secret."""
     secret = is_secret(fault.path.rpartition(".")[2])
-    return Fault(fault.path, _GIVEN.sub(f"({HIDDEN})", fault.message)) if secret else fault
+    return Fault(fault.path, _GOT.sub(f"({HIDDEN})", fault.message)) if secret else fault
 
 
-_GIVEN = re.compile(r"\(got .*\)")
+_GOT = re.compile(r"\(got .*\)")
 
 
 def _one_line(text: str) -> str:

@@ -10,7 +10,7 @@ from dispatcher.cli.output.tables import Grid
 from dispatcher.cli.output.views import (
     Shape,
     ago,
-    as_given,
+    as_typed,
     pairs,
     retry_words,
     say,
@@ -92,9 +92,9 @@ def run(shape: Shape) -> None:
     if shape["tags"]:
         out.add_row("tags", text(", ".join(shape["tags"])))
     for name, value in shape["job_variables"].items():
-        out.add_row(f"variable {name}", text(as_given(value)))
+        out.add_row(f"variable {name}", text(as_typed(value)))
     for name, value in shape["parameters"].items():
-        out.add_row(f"parameter {name}", text(as_given(value)))
+        out.add_row(f"parameter {name}", text(as_typed(value)))
     show(out)
     say("")
     show(timeline(shape["timeline"]))

@@ -360,7 +360,7 @@ def say(words: str) -> None:
         console().print(text(line), soft_wrap=True)
 
 
-def as_given(value: Any) -> str:
+def as_typed(value: Any) -> str:
     """A job variable's value in the form that `--job-variable` accepts; the only text that cannot be typed is in quotes."""
     if isinstance(value, str) and value != REMOVED:
         return value

@@ -92,7 +92,7 @@ class ContainerGroup:
         )
         self.history.append(view)
 
-    def seen(self, at: float) -> View:
+    def view_at(self, at: float) -> View:
         """The visible state at a time; before its first state, the first one."""
         return next((view for view in reversed(self.history) if view.when <= at), self.history[0])
 

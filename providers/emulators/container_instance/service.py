@@ -206,7 +206,7 @@ class Service:
         first = int(request.query.get("$skiptoken", 0))
         page = groups[first : first + self._emulator.page_size]
         answer: dict[str, Any] = {
-            "value": [representation(g, self._seen(g), self._then, with_instance_view=False) for g in page]
+            "value": [representation(g, self._view(g), self._shown_time, with_instance_view=False) for g in page]
         }
         if first + len(page) < len(groups):
             version = request.query["api-version"]
@@ -234,7 +234,7 @@ class Service:
         if call.token not in self._operations:
             raise Refusal(404, "OperationNotFound", f"The operation '{call.token}' was not found.")
         group = self.groups.get(self._operations[call.token])
-        status = provisioning_state(group, self._seen(group)) if group else "Succeeded"
+        status = provisioning_state(group, self._view(group)) if group else "Succeeded"
         return Response.json({"id": request.path, "name": call.token, "status": status, "properties": {"events": []}})
 
     def _resource_group(self, call: Call, _request: HttpRequest) -> Response:
@@ -258,20 +258,20 @@ class Service:
     def _of(self, subscription: str) -> list[ContainerGroup]:
         return [group for key, group in self.groups.items() if key[0] == subscription.lower()]
 
-    def _seen(self, group: ContainerGroup) -> Any:
-        return group.seen(self._then)
+    def _view(self, group: ContainerGroup) -> Any:
+        return group.view_at(self._shown_time)
 
     @property
-    def _then(self) -> float:
+    def _shown_time(self) -> float:
         """The time of the state that a reply shows."""
         return self._emulator.now() - self._emulator.status_lag
 
     def _reply(self, group: ContainerGroup, status: int, *, with_instance_view: bool = False) -> Response:
-        body = representation(group, self._seen(group), self._then, with_instance_view=with_instance_view)
+        body = representation(group, self._view(group), self._shown_time, with_instance_view=with_instance_view)
         return Response.json(body, status=status)
 
     def _moving(self, group: ContainerGroup, call: Call, request: HttpRequest, status: int) -> Response:
-        answer = representation(group, group.history[0], self._then, with_instance_view=True)
+        answer = representation(group, group.history[0], self._shown_time, with_instance_view=True)
         return Response.json(answer, status=status, headers=self._operation(group, call, request))
 
     def _operation(self, group: ContainerGroup, call: Call, request: HttpRequest) -> dict[str, str]:

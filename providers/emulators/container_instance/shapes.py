@@ -175,14 +175,20 @@ def faults(value: Any, shape: Any, api_version: str, path: str = "") -> list[str
         return _object_faults(value, shape, api_version, path)
     if isinstance(shape, Map):
         return (
-            [f"{path}: not an object"] if not isinstance(value, dict) else _each(value.items(), shape.values, api_version, path)
+            [f"{path}: not an object"]
+            if not isinstance(value, dict)
+            else _faults_of_items(value.items(), shape.values, api_version, path)
         )
     if isinstance(shape, list):
-        return [f"{path}: not a list"] if not isinstance(value, list) else _each(enumerate(value), shape[0], api_version, path)
+        return (
+            [f"{path}: not a list"]
+            if not isinstance(value, list)
+            else _faults_of_items(enumerate(value), shape[0], api_version, path)
+        )
     return _scalar_faults(value, shape, path)
 
 
-def _each(items: Any, shape: Any, api_version: str, path: str) -> list[str]:
+def _faults_of_items(items: Any, shape: Any, api_version: str, path: str) -> list[str]:
     return [fault for key, item in items for fault in faults(item, shape, api_version, f"{path}.{key}")]
 
 

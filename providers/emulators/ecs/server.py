@@ -175,7 +175,7 @@ class EcsEmulator(Emulator):
         self.calls.record(f"{service}.{name}")
         try:
             self._check_permissions(service, operation, request)
-            return self._with_fault(f"{service}.{name}", lambda _fault: self._other(operation, request))
+            return self._with_fault(f"{service}.{name}", lambda _fault: self._forward(operation, request))
         except EcsError as error:
             return error.response(_QUERY_SERVICES.get(service, "json"))
 
@@ -189,7 +189,7 @@ class EcsEmulator(Emulator):
         except EcsError as error:
             return error.response()
 
-    def _other(self, operation: str, request: HttpRequest) -> Response:
+    def _forward(self, operation: str, request: HttpRequest) -> Response:
         function = functions.invoked(operation)
         if function:
             return self.functions.take(function, request, _scope(request)[0] or self.region)

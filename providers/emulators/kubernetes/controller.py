@@ -196,7 +196,6 @@ class Controller:
             self._remove(workload)
 
     def _remove(self, workload: Workload) -> None:
-        workload.gone = True
         self.workloads.pop((workload.namespace, workload.name), None)
         if workload.run is not None and workload.run.live:
             self.ending.append(workload)

@@ -63,7 +63,7 @@ class Service:
         if kind is POD:
             raise forbidden(kind, metadata.get("name", ""), "the emulator makes pods for Jobs alone")
         self._check_home(call, item)
-        if self._found(kind, call.namespace, metadata["name"]) is not None:
+        if self._object(kind, call.namespace, metadata["name"]) is not None:
             raise already_exists(kind, metadata["name"])
         if kind is JOB:
             self._check_quota(call.namespace, metadata["name"])
@@ -153,7 +153,7 @@ class Service:
     def _patch(self, call: Call) -> Response:
         if "json-patch" in call.content_type:
             raise Refusal("BadRequest", "the emulator knows merge patches alone")
-        item = self._found(call.kind, call.namespace, call.name)
+        item = self._object(call.kind, call.namespace, call.name)
         if item is None and "apply-patch" in call.content_type:
             return self._create(call)
         return self._changed(call, merged(self._shown(call), self._body(call)))
@@ -227,12 +227,12 @@ class Service:
         return Response.json({**about, "spec": {}, "status": status}, status=201)
 
     def _shown(self, call: Call) -> Item:
-        item = self._found(call.kind, call.namespace, call.name)
+        item = self._object(call.kind, call.namespace, call.name)
         if item is None:
             raise not_found(call.kind, call.name)
         return item
 
-    def _found(self, kind: ObjectKind, namespace: str, name: str) -> Item | None:
+    def _object(self, kind: ObjectKind, namespace: str, name: str) -> Item | None:
         if kind is JOB:
             workload = self._controller.workloads.get((namespace, name))
             return workload.job() if workload else None

@@ -35,8 +35,6 @@ class Workload:
     """Why its pod does not start: `creation`, `scheduling` or `waiting`, then a reason and a message."""
     failure: str = ""
     """The reason of its condition `Failed`, after that is decided."""
-    gone: bool = False
-    """True after its deletion; its pod may still be ending."""
     log: str = ""
     history: list[tuple[float, str, str, str]] = field(default_factory=list)
     """Events: time, type, reason, message."""

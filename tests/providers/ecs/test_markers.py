@@ -12,7 +12,7 @@ from providers import registry
 from providers.base import Job
 from providers.ecs.blueprint import blueprint_of
 from providers.ecs.checking import check
-from providers.ecs.definition import given_definition
+from providers.ecs.definition import existing_definition
 from providers.ecs.preparation import Preparation
 from providers.ecs.rules import NO_EFFECT, READ
 from tests.prefect import installed
@@ -83,7 +83,7 @@ def asked(aws, clients, template, variables):
     assert check(configuration).faults == (), variables
     job = Job(name=NAME, configuration=configuration)
     prepared = Preparation(clients, 10.0, monotonic=lambda: 0.0).prepare(job)
-    definition = () if given_definition(configuration) else blueprint_of(configuration, "us-east-1")[0]
+    definition = () if existing_definition(configuration) else blueprint_of(configuration, "us-east-1")[0]
     return prepared.request, definition, aws.calls.counts.get("ec2.DescribeVpcs", 0)
 
 

@@ -34,7 +34,7 @@ def summary(
     `failing` are the names of the runs that are meant to fail.
     """
     places = _places(pool, runs)
-    checks = [*_limits(pool, runs, evidence, highest), _once(runs, evidence), _ended(runs), _as_meant(runs, failing)]
+    checks = [*_limits(pool, runs, evidence, highest), _once(runs, evidence), _ended(runs), _failures_as_planned(runs, failing)]
     return {
         "pool": pool.name,
         "limit": pool.concurrency_limit,
@@ -112,7 +112,7 @@ def _ended(runs: Sequence[Run]) -> Shape:
     return {"name": "never lost, never stuck", "ok": ended == len(runs), "found": f"{ended} of {len(runs)} runs have ended"}
 
 
-def _as_meant(runs: Sequence[Run], failing: frozenset[str]) -> Shape:
+def _failures_as_planned(runs: Sequence[Run], failing: frozenset[str]) -> Shape:
     failed = {run.name for run in runs if run.state in (RunState.FAILED, RunState.CRASHED)}
     name = "the runs that are meant to fail did, and no others"
     return {"name": name, "ok": failed == failing, "found": f"{len(failed)} failed, {len(failing)} are meant to"}
