@@ -16,7 +16,8 @@ from botocore.session import Session
 
 from dispatcher.stores.dynamodb import DynamoStore
 from dispatcher.stores.dynamodb.client import connect as connect_to
-from dispatcher.stores.dynamodb.definition import READ_SECONDS, TABLE_DEFINITION
+from dispatcher.stores.dynamodb.definition import TABLE_DEFINITION
+from dispatcher.stores.dynamodb.requests import Patience
 from providers.emulators.ecs import EcsEmulator
 
 REGION = "eu-central-1"
@@ -26,7 +27,10 @@ ACCOUNT = "400000000004"
 ENDPOINT = os.environ.get("TEST_DYNAMODB_ENDPOINT")
 
 PATIENCE = 300.0
-"""Seconds for an answer that may take long: of a server of one's own with a large backlog, or a copy of a table."""
+"""Seconds for an answer: a test that counts requests, or gives time no part, is not about a server whose cores others need."""
+
+PATIENT = Patience(seconds=120.0, try_seconds=60.0)
+"""Of a store for which no test sets the times."""
 
 _numbers = count(1)
 _PREFIX = f"dispatcher-{uuid.uuid4().hex[:8]}" if ENDPOINT else "dispatcher"
@@ -61,13 +65,7 @@ def connect() -> Any:
 
 
 def new_client() -> Any:
-    """A client of the kind that the store makes."""
-    return connect_to(REGION, url(), session(), read_seconds=READ_SECONDS if ENDPOINT is None else PATIENCE)
-
-
-@cache
-def patient_client() -> Any:
-    """A client that waits for what takes long."""
+    """A client of the kind that the store makes, except that it waits longer."""
     return connect_to(REGION, url(), session(), read_seconds=PATIENCE)
 
 
@@ -77,5 +75,5 @@ def fresh_table() -> str:
     if ENDPOINT is None:
         connect().create_table(TableName=name, **TABLE_DEFINITION)  # it is there at once, and forgets nothing by itself
     else:
-        DynamoStore(name, connect=connect).create_table()
+        DynamoStore(name, connect=connect, patience=PATIENT).create_table()
     return name

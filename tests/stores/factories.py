@@ -32,7 +32,7 @@ def postgres(_directory: Path) -> Store:
 
 def dynamodb(_directory: Path) -> Store:
     """A table of its own in the emulator."""
-    return DynamoStore(dynamodb_server.fresh_table(), connect=dynamodb_server.connect)
+    return DynamoStore(dynamodb_server.fresh_table(), connect=dynamodb_server.connect, patience=dynamodb_server.PATIENT)
 
 
 @cache

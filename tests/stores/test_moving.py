@@ -162,7 +162,7 @@ def test_check_names_pools_and_deployments_that_do_not_fit():
 
 def test_check_finds_a_counter_of_dynamodb_that_has_drifted():
     table = dynamodb_server.fresh_table()
-    store = DynamoStore(table, connect=dynamodb_server.connect)
+    store = DynamoStore(table, connect=dynamodb_server.connect, patience=dynamodb_server.PATIENT)
     copy(a_filled_store(20), store)
     dynamodb_server.connect().update_item(
         TableName=table,

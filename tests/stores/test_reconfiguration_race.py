@@ -29,7 +29,7 @@ def several(kind: str, directory: Path) -> list[Store]:
         return [PostgresStore(url) for _ in range(APPLIERS)]
     if kind == "dynamodb":
         table = dynamodb_server.fresh_table()
-        return [DynamoStore(table, connect=dynamodb_server.connect) for _ in range(APPLIERS)]
+        return [DynamoStore(table, connect=dynamodb_server.connect, patience=dynamodb_server.PATIENT) for _ in range(APPLIERS)]
     return [SqliteStore(directory / "store.db") for _ in range(APPLIERS)]
 
 

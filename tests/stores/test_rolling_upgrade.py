@@ -103,7 +103,7 @@ def test_postgresql_keeps_the_columns_of_newer_code(save: Callable[[Store], None
 
 def test_dynamodb_keeps_the_attributes_of_newer_code(save: Callable[[Store], None]):
     table = places.fresh_table()
-    store = places.DynamoStore(table, connect=connect)
+    store = places.DynamoStore(table, connect=connect, patience=places.PATIENT)
     fill(store)
     at: Mapping[str, Mapping[str, Any]] = {
         "work_pools": {"pk": {"S": "POOL/pool"}, "sk": {"S": "CONFIG"}},

@@ -10,9 +10,9 @@ from uuid import UUID, uuid4
 
 from dispatcher.stores.dynamodb import DynamoStore
 from tests.builders import NOW, a_pool
-from tests.stores.dynamodb_server import connect, emulator, fresh_table
+from tests.stores.dynamodb_server import PATIENT, connect, emulator, fresh_table
 
-__all__ = ["Place", "Recorder", "SteppingClock", "a_place", "emulator"]
+__all__ = ["PATIENT", "Place", "Recorder", "SteppingClock", "a_place", "emulator"]
 
 Request = tuple[str, Mapping[str, Any], Mapping[str, Any]]
 
@@ -79,7 +79,7 @@ class Place:
 
     def another(self) -> DynamoStore:
         """Another invocation."""
-        return DynamoStore(self.table, connect=connect)
+        return DynamoStore(self.table, connect=connect, patience=PATIENT)
 
     @contextmanager
     def coming_between(
@@ -103,7 +103,7 @@ class Place:
 def a_place(**options: Any) -> Place:
     """A table with the pool `pool` (queues `high` and `default`)."""
     table, recorder, clock = fresh_table(), Recorder(), SteppingClock()
-    store = DynamoStore(table, connect=lambda: recorder, clock=clock, **options)
+    store = DynamoStore(table, connect=lambda: recorder, clock=clock, **{"patience": PATIENT, **options})
     store.save_pool(a_pool(queues=["high", "default"]), expected_version=None)
     recorder.requests.clear()
     return Place(table, recorder, clock, store)

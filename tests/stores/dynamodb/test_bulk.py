@@ -28,27 +28,24 @@ from dispatcher.environment.settings import Settings
 from dispatcher.models import RunState
 from dispatcher.models.records import LogFilter, RunFilter
 from dispatcher.stores.dynamodb import DynamoStore
-from dispatcher.stores.dynamodb.requests import Patience
 from dispatcher.wiring import wire
 from providers.emulators.faults import FaultKind
 from tests.builders import a_run
 from tests.stores.backlog import LIMIT, Form, Ticks
 from tests.stores.dynamodb.places import Recorder
 from tests.stores.dynamodb.units import Cost, cost_of
-from tests.stores.dynamodb_server import REGION, emulator, fresh_table, patient_client
+from tests.stores.dynamodb_server import PATIENT, REGION, connect, emulator, fresh_table
 from tests.web.serving import served
 
 COUNT = 10_000
 BACKFILL = RunFilter(tag="backfill")
-PATIENT = Patience(seconds=120.0, try_seconds=60.0)
-"""The emulator answers some seconds later, where other tests share its cores: that is not what these are about."""
 REPEATS, FAILED = 5, 1
 
 _numbers = count(1)
 
 
 def store_of(table: str) -> DynamoStore:
-    return DynamoStore(table, connect=patient_client, patience=PATIENT)
+    return DynamoStore(table, connect=connect, patience=PATIENT)
 
 
 def a_backlog(number: int) -> DynamoStore:
@@ -67,7 +64,7 @@ def a_backlog(number: int) -> DynamoStore:
 def backup() -> str:
     """The backup of a table with the whole backlog: to restore it takes less than to add it again."""
     table = a_backlog(COUNT)._table.name
-    return patient_client().create_backup(TableName=table, BackupName="backlog")["BackupDetails"]["BackupArn"]
+    return connect().create_backup(TableName=table, BackupName="backlog")["BackupDetails"]["BackupArn"]
 
 
 class Place:
@@ -75,7 +72,7 @@ class Place:
 
     def __init__(self, backup: str) -> None:
         self.table = f"backlog-{next(_numbers)}"
-        patient_client().restore_table_from_backup(TargetTableName=self.table, BackupArn=backup)
+        connect().restore_table_from_backup(TargetTableName=self.table, BackupArn=backup)
         self.store = store_of(self.table)
         self.ticks = Ticks(self.store, LIMIT)
 
@@ -197,7 +194,7 @@ def test_a_bulk_costs_what_the_packages_docstring_says():
 def costs_of_a_bulk(number: int, where: RunFilter) -> tuple[Cost, Cost]:
     """What it costs to count so many waiting runs, and to cancel them."""
     recorder = Recorder()
-    client = Dispatcher(DynamoStore(a_backlog(number)._table.name, connect=lambda: recorder))
+    client = Dispatcher(DynamoStore(a_backlog(number)._table.name, connect=lambda: recorder, patience=PATIENT))
     work, cursor = client.bulk(BulkAction.CANCEL, where), ""
     recorder.requests.clear()
     client.bulk_count(work)

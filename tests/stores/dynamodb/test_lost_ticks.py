@@ -14,7 +14,7 @@ from dispatcher.ticking import Dispatch, TickLimits, tick
 from providers.testing import FakeProvider
 from tests.builders import MINUTE, SECOND, a_pool, a_run
 from tests.stores.dynamodb.places import SteppingClock
-from tests.stores.dynamodb_server import connect, fresh_table
+from tests.stores.dynamodb_server import PATIENT, connect, fresh_table
 
 LIMIT, RUNS = 1, 1
 CUT_WITHIN = 2
@@ -51,7 +51,7 @@ class Cut:
 @pytest.mark.parametrize("passed_on", [False, True])
 def test_a_tick_cut_at_any_request_is_finished_by_the_next(passed_on: bool):
     table = fresh_table()
-    store = DynamoStore(table, connect=connect)
+    store = DynamoStore(table, connect=connect, patience=PATIENT)
     for at in range(1, 1000):
         pool = f"pool-{at}"
         store.save_pool(a_pool(pool, limit=LIMIT), expected_version=None)

@@ -9,7 +9,7 @@ from dispatcher.models.records import Decision, Move, RunFilter, Snapshot
 from dispatcher.stores.dynamodb import DynamoStore
 from tests.builders import a_pool, a_run
 from tests.stores.dynamodb.places import Place
-from tests.stores.dynamodb_server import new_client
+from tests.stores.dynamodb_server import PATIENT, new_client
 from tests.stores.steps import claim, granting
 
 THREADS, RUNS, POOL_LIMIT, QUEUE_LIMIT = 8, 24, 5, 2
@@ -29,7 +29,7 @@ def test_invocations_that_race_never_exceed_a_limit_and_claim_each_run_once(plac
 
 def race(table: str) -> tuple[list[UUID], int]:
     """Claim up to the limits and end it again until nothing waits: what was claimed, the most seen held."""
-    store = DynamoStore(table, connect=new_client)
+    store = DynamoStore(table, connect=new_client, patience=PATIENT)
     claimed: list[UUID] = []
     most = 0
 

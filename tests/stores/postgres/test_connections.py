@@ -154,7 +154,7 @@ def test_a_store_call_that_is_cut_anywhere_can_be_repeated(postgres: PostgresSer
 
 
 def test_an_invocation_that_is_frozen_within_a_claim_holds_its_pool_no_longer_than_agreed(stores, store: PostgresStore):
-    frozen = stores(idle_timeout=1.0)
+    frozen = stores(idle_timeout=3.0)
     run = a_stored_run(store)
 
     def freeze(snapshot: Snapshot) -> Decision:

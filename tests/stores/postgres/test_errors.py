@@ -147,7 +147,7 @@ def test_a_pool_that_is_locked_for_too_long(stores, store: PostgresStore, other:
 
 
 def test_a_statement_that_takes_too_long(stores, store: PostgresStore, other: "psycopg.Connection[Any]"):
-    hasty = stores(statement_timeout=1.0)
+    hasty = stores(statement_timeout=3.0)
     with other.transaction():
         other.execute("LOCK TABLE runs")
         with pytest.raises(StoreUnavailable, match="too slow"):

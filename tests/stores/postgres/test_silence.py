@@ -15,6 +15,7 @@ from tests.stores.postgres_server import PostgresServer
 from tests.stores.steps import LEASE, a_stored_run, claim, granting, nothing
 
 SLOW = [Fault.SILENT, Fault.DRIP]
+SECONDS = 3.0
 
 
 @pytest.fixture
@@ -25,8 +26,8 @@ def wire(postgres: PostgresServer) -> Iterator[TcpProxy]:
 
 @pytest.fixture
 def behind(stores, store: PostgresStore, wire: TcpProxy) -> PostgresStore:
-    """A store with an open connection through the wire, that waits for a second."""
-    made = stores(port=wire.port, answer_timeout=1.0)
+    """A store with an open connection through the wire. It waits as long as a busy server may take, and then some."""
+    made = stores(port=wire.port, answer_timeout=SECONDS)
     assert len(made.pools()) == 1
     return made
 
@@ -43,7 +44,7 @@ def saying(words: bytes, fault: Fault) -> Script:
 @pytest.mark.parametrize("fault", SLOW)
 def test_within_a_transaction_it_is_left_and_the_next_verb_goes_on(behind: PostgresStore, wire: TcpProxy, fault: Fault):
     wire.script = saying(b"FROM work_pools", fault)
-    with pytest.raises(StoreUnavailable, match=r"no answer \(no whole answer within 1 s\).*repeating it is safe"):
+    with pytest.raises(StoreUnavailable, match=rf"no answer \(no whole answer within {SECONDS:g} s\).*repeating it is safe"):
         on_a_thread(behind.pools)
     assert len(on_a_thread(behind.pools)) == 1
 
