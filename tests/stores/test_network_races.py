@@ -15,7 +15,7 @@ ODDS = {Fault.CUT_BEFORE: 0.004, Fault.CUT_AFTER: 0.004, Fault.HALF: 0.003, Faul
 
 def test_no_promise_is_broken_by_kills_and_by_a_network_that_cuts_drips_and_refuses(capsys):
     started, chance = server(), Chance(7, ODDS)
-    race = Race(runs=60, processes=4, kill_after=15, disturb_after=8, lost_answers=0.02, job_seconds=0.3)
+    race = Race(runs=60, processes=4, kill_after=12, disturb_after=8, lost_answers=0.02, job_seconds=0.3)
     with TcpProxy(started.port, chance) as wire:
 
         def refuse(_number: int) -> None:

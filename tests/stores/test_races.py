@@ -11,7 +11,7 @@ from tests.stores.races import LIMITED, POOL_LIMIT, POOLS, QUEUE_LIMIT, Figures,
 
 @pytest.mark.long
 def test_no_promise_is_broken_by_kills_and_by_restarts_of_postgresql_and_cut_connections():
-    race = Race(runs=120, kill_after=30, disturb_after=25, lost_answers=0.02, job_seconds=0.5)
+    race = Race(runs=120, kill_after=25, disturb_after=20, lost_answers=0.02, job_seconds=0.5)
     figures, problems = on_postgres(race)
     assert not figures.broken, (figures, problems)
     assert figures.kills >= 3, figures
