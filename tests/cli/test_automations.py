@@ -47,7 +47,7 @@ def test_an_automation_is_created_listed_paused_and_deleted(cli):
         ("ended: {states: [DONE]}", "notify: ops", "when.ended.states[0]: must be a set of COMPLETED"),
     ],
 )
-def test_a_fault_is_one_line_with_its_path(cli, when, then, says):
+def test_a_fault_is_reported_in_one_line_with_its_path(cli, when, then, says):
     said = cli("automation", "create", "x", "--when", when, "--then", then)
     assert said.exit_code == 1
     assert len(said.errors) == 1

@@ -241,14 +241,14 @@ def test_faults_of_a_templates_file_are_reported_with_its_own_lines(cli, a_file,
         (b"a: \xff", "not UTF-8"),
     ],
 )
-def test_an_invalid_file_is_one_line(cli, a_file, content, says):
+def test_an_invalid_file_is_reported_in_one_line(cli, a_file, content, says):
     said = cli("plan", "-f", a_file("c.yaml", content))
     assert said.exit_code == 1
     assert len(said.errors) == 1
     assert says in said.errors[0]
 
 
-def test_a_file_that_is_not_there_is_one_line(cli):
+def test_a_missing_file_is_reported_in_one_line(cli):
     assert cli("plan", "-f", "none.yaml").errors == (
         "error: none.yaml: No such file or directory; name a file that can be read",
     )
@@ -258,7 +258,7 @@ def test_a_configuration_comes_from_standard_input_as_json_too(cli):
     assert cli.ok("apply", "-f", "-", stdin=json.dumps({"pools": {"a": {"type": "process"}}}))["changes"][0]["name"] == "a"
 
 
-def test_a_plan_with_pruning_shows_what_goes_and_without_it_what_stays(cli, large, a_file):
+def test_a_plan_lists_deletions_with_prune_and_unnamed_objects_without_it(cli, large, a_file):
     cli.ok("apply", "-f", large)
     path = a_file("less.yaml", "pools: {pool-0: {type: process, base_job_template: template.json}}\n")
     kept = cli("plan", "-f", path)

@@ -22,7 +22,7 @@ def test_a_default_is_taken_by_run_create_and_deployment_create(cli, pools):
     assert cli.ok("run", "create", "-jv", "command=date")[0]["pool"] == "second"
 
 
-def test_a_pool_or_a_deployment_that_is_named_wins(cli, pools):
+def test_a_named_pool_or_deployment_wins_over_the_default_pool(cli, pools):
     assert cli.ok("run", "create", "--pool", "second", "-jv", "command=date")[0]["pool"] == "second"
     cli.ok("deployment", "create", "etl", "--pool", "second", "-jv", "command=date")
     assert cli.ok("run", "create", "--deployment", "etl")[0]["pool"] == "second"
@@ -67,7 +67,7 @@ def test_a_store_is_the_same_from_wherever_it_is_named(cli, tmp_path, monkeypatc
     assert said.json[0]["pool"] == "first"
 
 
-def test_a_file_that_somebody_spoiled_is_one_line(cli, pools, tmp_path):
+def test_a_spoiled_file_is_reported_in_one_line(cli, pools, tmp_path):
     (tmp_path / ".dispatcher" / "default-pools.json").write_text("[")
     (line,) = cli("run", "create").errors
     assert "default-pools.json: is not what --set-as-default writes; correct or remove it" in line

@@ -70,7 +70,7 @@ def test_a_first_configuration_is_applied_and_its_run_accepted(engine, cli, tmp_
     assert cli.ok("run", "inspect", run["id"])["state"] == "COMPLETED"
 
 
-def test_there_is_nothing_to_provision_and_the_words_say_what_there_is_to_do(cli):
+def test_provisioning_says_that_nothing_is_needed_and_what_to_do_instead(cli):
     said = cli("work-pool", "provision-infrastructure", "machine", "--type", "docker")
     assert "there is nothing to provision" in said.out
     assert "DISPATCHER_DOCKER_HOSTS" in said.out

@@ -86,7 +86,7 @@ def test_a_pool_never_applied_does_not_drift_until_an_equal_file_is_applied(cli,
     assert drift(cli, file) == {("batch", "paused"): True}
 
 
-def test_the_doctor_warns_of_it_and_hides_no_fix(cli, file):
+def test_the_doctor_warns_of_drift_and_still_shows_other_fixes(cli, file):
     cli.ok("deployment", "update", "etl", "-d", "by hand")
     findings = [finding for finding in cli("doctor", "--json").json if finding["check"] == "drift"]
     assert [(finding["subject"], finding["level"]) for finding in findings] == [("etl", "warning")]

@@ -36,7 +36,7 @@ def test_a_table_loads_rich_alone(cli):
         ("moto", ("emulator", "ecs"), "the ecs emulator needs moto"),
     ],
 )
-def test_a_missing_extra_is_one_line(module, words, says, cli):
+def test_a_missing_extra_is_reported_in_one_line(module, words, says, cli):
     cli.ok("work-pool", "create", "pool", "--type", "process")
     said = cli.alone(*words, before=f"sys.modules['{module}'] = None")
     assert (said.exit_code, said.out, len(said.errors)) == (1, "", 1)
@@ -58,7 +58,7 @@ def test_ctrl_c_ends_with_130_and_without_a_traceback(cli):
     assert "Traceback" not in "".join(said.errors)
 
 
-def test_a_fault_of_our_own_is_one_line_and_verbose_shows_where(cli):
+def test_a_fault_of_our_own_is_reported_in_one_line_and_verbose_shows_where(cli):
     before = "import dispatcher.environment.settings as s; s.Settings.from_environment = lambda _: 1 / 0"
     said = cli.alone("work-pool", "ls", before=before)
     assert said.exit_code == 1

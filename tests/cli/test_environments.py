@@ -72,7 +72,7 @@ def test_only_declared_variables_are_replaced_and_the_rest_is_byte_for_byte(cli,
     assert deployment["job_variables"]["command"] == command, "a value is not read again"
 
 
-def test_without_variables_a_file_means_what_it_says(cli, tmp_path):
+def test_a_file_without_variables_is_read_literally(cli, tmp_path):
     (tmp_path / "plain.yaml").write_text("pools:\n  batch:\n    type: process\n    description: ${TAG}\n")
     cli.ok("apply", "-f", str(tmp_path / "plain.yaml"))
     assert cli.ok("export")["pools"]["batch"]["description"] == "${TAG}"
@@ -87,7 +87,7 @@ def test_without_variables_a_file_means_what_it_says(cli, tmp_path):
         (("--var", "TAG=1", "--var", "LIMIT=many"), "must be a whole number, as its default is; --var gives 'many'"),
     ],
 )
-def test_a_wrong_variable_is_one_line_that_says_what_to_give(words, expected, cli, files):
+def test_a_wrong_variable_is_reported_in_one_line_that_says_what_to_give(words, expected, cli, files):
     refused = cli("plan", "-f", files[0], *words)
     assert refused.exit_code == 1
     (line,) = refused.errors

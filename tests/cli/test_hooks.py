@@ -126,7 +126,7 @@ def test_an_update_replaces_takes_away_or_leaves_hooks(cli):
         ("=FAILED", "hooks[0].name: must be 1 to 200 printable characters"),
     ],
 )
-def test_an_impossible_request_is_one_line_that_says_what_to_do(cli, hook, says):
+def test_an_impossible_request_is_reported_in_one_line_that_says_what_to_do(cli, hook, says):
     cli.ok("work-pool", "create", "nightly", "--type", "process")
     assert says in error(cli, "work-pool", "create", "other", "--type", "process", "--hook", hook)
     assert says in error(cli, "work-pool", "update", "nightly", "--hook", hook)

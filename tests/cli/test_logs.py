@@ -38,7 +38,7 @@ def test_the_log_of_a_failed_attempt_is_there_while_its_retry_waits(cli, pool):
     assert cli.ok("run", "logs", run_id)["attempt"] == 1
 
 
-def test_each_attempt_has_its_own_and_following_goes_through_them(cli, pool):
+def test_each_attempt_has_its_own_logs_and_following_shows_all_attempts(cli, pool):
     run_id = a_run(cli, "-jv", WRITES, "--retries", "1")
     tick_until(cli, run_id, lambda run: run["state"] == "FAILED")
     assert cli("run", "logs", run_id, "--attempt", "1").out == "attempt 1\n"

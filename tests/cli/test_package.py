@@ -33,7 +33,7 @@ def test_a_zip_without_bytecode_is_built_with_a_warning_unless_it_was_asked_for(
     assert cli(*words, "--no-compile").errors == ()
 
 
-def test_a_wrong_word_is_one_line(cli, words):
+def test_a_wrong_word_is_reported_in_one_line(cli, words):
     assert cli(*words, "--python", "2.7").errors == (
         "error: python: '2.7' is not supported; it is one of 3.11, 3.12, 3.13, 3.14",
     )

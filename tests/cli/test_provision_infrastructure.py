@@ -141,7 +141,7 @@ def test_a_file_that_somebody_changed_is_overwritten_only_on_request(written, cl
     assert "ecs-pool" in (target / "main.tf").read_text()
 
 
-def test_an_unknown_pool_and_an_unknown_type_are_one_line(cli):
+def test_an_unknown_pool_and_an_unknown_type_are_reported_in_one_line(cli):
     for words in (("nightly",), ("nightly", "--type", "ecs:psuh")):
         said = cli("work-pool", "provision-infrastructure", *words)
         assert (said.exit_code, len(said.errors)) == (1, 1)

@@ -215,7 +215,7 @@ WRONG_USAGE = {
 
 
 @pytest.mark.parametrize("name", WRONG_USAGE)
-def test_a_wrong_command_line_is_one_line_and_exit_code_2(name, cli):
+def test_a_wrong_command_line_is_reported_in_one_line_and_exit_code_2(name, cli):
     words, says = WRONG_USAGE[name]
     said = cli(*words)
     assert (said.exit_code, said.out, len(said.errors)) == (2, "", 1)

@@ -82,7 +82,7 @@ def test_a_fault_names_the_file_that_it_is_in(cli, two_files, a_file):
     )
 
 
-def test_without_a_file_it_is_dispatcher_yaml(cli, tmp_path, monkeypatch):
+def test_dispatcher_yaml_is_the_default_file(cli, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     said = cli("plan")
     assert said.errors == ("error: -f: name a configuration file; there is no dispatcher.yaml here (dispatcher init)",)

@@ -170,7 +170,7 @@ def test_a_paused_deployment_is_marked_and_has_no_next_windows(cli, etl):
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
 )
-def test_an_impossible_request_is_one_line_that_says_what_to_do(cli, etl, words, says):
+def test_an_impossible_request_is_reported_in_one_line_that_says_what_to_do(cli, etl, words, says):
     assert says in error(cli, "deployment", *words)
 
 

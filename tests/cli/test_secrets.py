@@ -76,7 +76,7 @@ def test_secrets_are_shown_on_request(words, furnished):
     assert shown(furnished(*words, "--json", "--show-secrets")) == SHOWS[words]
 
 
-def test_after_a_tick_the_pinned_job_is_shown_without_them(furnished):
+def test_the_pinned_job_is_shown_without_secrets_after_a_tick(furnished):
     furnished("tick")
     assert furnished.ok("run", "inspect", "first")["job"] is not None
     assert shown(furnished("run", "inspect", "first", "--json")) == set()

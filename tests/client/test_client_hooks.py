@@ -116,7 +116,7 @@ def _laid(value, content, *path):
     return {**value, name: _laid(value.get(name, {}), content, *rest) if rest else content}
 
 
-def test_hooks_go_from_a_file_into_the_store_and_out_of_it_as_they_were(dispatcher):
+def test_hooks_are_stored_from_a_file_and_exported_unchanged(dispatcher):
     applied = dispatcher.apply(dispatcher.plan(FILE))
     assert dispatcher.work_pool("nightly").hooks == (OPS, PAGER, Hook(name="all", states=TERMINAL_STATES))
     [team] = dispatcher.deployment("etl").hooks
@@ -132,7 +132,7 @@ def test_hooks_go_from_a_file_into_the_store_and_out_of_it_as_they_were(dispatch
     assert dispatcher.plan(exported).changes == ()
 
 
-def test_a_hook_that_changes_comes_or_goes_is_one_line_of_the_plan_each(dispatcher):
+def test_each_hook_that_is_changed_added_or_removed_is_one_line_of_the_plan(dispatcher):
     dispatcher.apply(dispatcher.plan(FILE))
     hooks = {"ops": {"states": ["CRASHED"]}, "pager": {"states": [], "late_after": 600}, "new": {}}
     [change] = dispatcher.plan(_laid(FILE, hooks, "pools", "nightly", "hooks")).changes

@@ -106,7 +106,7 @@ class TestWatch:
             (When(not_ticked=PoolNotTicked(pool="pool", longer_than=HOUR)), {"other"}),
         ],
     )
-    def test_the_ticks_of_the_pools_that_it_concerns_look_at_what_lasts(self, when, pools):
+    def test_an_automation_looks_at_lasting_conditions_in_the_ticks_of_its_pools(self, when, pools):
         watch = watch_of(an_automation(when=when))
         assert watch.looks
         assert (
@@ -174,7 +174,7 @@ class TestOneEnd:
         ],
         ids=" ".join,
     )
-    def test_an_end_that_it_does_not_look_at_changes_nothing(self, fields):
+    def test_an_end_that_the_automation_does_not_look_at_changes_nothing(self, fields):
         run = an_end(deployment="etl", tags=("a", "b"))
         automation = an_automation(**fields) if "when" in fields else failures(**fields)
         look = at_end(automation, run)
@@ -263,7 +263,7 @@ class TestPausedBy:
         done = Paused(target=Target(pool="pool", queue=queue), paused=paused, version=version)
         return a_firing(name, because="it failed", paused=(done,))
 
-    def test_the_last_automation_that_paused_it_is_named_with_its_reason(self):
+    def test_the_last_automation_that_paused_a_pool_is_named_with_its_reason(self):
         words = " by automation 'last' at 2030-01-01 12:00:00Z, because it failed"
         assert paused_by([self.a_switch("last"), self.a_switch("first")], POOL, None) == words
         assert paused_by([self.a_switch("last", version=2)], POOL, None) == f"{words}; the pool has been changed since"

@@ -54,7 +54,7 @@ def oracle(text, day_or, days):
 
 
 @pytest.mark.parametrize("day_or", [True, False])
-def test_an_expression_means_what_it_means_to_the_oracle_or_is_refused(day_or):
+def test_an_expression_has_the_same_windows_as_in_the_oracle_or_is_refused(day_or):
     chance, equal, refused = random.Random(14), 0, 0
     for _ in range(750):
         text = expression(chance)

@@ -38,7 +38,7 @@ def expression(chance: random.Random) -> str:
 
 
 @pytest.mark.parametrize("day_or", [True, False])
-def test_an_expression_means_what_it_means_in_prefect_or_is_refused(day_or):
+def test_an_expression_has_the_same_windows_as_in_prefect_or_is_refused(day_or):
     chance, read, different = random.Random(SEED), 0, []
     for _ in range(EXPRESSIONS):
         text = expression(chance)

@@ -245,7 +245,7 @@ class TestRuns:
 
     @pytest.mark.parametrize(("share", "lane"), [(Share.STRICT, None), (Share.FAIR, "etl")])
     @pytest.mark.parametrize("then", [Then(run=RunOf(deployment="etl")), Then(retry=True)], ids=["run", "retry"])
-    def test_a_run_that_is_made_waits_in_the_lane_of_its_deployment_where_those_share_the_queue(self, then, share, lane):
+    def test_a_new_run_waits_in_the_lane_of_its_deployment_if_deployments_share_the_queue(self, then, share, lane):
         done = the_deeds(pools=[a_pool(queues=[a_queue(share=share)])])
         done.act(a_look(then, runs=(an_ended_run(),)))
         assert [run.lane for run in done.runs.values()] == [lane]
@@ -275,7 +275,7 @@ class TestRuns:
         assert firing.problems == (() if is_made else (problem,))
         assert [run.cause.depth for run in done.runs.values()] == ([10] if is_made else [])
 
-    def test_late_runs_are_cancelled_as_many_as_one_look_takes_and_ten_of_them_are_named(self):
+    def test_one_look_cancels_a_bounded_number_of_late_runs_and_names_ten(self):
         late = tuple(a_run(name=f"r{number}") for number in range(deeds.CANCELLED_AT_ONCE + 3))
         done = the_deeds()
         firing = done.act(a_look(Then(cancel=True), when=LATE, runs=late))

@@ -212,7 +212,7 @@ def test_the_live_runs_of_a_deployment_are_counted_once_and_only_where_it_has_a_
     assert (len(claim.admitted), claim.counted) == (5, ["a"])
 
 
-def test_both_queues_of_a_deployment_share_its_room():
+def test_runs_in_both_queues_count_against_the_limit_of_their_deployment():
     high, low = in_order("a", "a"), in_order("a", queue="low")
     claim = Reading(*high, *low, limits={"a": 2}, pool=a_pool(queues=["default", "low"]))
     assert claim.admitted == high

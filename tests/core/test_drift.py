@@ -36,7 +36,7 @@ def drifted(configuration, **changes):
     return {(entry.noun, entry.name, entry.path): entry.now for entry in drift(by_hand)}
 
 
-def test_nothing_has_drifted_where_all_is_as_it_was_applied():
+def test_an_unchanged_configuration_has_no_drift():
     assert list(drift(applied(pools=[POOL], deployments=[ETL], automations=[BREAKER]))) == []
 
 

@@ -55,7 +55,7 @@ def test_the_later_end_of_two_holds_of_one_place_stays():
 
 
 @given(st.lists(st.integers(0, 40), max_size=60))
-def test_there_are_never_more_than_a_few_and_the_newest_is_one_of_them(minutes):
+def test_a_pool_keeps_a_few_holds_and_the_newest_is_one_of_them(minutes):
     holds = ()
     for number in minutes:
         new = a_hold(NOW + number * MINUTE, place=(str(number),))

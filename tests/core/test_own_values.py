@@ -67,7 +67,7 @@ def test_scheduled_at_is_the_same_for_every_attempt_and_every_due_time():
     assert own_values(run)["scheduled_at"] == own_values(again)["scheduled_at"] == NOW.isoformat()
 
 
-def test_a_default_of_a_variable_may_name_them():
+def test_a_default_of_a_variable_may_name_own_values():
     base = template(
         {"command": "{{ command }}", "env": "{{ env }}", "n": "{{ n }}"},
         command={"type": "string", "default": "load {{ dispatcher.scheduled_at }}"},
@@ -128,5 +128,5 @@ def test_the_next_attempt_is_rendered_anew_and_has_its_own_number():
         (5, False),
     ],
 )
-def test_a_default_names_them_wherever_a_placeholder_stands(default, names):
+def test_a_default_names_own_values_wherever_a_placeholder_stands(default, names):
     assert names_own(default) is names

@@ -91,7 +91,7 @@ def test_the_claim_pins_the_parameters():
     assert not [label for label in job.labels if "parameter" in label]
 
 
-def test_a_template_may_name_them_with_their_type_inside_text_and_all_together():
+def test_a_template_may_name_parameters_with_their_type_inside_text_and_all_together():
     run = a_run(parameters={"limit": 5, "day": "today", "ids": [1, 2]})
     base = template(
         {"n": "{{ parameters.limit }}", "text": "{{ parameters.day }}-{{ parameters.ids[1] }}", "all": "{{ parameters }}"}
@@ -99,7 +99,7 @@ def test_a_template_may_name_them_with_their_type_inside_text_and_all_together()
     assert pinned(run, base).configuration == {"n": 5, "text": "today-2", "all": {"limit": 5, "day": "today", "ids": [1, 2]}}
 
 
-def test_a_default_of_a_variable_may_name_them_and_a_run_that_sets_the_variable_does_not_read_them():
+def test_a_default_may_name_parameters_and_a_run_that_sets_the_variable_does_not_read_them():
     base = template({"command": "{{ command }}"}, command={"type": "string", "default": "load {{ parameters.day }}"})
     assert pinned(a_run(parameters={"day": "today"}), base).configuration == {"command": "load today"}
     assert named_in(base) == {"day": "parameters.day"}
@@ -176,7 +176,7 @@ def test_equal_values_are_equal_text():
     assert as_json({"b": [1, "é"], "a": None}) == as_json({"a": None, "b": [1, "é"]}) == '{"a":null,"b":[1,"é"]}'
 
 
-def test_only_placeholders_below_parameters_name_one():
+def test_only_placeholders_below_parameters_name_a_parameter():
     texts = ["{{ parameters.day }}", "{{ parameters }}", "{{ other.day }}", "-{{ parameters.to[0].x }}-", "{{ day }}"]
     assert named_in(template({"command": texts})) == {"day": "parameters.day", "to": "parameters.to[0].x"}
 

@@ -56,7 +56,7 @@ def test_a_lane_says_whose_runs_wait_in_it_and_with_which_priority(name, priorit
     assert (limited_by(lane), priority_of(lane)) == (name, priority)
 
 
-def test_a_run_without_a_priority_waits_where_it_always_did():
+def test_a_run_without_a_priority_waits_in_the_usual_lane():
     assert (lane_for(None, 0), lane_for("etl", 0), lane_for("etl", -5), lane_for(None, -5)) == (None, "etl", "etl%-5", "%-5")
     assert SEPARATOR in FORBIDDEN_IN_NAMES
 

@@ -43,7 +43,7 @@ RULES = [
 
 
 @pytest.mark.parametrize("text", RULES)
-def test_a_rule_means_what_it_means_to_dateutil(text):
+def test_a_rule_has_the_same_windows_as_in_dateutil(text):
     for anchor in (THURSDAY, datetime.fromisoformat("2023-12-31T23:59:59"), datetime.fromisoformat("2024-02-29T00:00:00")):
         for days_later in (0, 1, 366):
             after = anchor + days_later * DAY - SECOND

@@ -73,7 +73,7 @@ AS_OURS = [
 
 
 @pytest.mark.parametrize(("template", "values", "outcome"), AS_PREFECT)
-def test_placeholders_mean_what_they_mean_in_prefect(template, values, outcome):
+def test_placeholders_have_the_same_meaning_as_in_prefect(template, values, outcome):
     filled = fill(template, values)
     assert filled == outcome
     assert type(filled) is type(outcome)

@@ -62,7 +62,7 @@ def test_no_blank_stands_before_the_time_in_a_name():
     assert run.name == "n" * 148 + "-2030-01-01T12:45:00Z"
 
 
-def test_the_same_window_is_the_same_run_whoever_makes_it_and_whenever():
+def test_the_same_window_always_makes_the_same_run():
     deployment = saved(every(45))
     [early], [late] = ticked(deployment, NOW)[1], ticked(deployment, NOW + 45 * MINUTE)[1][:1]
     assert early.id == late.id

@@ -48,7 +48,7 @@ def test_a_secret_that_is_plain_text_signs_with_its_bytes(inbox):
     assert Receiver(b"plain text").verify(body, headers) == MESSAGE
 
 
-def test_without_a_secret_it_is_not_signed_and_has_its_id(inbox):
+def test_a_message_without_a_secret_is_unsigned_and_has_its_id(inbox):
     deliveries(inbox.url)("ops", ID, MESSAGE)
     [(_, headers, body)] = inbox.got
     assert "webhook-signature" not in headers

@@ -63,7 +63,7 @@ def asked(sandbox, *words, **more):
     return answer["statusCode"], json.loads(answer["body"])
 
 
-def test_on_lambda_it_answers_whom_iam_names_and_refuses_what_is_not_allowed(start, people):
+def test_the_api_on_lambda_answers_authenticated_callers_and_refuses_forbidden_changes(start, people):
     api = start(HANDLER)
     status, pools = asked(api, "GET", "/api/v1/pools")
     assert (status, [pool["name"] for pool in pools]) == (200, ["nightly"])
@@ -99,7 +99,7 @@ def names(package):
 
 
 @pytest.mark.long  # pip installs what the package asks for
-def test_on_google_cloud_it_answers_the_holder_of_a_token(shared, people, tmp_path):
+def test_the_api_on_google_cloud_answers_the_holder_of_a_token(shared, people, tmp_path):
     certificates = Certificates()
     environment = {
         "DISPATCHER_AUDIENCE": AUDIENCE,
@@ -121,7 +121,7 @@ def test_on_google_cloud_it_answers_the_holder_of_a_token(shared, people, tmp_pa
 
 
 @pytest.mark.long  # the worker is installed for it
-def test_on_azure_it_answers_whom_app_service_names(shared, people, tmp_path):
+def test_the_api_on_azure_answers_the_callers_that_app_service_names(shared, people, tmp_path):
     settings = {"DISPATCHER_STORE": f"sqlite:///{people.store.path}", "WEBSITE_AUTH_ENABLED": "True"}
     app = AzureHost(unpacked(shared, "azure-api", api=True), settings, tmp_path / "function.log")
     named = {"x-ms-client-principal-name": "ada@example.com"}

@@ -109,7 +109,7 @@ def test_the_address_of_the_store_is_in_the_secret_and_nowhere_else(resources, s
     )
 
 
-def test_the_schedule_calls_each_minute_as_somebody_whom_the_function_knows_and_never_again(resources, service):
+def test_the_schedule_calls_the_function_each_minute_with_an_authorised_identity_and_never_retries(resources, service):
     (job,) = of_type(resources, "google_cloud_scheduler_job")
     first = next(CronSim(job["schedule"], NEW_YEAR))
     assert first - NEW_YEAR == timedelta(minutes=1)

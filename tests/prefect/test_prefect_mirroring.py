@@ -71,7 +71,7 @@ def test_equal_priorities_and_a_renamed_default_queue_are_mirrored(bridge, prefe
     assert [(lane.name, lane.priority) for lane in bridge.store.pool("p").queues] == [("a", 1), ("b", 2), ("default", 3)]
 
 
-def test_a_deleted_queue_goes_and_takes_what_waits_in_it(bridge, prefect):
+def test_a_deleted_queue_takes_its_waiting_runs_along(bridge, prefect):
     prefect.queues["p"].append(queue("low", 2))
     prefect.pools["p"]["is_paused"] = True
     flow_run = prefect.add_flow_run(queue="low")

@@ -61,7 +61,7 @@ def test_a_wake_concerns_one_pool_or_every_pool(asked, body, pool):
     assert asked.woken == [pool]
 
 
-def test_the_setting_of_a_wake_reaches_it(asked):
+def test_a_wake_by_the_setting_reaches_the_endpoint(asked):
     from_setting(f"{asked.server.url}/wake")(["nightly", "daily"])
     assert asked.woken == ["nightly", "daily"]
 

@@ -25,11 +25,11 @@ def watched():
     return Watched()
 
 
-def test_before_the_first_tick_it_is_not_healthy(watched):
+def test_the_process_is_not_healthy_before_its_first_tick(watched):
     assert watched.health.fault() == "no tick has succeeded yet: the next one has not begun"
 
 
-def test_a_tick_that_succeeds_makes_it_healthy_for_the_stated_time(watched):
+def test_a_tick_that_succeeds_makes_the_process_healthy_for_the_stated_time(watched):
     watched.tick()
     watched.time += 80
     assert watched.health.fault() == ""

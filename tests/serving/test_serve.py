@@ -115,7 +115,7 @@ def test_a_stop_midway_records_what_is_under_way_and_begins_nothing_more(cli):
     assert {run.state for run in stored if not run.submission} == {RunState.SCHEDULED}
 
 
-def test_a_second_signal_ends_it_at_once(cli):
+def test_a_second_signal_ends_the_process_at_once(cli):
     runs(cli, 1)
     with in_the_middle(cli) as (process, url, *_):
         stop(process, url)
@@ -148,7 +148,7 @@ def test_without_the_metrics_library_serve_still_ticks(cli):
         assert get(f"{url}/metrics")[0] == 501
 
 
-def test_a_port_that_is_taken_is_one_line_and_nothing_is_ticked(cli):
+def test_a_port_that_is_taken_is_reported_in_one_line_and_nothing_is_ticked(cli):
     runs(cli, 1)
     with serving(cli, "--every", "3600") as (process, url):
         logged(process, "tick.pool")

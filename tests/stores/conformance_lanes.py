@@ -73,7 +73,7 @@ class Lanes(TwoPools):
         assert lanes_of(store, now=NOW + MINUTE)[0] == ["a", "b", "c"]
         assert lanes_of(store, "high")[0] == ["a"]
 
-    def test_a_lane_is_seen_whatever_became_of_its_deployment(self, store: Store):
+    def test_a_lane_is_seen_after_its_deployment_was_changed_or_deleted(self, store: Store):
         deployment, run = limited(store), in_lane(store)
         store.save_deployment(replace(deployment, concurrency_limit=None), expected_version=1, now=NOW)
         assert lanes_of(store)[0] == ["nightly"]

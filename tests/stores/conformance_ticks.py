@@ -52,7 +52,7 @@ class TicksOfTheHour:
         assert shown == [self._pool(store)] * 2
         assert last_hour(shown[0], NOW, HOUR).minutes == (NOW,)
 
-    def test_a_new_pool_has_none_and_a_change_of_a_pool_leaves_them(self, store: Store):
+    def test_a_new_pool_has_no_ticked_hours_and_a_change_of_a_pool_keeps_them(self, store: Store):
         store.heartbeat("pool", NOW)
         ticked = self._pool(store)
         anew = store.save_pool(a_pool("new", ticked_hours=ticked.ticked_hours), expected_version=None)
@@ -60,7 +60,7 @@ class TicksOfTheHour:
         changed = store.save_pool(replace(ticked, description="new", ticked_hours=()), expected_version=1)
         assert changed == self._pool(store) == replace(ticked, description="new", version=2)
 
-    def test_a_copied_pool_has_those_of_its_original(self, store: Store):
+    def test_a_copied_pool_has_the_ticked_hours_of_its_original(self, store: Store):
         for ticked in (NOW, NOW + MINUTE, NOW + HOUR):
             store.heartbeat("pool", ticked)
         copied = replace(self._pool(store), name="copy")

@@ -226,7 +226,7 @@ def test_a_table_that_is_missing_is_printed_made_and_checked(monkeypatch):
     assert said("check", store=url).exit_code == 0
 
 
-def test_a_schema_that_is_newer_is_one_line(tmp_path: Path):
+def test_a_schema_that_is_newer_is_reported_in_one_line(tmp_path: Path):
     path = tmp_path / "newer.db"
     SqliteStore(path).migrate()
     with sqlite3.connect(path) as connection:
@@ -271,7 +271,7 @@ def test_a_store_with_faults_ends_in_exit_code_1_and_a_line_for_each(tmp_path: P
         ("postgresql://me:hush@127.0.0.1:1/state", "cannot be reached"),
     ],
 )
-def test_a_wrong_url_is_one_line_without_a_password(url, words, tmp_path, monkeypatch):
+def test_a_wrong_url_is_reported_in_one_line_without_a_password(url, words, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for command in (("check",), ("migrate", "apply")):
         report = said(*command, store=url)

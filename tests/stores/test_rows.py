@@ -32,7 +32,7 @@ def test_a_row_without_day_or_is_read_and_written_as_before():
     assert codec.decode('[{"slug":"s","cron":"0 * * * *","timezone":"UTC"}]') == (Schedule(slug="s", cron="0 * * * *"),)
 
 
-def test_a_row_of_earlier_code_is_the_run_that_it_was():
+def test_a_row_of_earlier_code_is_read_as_the_same_run():
     fields = RUN.decode_fields(STORED)
     assert fields["job"] == PinnedJob(
         configuration={"a": 1, "b": None}, environment={"A": "1"}, labels={"push-dispatcher/run_id": "1"}

@@ -44,7 +44,7 @@ def metrics(document):
     return {metric["Name"]: (document[metric["Name"]], metric["Unit"]) for metric in directive["Metrics"]}
 
 
-def test_a_tick_of_a_pool_is_one_line_with_its_metrics_by_function_and_pool():
+def test_a_tick_of_a_pool_is_reported_in_one_line_with_its_metrics_by_function_and_pool():
     log = Log(a_pool(limit=2, queues=[a_queue("critical", 1, 1), a_queue("default", 2)]))
     log.stage.submissions_take(2)
     log.stage.add(2, queue="critical", due_at=NOW - 3 * MINUTE)

@@ -53,7 +53,7 @@ def test_two_of_the_last_four_count_across_ends_of_other_kinds():
     assert house.store.pool("pool").paused
 
 
-def test_after_an_automation_acted_it_counts_from_zero():
+def test_an_automation_counts_from_zero_after_it_has_acted():
     house = House(an_automation("breaker", PAUSE_POOL, states=FAILED, count=2))
     house.end(1)
     house.end(1)

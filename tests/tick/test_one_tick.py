@@ -36,7 +36,7 @@ def test_a_due_run_is_claimed_rendered_submitted_and_recorded():
     assert started.job.labels["push-dispatcher/run_id"] == str(run.id)
 
 
-def test_the_next_ticks_see_it_run_and_end_and_free_its_slot_for_the_next():
+def test_the_next_ticks_see_the_job_run_and_end_and_free_its_slot():
     stage = Stage(a_pool(limit=1))
     first, second = stage.add(2)
     stage.tick()

@@ -121,7 +121,7 @@ CASES = {
 
 
 @pytest.mark.parametrize("word", CASES)
-def test_each_keyword_is_decided_without_the_library_and_as_the_library_decides_it(word):
+def test_each_keyword_is_decided_without_the_library_and_with_its_verdict(word):
     schema, good, bad = CASES[word]
     assert word in schema
     assert [decided(schema, value, schema) for value in (*good, *bad)] == [True] * len(good) + [False] * len(bad)

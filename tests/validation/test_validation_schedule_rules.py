@@ -178,7 +178,7 @@ def test_a_finished_schedule_does_not_block_another_change():
 
 
 @pytest.mark.parametrize("text", ["*/90 * * * *", "0 0 * * 1/2"])
-def test_faults_of_an_expression_are_one_line_with_what_was_given(text):
+def test_faults_of_an_expression_are_reported_in_one_line_with_what_was_given(text):
     assert (cron_fault(text, day_or=True) or "").endswith(f'(got "{text}")')
     assert (
         rule_fault("FREQ=DAILY;INTERVAL=00")

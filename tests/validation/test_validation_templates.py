@@ -292,7 +292,7 @@ def test_a_template_may_name_the_dispatchers_own_values(name):
         ("{{ dispatcher.run_id.hex }}", "is not one of the dispatcher's own values; did you mean run_id"),
     ],
 )
-def test_an_unknown_one_of_them_is_refused_with_the_nearest(text, words):
+def test_an_unknown_own_value_is_refused_with_the_nearest_name(text, words):
     for template, path in (
         (own_template(text), "job_configuration.command"),
         (own_template("x", text), "variables.properties.day.default"),
@@ -304,7 +304,7 @@ def test_an_unknown_one_of_them_is_refused_with_the_nearest(text, words):
         assert words in fault.message
 
 
-def test_no_variable_may_have_their_name():
+def test_no_variable_may_have_the_name_of_own_values():
     template = own_template("x")
     template["variables"]["properties"]["dispatcher"] = {"type": "object"}
     with pytest.raises(
@@ -313,7 +313,7 @@ def test_no_variable_may_have_their_name():
         check_base_job_template(template)
 
 
-def test_a_default_that_names_one_is_checked_with_a_value_of_its_kind():
+def test_a_default_that_names_an_own_value_is_checked_with_a_sample_of_its_kind():
     template = own_template("x", "{{ dispatcher.scheduled_at }}")
     template["variables"]["properties"]["day"]["pattern"] = "^20"
     template["variables"]["properties"]["n"] = {"type": "integer", "default": "{{ dispatcher.attempt }}"}

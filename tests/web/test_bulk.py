@@ -79,7 +79,7 @@ def test_the_page_moves_starts_and_retries_all_that_match(site, waiting):
     assert states(site) == [RunState.CANCELLED] * 9 + [RunState.SCHEDULED] * 9
 
 
-def test_the_list_of_runs_offers_it_with_its_filter(site, waiting):
+def test_the_list_of_runs_offers_work_on_all_that_match_its_filter(site, waiting):
     listed = page(site, "runs", tag="backfill", state="SCHEDULED", since="24h")
     assert listed.every("form", "action").count("/runs/bulk") == 2
     assert fields(listed)["since"] == ["24h", "24h"]
@@ -103,7 +103,7 @@ def test_a_priority_for_many_runs_is_refused_and_the_answer_says_what_to_do(site
     assert "change that of one on its page" in Document(answer.text).words
 
 
-def test_a_reader_is_not_offered_it_and_is_refused(wiring, site, waiting):
+def test_a_reader_is_not_offered_work_on_many_runs_and_is_refused(wiring, site, waiting):
     form = fields(page(site, "runs", "bulk", action="cancel", pool="nightly"))
     access, sessions = loopback(PORT, name="eve", read_only=True)
     reader = browser_of(wiring, access)

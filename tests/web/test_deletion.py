@@ -88,7 +88,7 @@ def test_a_deployment_is_deleted_with_what_would_crash_named_before(site, etl, a
     assert site.client.run(first.id).state is RunState.SCHEDULED, "as the page said, it stays"
 
 
-def test_a_deployment_that_nothing_waits_for_goes_at_once(site, etl):
+def test_a_deployment_without_waiting_runs_is_deleted_at_once(site, etl):
     shown = page(site, "deployments", "etl", "delete")
     assert "would crash" not in shown.words
     assert sent(site, "deployments", "etl", "delete", version=etl.version, stranded="0").status_code == 303

@@ -105,7 +105,7 @@ def test_a_page_keeps_what_it_shows_while_the_store_is_away(page, wiring, away):
     expect(page.locator(".live")).to_have_text("● live")
 
 
-def test_a_page_that_the_store_could_not_give_comes_by_itself(page, away):
+def test_a_page_reloads_by_itself_when_the_store_answers_again(page, away):
     away(True)
     answer = page.goto("/pools/nightly")
     assert (answer.status, answer.headers["retry-after"]) == (503, "5")

@@ -117,7 +117,7 @@ def test_a_gateway_that_limits_rates_is_a_rate(gateway, behind):
 
 
 @pytest.mark.parametrize("wait", ["1e400s", "nan", "-5s", "99999999s"])
-def test_no_answer_makes_anybody_wait_without_end(gateway, behind, wait):
+def test_every_wait_for_an_answer_ends(gateway, behind, wait):
     detail = {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": wait}
     error = {"code": 429, "status": "RESOURCE_EXHAUSTED", "message": "requests per minute", "details": [detail]}
     gateway.answer = lambda request: saying({"error": error}, 429)

@@ -155,7 +155,7 @@ def test_the_check_agrees_with_the_submission_for_any_configuration(provider):
             assert not isinstance(provider.submit(Job(name=NAME, configuration=configuration)), Rejected), configuration
 
 
-def test_without_googles_sdk_it_says_what_it_could_not_check(monkeypatch):
+def test_the_check_without_googles_sdk_says_what_it_could_not_check(monkeypatch):
     monkeypatch.setattr(checking, "_has_sdk", lambda: False)
     real = builtins.__import__
 

@@ -66,7 +66,7 @@ def test_a_function_on_aws_is_a_service_account_without_any_key(google):
     assert became.json["scope"] == ["https://www.googleapis.com/auth/cloud-platform"]
 
 
-def test_another_clouds_token_in_a_file_does_too(google, tmp_path: Path):
+def test_the_token_of_another_cloud_may_be_in_a_file(google, tmp_path: Path):
     (tmp_path / "token").write_text("of-somebody-else")
     entry = an_entry(
         google,

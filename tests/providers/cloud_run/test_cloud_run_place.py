@@ -112,7 +112,7 @@ def test_a_host_without_an_identity_makes_its_runs_wait_and_says_what_to_do(monk
     assert outcome.hold == Hold(place=("",))
 
 
-def test_a_host_without_an_identity_is_not_asked_by_everybody_in_line(monkeypatch):
+def test_callers_in_line_do_not_ask_a_host_without_an_identity_again(monkeypatch):
     asked = []
 
     def nobody(**_):

@@ -41,7 +41,7 @@ def test_gpus_and_spot_machines_are_sizes_of_their_own():
     assert needs(a_configuration(priority="Spot", cpu=3)).size == {"cpu": 3, "memory": 1, "spot": 3}
 
 
-def test_the_registry_knows_it_and_the_provider_says_the_same(provider):
+def test_the_registry_and_the_provider_state_the_same_needs(provider):
     configuration = a_configuration(cpu=2)
     for name in ("azure-container-instance:push", "azure-container-instance"):
         assert registry.needs(name, configuration) == provider.needs(configuration) == needs(configuration)

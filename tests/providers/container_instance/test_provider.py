@@ -128,7 +128,7 @@ class TestObserve:
         assert "AuthorizationFailed" in observations["r1-1"].reason
 
     @pytest.mark.parametrize("kind", [FaultKind.THROTTLE, FaultKind.LOSE_ANSWER])
-    def test_azures_wish_for_fewer_calls_ends_the_batch(self, aci, provider, kind):
+    def test_a_request_by_azure_for_fewer_calls_ends_the_batch(self, aci, provider, kind):
         submissions = [submitted(provider, a_job(f"r{number}-1")) for number in range(3)]
         before = aci.calls[GET]
         aci.faults.add(GET, kind)
@@ -223,7 +223,7 @@ class TestLogs:
         provider.discard([submission])
         assert provider.logs(submission) == ""
 
-    def test_before_a_job_runs_there_are_none(self, start):
+    def test_logs_are_empty_before_a_job_runs(self, start):
         provider = provider_for(start(life=SLOW))
         assert provider.logs(submitted(provider)) == ""
 

@@ -21,7 +21,7 @@ def test_any_change_of_its_parts_makes_another_blueprint(change):
     assert of() != of(**change)
 
 
-def test_another_region_makes_another():
+def test_another_region_makes_another_blueprint():
     assert of() is not blueprint_of(a_configuration(), "eu-west-2")
 
 

@@ -116,7 +116,7 @@ def services(aws):
 @pytest.mark.parametrize("operation", REFUSALS)
 @pytest.mark.parametrize("detail", DETAILS)
 @pytest.mark.parametrize("kind", [FaultKind.THROTTLE, FaultKind.REFUSE, FaultKind.SERVER_ERROR, FaultKind.SERVER_ERROR_AFTER])
-def test_every_refusal_means_what_it_means_to_the_sdk(on_lambda, kind, detail, operation):
+def test_every_refusal_has_the_same_meaning_as_in_the_sdk(on_lambda, kind, detail, operation):
     call, parameters = REFUSALS[operation]
     failures = []
     for service in services(on_lambda):

@@ -131,6 +131,6 @@ def test_every_method_but_the_rights_is_offered():
         assert {verb for verb in verbs if verb.endswith(("job", "jobs", "execution", "executions", "task", "tasks"))} <= names
 
 
-def test_an_emulator_without_it_says_how_to_get_it():
+def test_an_emulator_without_grpc_says_how_to_get_it():
     with CloudRunEmulator() as emulator, pytest.raises(RuntimeError, match="grpc=True"):
         _ = emulator.grpc_address

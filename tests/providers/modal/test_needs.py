@@ -21,7 +21,7 @@ def test_each_kind_of_gpu_is_a_separate_size():
     assert needs({"gpu": "h100:2", "cpu": 4, "memory": "1024"}).size == {"cpu": 4, "memory": 1024, "gpu H100": 2}
 
 
-def test_the_registry_knows_it_and_the_provider_says_the_same(provider):
+def test_the_registry_and_the_provider_state_the_same_needs(provider):
     for name in ("modal:push", "modal"):
         assert registry.needs(name, {"cpu": 2}) == provider.needs({"cpu": 2}) == needs({"cpu": 2})
 

@@ -144,7 +144,7 @@ def test_a_submission_that_was_given_up_starts_nothing_afterwards():
         progress.ask()
 
 
-def test_a_submission_that_is_given_up_after_it_asked_may_have_started_something():
+def test_a_submission_given_up_after_its_request_may_have_started_a_job():
     progress = CreationProgress()
     progress.ask()
     assert progress.give_up() is True

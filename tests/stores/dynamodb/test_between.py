@@ -183,7 +183,7 @@ class TestAdding:
         assert stored
         assert stored.name == "first"
 
-    def test_a_queue_that_goes_in_between_takes_no_run(self, place: Place):
+    def test_a_queue_deleted_in_between_takes_no_run(self, place: Place):
         change = a_pool(queues=["default"])
         with (
             place.coming_between(lambda other: other.save_pool(change, expected_version=1)),
@@ -192,21 +192,21 @@ class TestAdding:
             place.store.add_runs([a_run(queue="high"), a_run()])
         assert place.store.runs(RunFilter(), limit=9) == []
 
-    def test_a_queue_that_gets_a_run_in_between_does_not_go(self, place: Place):
+    def test_a_queue_that_gets_a_run_in_between_is_not_deleted(self, place: Place):
         with (
             place.coming_between(lambda other: other.add_runs([a_run(queue="high")])),
             pytest.raises(Conflict, match="'high'"),
         ):
             place.store.save_pool(a_pool(queues=["default"]), expected_version=1)
 
-    def test_a_pool_that_gets_a_run_in_between_does_not_go(self, place: Place):
+    def test_a_pool_that_gets_a_run_in_between_is_not_deleted(self, place: Place):
         with place.coming_between(lambda other: other.add_runs([a_run()])), pytest.raises(Conflict, match="have not ended"):
             place.store.delete_pool("pool", expected_version=1)
         assert place.store.pool("pool")
 
 
 class TestDeletion:
-    def test_a_deployment_of_a_pool_that_goes_in_between_is_refused(self, place: Place):
+    def test_a_deployment_of_a_pool_deleted_in_between_is_refused(self, place: Place):
         with (
             place.coming_between(lambda other: other.delete_pool("pool", expected_version=1)),
             pytest.raises(NotFound, match="'default' in a work pool named 'pool'"),

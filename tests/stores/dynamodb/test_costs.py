@@ -69,7 +69,7 @@ def test_every_verb_costs_the_same_whether_few_or_many_wait(costs: dict[str, Cos
     assert costs == way(a_place(), MANY)
 
 
-def test_a_run_costs_what_the_packages_docstring_says(costs: dict[str, Cost]):
+def test_the_costs_of_a_run_are_those_that_the_package_documents(costs: dict[str, Cost]):
     per_run = {step: cost.per(BATCH) for step, cost in costs.items() if step != "idle"}
     assert per_run == {
         "add": (0.1, 0.05, 5.1),

@@ -71,7 +71,7 @@ class Compared:
         self.answers.append(operation if "Error" not in ours else ours["Error"]["Code"])
 
 
-def test_everything_is_answered_as_it_is_to_the_sdk():
+def test_every_request_gets_the_same_answer_as_the_sdk():
     client = Compared()
     store = DynamoStore(fresh_table(), connect=lambda: client)
     pool = store.save_pool(a_pool(queues=["high", "default"]), expected_version=None)

@@ -198,14 +198,14 @@ class TestBetween:
         assert [len(answer) for answer in answers] == [6]
         assert place.store.check() == []
 
-    def test_a_deployment_that_changes_or_goes_before_its_step_has_none(self, place: Place):
+    def test_a_deployment_changed_or_deleted_before_its_step_makes_no_runs(self, place: Place):
         for act in (change(a_scheduled(place, runs=False)), delete):
             with place.coming_between(act):
                 assert place.store.materialise(step(stored(place.store))) is None
         assert runs_of(place) == 0
         assert place.store.check() == []
 
-    def test_a_queue_that_goes_before_a_step_takes_no_run(self, place: Place):
+    def test_a_queue_deleted_before_a_step_takes_no_run(self, place: Place):
         deployment = a_scheduled(place, runs=False, queue="high")
         with place.coming_between(lambda other: other.save_pool(a_pool(), expected_version=1)):
             assert place.store.materialise(step(deployment)) is None
@@ -288,7 +288,7 @@ class TestWithdrawn:
         assert (runs_of(place), items(place)) == (0, [])
         assert place.store.check() == []
 
-    def test_a_pool_goes_in_one_change_with_the_runs_that_its_schedules_made(self, place: Place):
+    def test_a_pool_and_the_runs_of_its_schedules_are_deleted_in_one_change(self, place: Place):
         a_scheduled(place)
         gone = reconfiguration(place.store, deployments_gone=("deployment",), pools_gone=("pool",))
         place.store.reconfigure(gone)
@@ -316,7 +316,7 @@ class TestWithdrawn:
         assert runs_of(place) == 0
         assert place.store.check() == []
 
-    def test_a_queue_with_runs_to_come_does_not_go_in_a_change_of_several_parts(self, place: Place):
+    def test_a_queue_with_future_runs_is_not_deleted_in_a_change_of_several_parts(self, place: Place):
         moves = replace(a_scheduled(place, queue="high"), queue="default")
         many = [a_deployment(f"d{number}") for number in range(100)]
         change = reconfiguration(place.store, pools=[a_pool("pool")], deployments=[moves, *many])

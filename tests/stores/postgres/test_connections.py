@@ -61,7 +61,7 @@ def test_a_commit_lasts_even_where_the_database_is_set_to_forget(postgres: Postg
 
 
 @pytest.mark.parametrize("how", ["fast", "immediate"])
-def test_a_server_that_was_restarted_between_verbs_is_not_noticed(postgres: PostgresServer, store: PostgresStore, how: str):
+def test_a_restart_of_the_server_between_verbs_is_not_noticed(postgres: PostgresServer, store: PostgresStore, how: str):
     run = a_stored_run(store)
     postgres.restart(how)
     assert store.get(run.id) == run

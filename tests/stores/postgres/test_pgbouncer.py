@@ -63,7 +63,7 @@ def test_clients_take_turns_at_its_sessions_and_find_nothing_of_each_other(
     assert sum(count.in_use for count in store.counts("pool", NOW).values()) == 0
 
 
-def test_claims_that_overlap_behind_it_never_exceed_a_limit_and_claim_each_run_once(
+def test_overlapping_claims_behind_a_pooler_never_exceed_a_limit_and_claim_each_run_once(
     stores: Callable[..., PostgresStore], store: PostgresStore, pgbouncer: int
 ):
     runs = [a_run() for _ in range(RUNS)]

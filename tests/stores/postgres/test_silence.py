@@ -42,7 +42,7 @@ def saying(words: bytes, fault: Fault) -> Script:
 
 
 @pytest.mark.parametrize("fault", SLOW)
-def test_within_a_transaction_it_is_left_and_the_next_verb_goes_on(behind: PostgresStore, wire: TcpProxy, fault: Fault):
+def test_a_broken_transaction_is_left_and_the_next_verb_works(behind: PostgresStore, wire: TcpProxy, fault: Fault):
     wire.script = saying(b"FROM work_pools", fault)
     with pytest.raises(StoreUnavailable, match=rf"no answer \(no whole answer within {SECONDS:g} s\).*repeating it is safe"):
         on_a_thread(behind.pools)

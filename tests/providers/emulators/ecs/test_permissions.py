@@ -189,7 +189,7 @@ def test_a_role_becomes_another_where_its_own_policy_and_the_trust_of_the_other_
     refused(lambda: role("sts", other).assume_role(RoleArn=jobs, **session), "sts:AssumeRole", jobs)
 
 
-def test_a_function_is_started_by_whom_its_own_policy_names(role, emulator):
+def test_a_function_may_be_started_by_the_principals_of_its_policy(role, emulator):
     root = boto3.Session(region_name="us-east-1", aws_access_key_id="root", aws_secret_access_key="root")
     functions = root.client("lambda", endpoint_url=emulator.url)
     code = io.BytesIO()
