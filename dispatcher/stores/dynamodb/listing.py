@@ -153,7 +153,7 @@ class Listing:
         checked = RunFilter(tag=where.tag, name=where.name)
         at_once, left = (max(limit, 1), most) if self._is_of_index(where) else (100, min(most, READ_AT_ONCE))
         pending = list[UUID]()
-        for passed in self._walked(where, max(limit, 1), most):
+        for passed in self._walked(where, min(max(limit, 1), left), most):
             pending += [passed.run] if passed.run else []
             is_end = passed.is_end or len(pending) >= left
             if len(pending) >= at_once or is_end:

@@ -376,6 +376,11 @@ class TestBoundedReads:
         assert sum(number for _, number in self.looked_at(place)) <= 50 + 200 + 800
         assert READ_AT_ONCE <= cost.read <= READ_AT_ONCE + 50 + 10
 
+    def test_a_step_of_a_count_by_name_reads_as_many_entries_as_runs(self, place: Place):
+        place.recorder.requests.clear()
+        number, until = place.store.tally(RunFilter(pool="pool", name="r"), most=20_000)
+        assert (number, until is not None, self.looked_at(place)) == (READ_AT_ONCE, True, [(READ_AT_ONCE, READ_AT_ONCE)])
+
     def test_a_step_of_a_count_looks_at_no_more_entries_than_it_may(self, place: Place):
         place.recorder.requests.clear()
         number, until = place.store.tally(RunFilter(pool="pool", states=frozenset({RunState.SCHEDULED})), most=400)
