@@ -74,6 +74,8 @@ def visiting(browser: Browser, wiring: Wiring) -> Iterator[Visitor]:
 
 
 def picture(page: Page) -> bytes:
-    """What is seen of a page, as WebP."""
+    """What is seen of a page, as WebP. A page that is behind another one, or not drawn yet, cannot be captured."""
+    page.bring_to_front()
+    page.screenshot()
     session = page.context.new_cdp_session(page)
     return b64decode(session.send("Page.captureScreenshot", {"format": "webp", "quality": QUALITY})["data"])

@@ -66,8 +66,8 @@ def _work_in_address(visit: Visit) -> Work:
         identity = UUID(visit.query("id")) if visit.query("id") else None
     except ValueError as problem:
         raise InvalidInput("runs", [Fault("address", f"is not one of this page: {problem}")]) from None
-    where, queue = filter_in(visit), visit.query("to") or None
-    return visit.client.bulk(visit.query("action"), where, queue=queue, as_of=as_of, id=identity)
+    where = filter_in(visit.request.query_params, visit.client.clock.now())
+    return visit.client.bulk(visit.query("action"), where, queue=visit.query("to") or None, as_of=as_of, id=identity)
 
 
 def step(visit: Visit) -> Response:

@@ -7,7 +7,7 @@ from typing import Any
 
 from starlette.responses import Response
 
-from dispatcher.client import shapes
+from dispatcher.client import Dispatcher, shapes
 from dispatcher.client.secrets import hide, of_runs
 from dispatcher.core.parameters import as_json
 from dispatcher.core.parameters import in_words as parameters_in_words
@@ -28,11 +28,17 @@ LOOKED_BACK = 200
 
 
 def deployments(visit: Visit) -> Response:
-    """One page of deployments, by name, from the one that the address names. The runs of each are a separate read."""
-    listed = [record for record in visit.client.deployments() if record.name >= visit.query("from")]
-    rows = [(record, _next(visit, record), _last(visit, record)) for record in listed[:LISTED]]
-    following = listed[LISTED].name if len(listed) > LISTED else None
-    return visit.render("deployments.html", rows=rows, next=following, in_words=in_words, here=_here(visit))
+    """One page of deployments, by name, from the one that the address names."""
+    first = visit.query("from")
+    live = url("live", of="deployments", **{"from": first})
+    return visit.render("deployments.html", live=live, here=_here(visit), **listing(visit.client, first))
+
+
+def listing(client: Dispatcher, first: str) -> Mapping[str, Any]:
+    """The live part of the list: the deployments from this name on. The runs of each are a separate read."""
+    listed = [record for record in client.deployments() if record.name >= first]
+    rows = [(record, _next(client, record), _last(client, record)) for record in listed[:LISTED]]
+    return {"rows": rows, "next": listed[LISTED].name if len(listed) > LISTED else None, "in_words": in_words}
 
 
 def act(visit: Visit) -> Response:
@@ -53,16 +59,25 @@ def act(visit: Visit) -> Response:
 def deployment(visit: Visit) -> Response:
     """One deployment."""
     record = visit.client.deployment(visit.path("deployment"))
-    active = record.active_schedules
-    schedules = [(rule, visit.client.next_windows(rule) if rule.slug in active else ()) for rule in record.schedules]
-    last = visit.client.store.runs(RunFilter(deployment=record.name), limit=LOOKED_BACK)
-    failed = [run for run in last if run.state in FAILED][:LAST]
-    now, heartbeat = visit.client.clock.now(), visit.client.heartbeat
-    late = [(run, run.waited(now)) for run in last if run.is_late(now, heartbeat)][:LAST]
     shape = hide(of_runs(visit.client.store, (), [record]), shapes.deployment(record))
-    values: dict[str, Any] = {"schedules": schedules, "shape": shape, "takes": list(_takes(shape)), "last": last[:LAST]}
-    values |= {"failed": failed, "late": late, "late_after": heartbeat, "looked_at": len(last)}
-    return visit.render("deployment.html", deployment=record, in_words=in_words, **values)
+    return visit.render("deployment.html", shape=shape, takes=list(_takes(shape)), **circumstances(visit.client, record))
+
+
+def circumstances(client: Dispatcher, record: Deployment) -> Mapping[str, Any]:
+    """The live part of a deployment's page: its schedules, its last runs, and those that failed or are late."""
+    active = record.active_schedules
+    last = client.store.runs(RunFilter(deployment=record.name), limit=LOOKED_BACK)
+    now, heartbeat = client.clock.now(), client.heartbeat
+    return {
+        "deployment": record,
+        "in_words": in_words,
+        "schedules": [(rule, client.next_windows(rule) if rule.slug in active else ()) for rule in record.schedules],
+        "last": last[:LAST],
+        "failed": [run for run in last if run.state in FAILED][:LAST],
+        "late": [(run, run.waited(now)) for run in last if run.is_late(now, heartbeat)][:LAST],
+        "late_after": heartbeat,
+        "looked_at": len(last),
+    }
 
 
 def pause(visit: Visit) -> Response:
@@ -91,11 +106,11 @@ def _takes(shape: Mapping[str, Any]) -> Iterator[tuple[str, str, str | None]]:
         yield name, declared.get(name, "anything"), as_json(values[name]) if name in values else None
 
 
-def _next(visit: Visit, record: Deployment) -> object:
-    windows = [visit.client.next_windows(rule, count=1) for rule in record.active_schedules.values()]
+def _next(client: Dispatcher, record: Deployment) -> object:
+    windows = [client.next_windows(rule, count=1) for rule in record.active_schedules.values()]
     return min((moment for moments in windows for moment in moments), default=None)
 
 
-def _last(visit: Visit, record: Deployment) -> object:
+def _last(client: Dispatcher, record: Deployment) -> object:
     """The newest runs, oldest first, because people read from left to right."""
-    return list(reversed(visit.client.store.runs(RunFilter(deployment=record.name), limit=LAST)))
+    return list(reversed(client.store.runs(RunFilter(deployment=record.name), limit=LAST)))

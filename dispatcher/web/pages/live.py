@@ -1,36 +1,45 @@
 """Live pages by server-sent events: one bounded read a second, shared by all open tabs.
 
-An open page subscribes to its topic: a pool, a run, or the overview. While anybody listens, one task reads the topics in turn,
-one a second, and sends a page only if it differs from the last one. While nobody listens, nothing is read. While the store does
-not answer, the pages keep their content and get the reason (the event `stale`). If the task fails, it closes every stream, and
-the browsers open them again: a page is never silently out of date.
+An open page subscribes to its topic: a pool, a run, a deployment, a part of one of the lists, or the overview. While anybody
+listens, one task reads the topics in turn, one a second, and sends a page only if it differs from the last one. After a slow
+read it rests longer, so that it never reads for more than a tenth of the time. While nobody listens, nothing is read. While the
+store does not answer, the pages keep their content and get the reason (the event `stale`). If the task fails, it closes every
+stream, and the browsers open them again: a page is never silently out of date.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
 
 from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import QueryParams
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from dispatcher.client import Dispatcher
 from dispatcher.errors import DispatcherError
 from dispatcher.web.answers import RETRY_SECONDS, Refused
+from dispatcher.web.pages import deployments, runs
 from dispatcher.web.pages.pools import MAX_SLOTS, attention_first
-from dispatcher.web.pages.runs import circumstances
 from dispatcher.web.pages.visit import Pages, words_of
 
 MAX_STREAMS = 50
 EVERY = 1.0
 """Seconds between two reads."""
+REST = 9
+"""How many times as long as a read took the task rests at least."""
 
 Topic = tuple[str, str]
-"""`pool` and a name, `run` and an id, or two empty texts: the overview."""
+"""What is shown: `pool` or `deployment` and a name, `run` and an id, `runs` or `deployments` and which part of the list; two
+empty texts: the overview.
+"""
+
+Part = tuple[str, Mapping[str, Any]]
+"""The template of the live part of a page, and its data."""
 
 
 @dataclass(eq=False)
@@ -80,6 +89,8 @@ class LivePages:
                 yield message
         finally:
             self._listeners.discard(listener)
+            if all((other.topic, other.may_change) != (listener.topic, listener.may_change) for other in self._listeners):
+                self._sent.pop((listener.topic, listener.may_change), None)
 
     async def _read(self) -> None:
         """Read one topic a second while anybody listens. At the end, even after a fault, all streams are closed."""
@@ -90,16 +101,23 @@ class LivePages:
                 listener.send(None)
 
     async def _read_in_turn(self) -> None:
-        turn = 0
+        turn, clock = 0, asyncio.get_running_loop().time
         while self._listeners:
             topics = sorted({(listener.topic, listener.may_change) for listener in self._listeners}, key=str)
             topic = topics[turn % len(topics)]
             turn += 1
+            begun = clock()
             try:
-                await self._send(topic, await run_in_threadpool(self._rendered, *topic))
-            except DispatcherError as problem:
-                await self._send(topic, words_of(problem), event="stale")
-            await asyncio.sleep(self.every)
+                page, event = await run_in_threadpool(self._rendered, *topic), ""
+            except (DispatcherError, Refused) as problem:
+                page, event = words_of(problem), "stale"
+            rest = self.rest(clock() - begun)
+            await self._send(topic, page, event=event)
+            await asyncio.sleep(rest)
+
+    def rest(self, took: float) -> float:
+        """How many seconds to rest after a read that took so long."""
+        return max(self.every, REST * took)
 
     async def _send(self, topic: tuple[Topic, bool], page: str, event: str = "") -> None:
         message = f"event: {event}\n" * bool(event) + "".join(f"data: {line}\n" for line in page.splitlines()) + "\n"
@@ -113,19 +131,53 @@ class LivePages:
     def _rendered(self, topic: Topic, may_change: bool) -> str:  # noqa: FBT001 - half of the key
         self.reads += 1
         with self.pages.clients.lent() as client:
-            template, values = _shown(topic, client)
+            kind, text = topic
+            template, values = PARTS[kind](client, text)
             return self.pages.templates.get_template(template).render(may_change=may_change, **values)
 
 
-def _topic(query: Mapping[str, str]) -> Topic:
-    return next(((kind, query[kind]) for kind in ("pool", "run") if kind in query), ("", ""))
+def _topic(query: QueryParams) -> Topic:
+    """What a page shows, by the address of its stream. Raises `Refused` for a list that is not live."""
+    listed = query.get("of", "")
+    if listed == "runs":
+        if not runs.is_live(query):
+            raise Refused(HTTPStatus.UNPROCESSABLE_ENTITY, "of", "a list by tag, name or reason is not live")
+        return listed, runs.live_query(query)
+    if listed == "deployments":
+        return listed, query.get("from", "")
+    return next(((kind, query[kind]) for kind in ("pool", "run", "deployment") if kind in query), ("", ""))
 
 
-def _shown(topic: Topic, client: Dispatcher) -> tuple[str, Mapping[str, Any]]:
-    """The template of a topic, and its data."""
-    kind, name = topic
-    if kind == "run":
-        return "run_live.html", circumstances(client, client.run(name))
-    if kind == "pool":
-        return "pool_live.html", {"picture": client.picture(name), "max_slots": MAX_SLOTS}
+def _overview(client: Dispatcher, _text: str) -> Part:
     return "overview_live.html", {"pools": attention_first(client.overview())}
+
+
+def _pool(client: Dispatcher, name: str) -> Part:
+    return "pool_live.html", {"picture": client.picture(name), "max_slots": MAX_SLOTS}
+
+
+def _run(client: Dispatcher, reference: str) -> Part:
+    return "run_live.html", runs.circumstances(client, client.run(reference))
+
+
+def _runs(client: Dispatcher, query: str) -> Part:
+    return "runs_live.html", runs.listing(client, QueryParams(query))
+
+
+def _deployment(client: Dispatcher, name: str) -> Part:
+    return "deployment_live.html", deployments.circumstances(client, client.deployment(name))
+
+
+def _deployments(client: Dispatcher, first: str) -> Part:
+    return "deployments_live.html", deployments.listing(client, first)
+
+
+PARTS: Mapping[str, Callable[[Dispatcher, str], Part]] = {
+    "": _overview,
+    "pool": _pool,
+    "run": _run,
+    "runs": _runs,
+    "deployment": _deployment,
+    "deployments": _deployments,
+}
+"""What is read for each kind of topic."""

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 from typing import Any
+from urllib.parse import urlencode
 
+from starlette.datastructures import QueryParams
 from starlette.responses import Response
 
 from dispatcher.client import Dispatcher, shapes
@@ -29,6 +32,8 @@ MAX_SELECTED = 200
 LOG_LINES = 200
 FILTERS = ("pool", "queue", "deployment", "tag", "name")
 TIMES = ("since", "until")
+OF_AN_INDEX = frozenset(map(frozenset, ((), ("pool",), ("pool", "queue"), ("deployment",))))
+"""Filters, beside states and times, for which every store has an index."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,17 +49,34 @@ def runs(visit: Visit) -> Response:
     """The newest runs that match the address. With a reason, only runs whose recorded reason contains its words, among the
     newest.
     """
-    where, reason, cursor = filter_in(visit), visit.query("reason").strip()[:200], visit.query("cursor")
-    values: dict[str, Any] = {"reason": reason, "searched": None, "searched_to": None, "here": _here(visit)}
-    values |= {"now": visit.client.clock.now(), "late_after": visit.client.heartbeat}
+    query = visit.request.query_params
+    live = url("live", of="runs", **_kept(query)) if is_live(query) else None
+    return visit.render("runs.html", states=list(RunState), live=live, here=_here(visit), **listing(visit.client, query))
+
+
+def listing(client: Dispatcher, query: QueryParams) -> Mapping[str, Any]:
+    """The live part of the list: one page of runs. Raises `InvalidInput`, or `Refused` for a wrong cursor."""
+    now, reason, cursor = client.clock.now(), _reason_in(query), query.get("cursor", "")
+    where = filter_in(query, now)
+    values: dict[str, Any] = {"reason": reason, "searched": None, "searched_to": None, "now": now}
     if reason:
-        part = searched(visit.client, where, reason, cursor, PAGE)
+        part = searched(client, where, reason, cursor, PAGE)
         values |= {"runs": part.items, "next": part.next, "searched": part.searched}
     else:
-        page = runs_of(visit.client, where, cursor, PAGE)
+        page = runs_of(client, where, cursor, PAGE)
         values |= {"runs": page.items, "next": page.next, "searched_to": page.searched_to}
-    values["filters"] = {name: getattr(where, name) or "" for name in FILTERS} | {name: visit.query(name) for name in TIMES}
-    return visit.render("runs.html", chosen=sorted(where.states or ()), states=list(RunState), **values)
+    filters = {name: getattr(where, name) or "" for name in FILTERS} | {name: query.get(name, "") for name in TIMES}
+    return values | {"filters": filters, "chosen": sorted(where.states or ()), "late_after": client.heartbeat}
+
+
+def is_live(query: QueryParams) -> bool:
+    """Whether every store has an index of the list. Other lists are searched: too much for every second."""
+    return not _reason_in(query) and frozenset(name for name in FILTERS if query.get(name)) in OF_AN_INDEX
+
+
+def live_query(query: QueryParams) -> str:
+    """The query of the list alone, the same for all pages that show the same part of it."""
+    return urlencode(_kept(query), doseq=True)
 
 
 def act(visit: Visit) -> Response:
@@ -154,8 +176,17 @@ def _cancelled(client: Dispatcher, reference: str) -> Run:
 
 def _here(visit: Visit) -> str:
     """The address of the list with its filter and its page."""
-    query = visit.request.query_params
-    return url("runs", **{name: query.getlist(name) for name in (*FILTERS, *TIMES, "state", "reason", "cursor")})
+    return url("runs", **_kept(visit.request.query_params))
+
+
+def _kept(query: QueryParams) -> dict[str, list[str]]:
+    """What says which part of the list it is."""
+    names = (*FILTERS, *TIMES, "state", "reason", "cursor")
+    return {name: values for name in names if (values := sorted(filter(None, query.getlist(name))))}
+
+
+def _reason_in(query: QueryParams) -> str:
+    return query.get("reason", "").strip()[:200]
 
 
 def _logs(visit: Visit, record: Run, secrets: frozenset[str]) -> Logs:
@@ -173,13 +204,12 @@ def _logs(visit: Visit, record: Run, secrets: frozenset[str]) -> Logs:
     return Logs(text=str(hide(secrets, text)) or "It has written nothing yet.", is_followed=is_live)
 
 
-def filter_in(visit: Visit) -> RunFilter:
+def filter_in(query: QueryParams, now: datetime) -> RunFilter:
     """The filter in the address. Raises `InvalidInput` for an unknown state or a wrong time."""
-    query = visit.request.query_params
     states = frozenset(state for state in query.getlist("state") if state)
     unknown = sorted(states - set(RunState))
     if unknown:
         raise InvalidInput("runs", [Fault("state", f"{unknown[0]!r} is not a state; the states are {', '.join(RunState)}")])
     words: dict[str, Any] = {name: query.get(name, "")[:200] or None for name in FILTERS}
-    since, until = (when(query.get(name, "")[:40].strip(), visit.client.clock.now(), name) for name in TIMES)
+    since, until = (when(query.get(name, "")[:40].strip(), now, name) for name in TIMES)
     return RunFilter(states=frozenset(map(RunState, states)) or None, since=since, until=until, **words)

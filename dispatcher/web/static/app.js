@@ -157,25 +157,56 @@
   document.addEventListener("click", (event) => { if (event.target.closest("[data-stop]")) isStopped = true; });
 
   // The box above a column of boxes ticks all of them.
-  for (const all of document.querySelectorAll("[data-all]")) all.hidden = false;
   document.addEventListener("change", (event) => {
     const name = event.target.dataset?.all;
     for (const box of name ? event.target.form.querySelectorAll(`input[name="${name}"]`) : []) box.checked = event.target.checked;
   });
 
-  // Live messages wait while somebody moves, types or decides something; what was missed is read again afterwards.
-  let isHeld = false, missed = false;
+  // Live messages wait while somebody aims, moves, types or decides something; the newest one is shown afterwards.
+  let isHeld = false, missed = null, isPressed = false, aimed = 0;
+  for (const name of ["pointerdown", "pointerup", "pointercancel"]) document.addEventListener(name, () => {
+    isPressed = name === "pointerdown";
+  });
+  document.addEventListener("pointermove", (event) => { if (event.target.closest?.("[data-live]")) aimed = Date.now(); });
   const fields = "input:not([type=hidden], [type=checkbox]), textarea, select";
   const isChanged = (field) => field.matches("select")
     ? [...field.options].some((option) => option.selected !== option.defaultSelected) : field.value !== field.defaultValue;
   const isBusy = () => {
     const live = document.querySelector("[data-live]");
     const focused = document.activeElement;
-    return isHeld || dragged || order || dialog.open || !live || (focused?.matches(fields) && live.contains(focused))
+    return isHeld || isPressed || Date.now() - aimed < 1000 || dragged || order || dialog.open || !live || (focused?.matches(fields) && live.contains(focused))
       || [...live.querySelectorAll(fields)].some(isChanged);
+  };
+  // A row that is ticked, or in which somebody is, stays where a list does not have it any more.
+  const keepRows = (live, newer) => {
+    for (const row of live.querySelectorAll("tr[id]")) {
+      const isKept = row.contains(document.activeElement) || row.querySelector("input:checked");
+      if (!isKept || newer.getElementById(row.id)) continue;
+      const kept = row.cloneNode(true), note = document.createElement("span");
+      note.className = "badge";
+      note.textContent = "no longer in this list";
+      if (!kept.querySelector("th > .badge:last-child")) kept.querySelector("th").append(" ", note);
+      newer.querySelector("tbody")?.append(kept);
+    }
+  };
+  const written = (element) => [...element.children].map((part) => part.outerHTML).join("\n");
+  const show = async (text) => {
+    const live = document.querySelector("[data-live]"), newer = new DOMParser().parseFromString(text, "text/html");
+    keepRows(live, newer);
+    await htmx.swap({ target: live, sourceElement: live, text: written(newer.body), swap: "innerMorph" });
+    for (const all of live.querySelectorAll("[data-all]")) {
+      const boxes = [...live.querySelectorAll(`input[name="${all.dataset.all}"]`)];
+      all.checked = boxes.length > 0 && boxes.every((box) => box.checked);
+    }
   };
   const badge = document.querySelector(".live");
   const say = (words) => { if (badge) { badge.textContent = words; badge.classList.toggle("stale", words !== "● live"); } };
+  const showMissed = () => {
+    if (missed === null || isBusy()) return;
+    const text = missed;
+    missed = null;
+    show(text);
+  };
   let isHeard = false, fresh = new Date();
   const outdated = (isOutdated) => document.querySelector("[data-live]")?.classList.toggle("outdated", isOutdated);
   document.addEventListener("htmx:sse:before:message", (event) => {
@@ -184,9 +215,9 @@
     fresh = new Date();
     outdated(false);
     if (!isHeld) say("● live");
-    if (!isBusy()) return;
     event.preventDefault();
-    missed = true;
+    missed = event.detail.message.data;
+    showMissed();
   });
   // The store does not answer: the page keeps what it shows.
   document.addEventListener("stale", (event) => {
@@ -214,14 +245,14 @@
     if (!newer) { location.reload(); return; }
     fresh = new Date();
     outdated(false);
-    await htmx.swap({ target: live, sourceElement: live, text: [...newer.children].map((part) => part.outerHTML).join("\n"), swap: "innerMorph" });
+    await show(written(newer));
     say("● read again every 5 s");
   };
   setInterval(poll, 5000);
   document.addEventListener("htmx:after:settle", showTimes);
   setInterval(() => {
     showTimes();
-    if (missed && !isBusy()) { missed = false; location.reload(); }
+    showMissed();
   }, 1000);
   showTimes();
 
