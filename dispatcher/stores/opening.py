@@ -36,9 +36,9 @@ def open_store(url: str) -> Store:
     try:
         opener: Callable[[str], Store] = getattr(import_module(module), function)
     except ImportError as problem:  # psycopg without libpq names no module
-        fix = f"pip install 'push-dispatcher[{EXTRAS[scheme]}]' adds it" if scheme in EXTRAS else "use a Python that has it"
+        fix = f"pip install 'push-dispatcher[{EXTRAS[scheme]}]'" if scheme in EXTRAS else "use a Python that has it"
         raise SettingsError(
-            f"DISPATCHER_STORE: {scheme}:// needs {problem.name or problem}, which is not installed; {fix}"
+            f"DISPATCHER_STORE: {scheme}:// needs {problem.name or problem}, which is not installed: {fix}"
         ) from None
     return opener(url)
 

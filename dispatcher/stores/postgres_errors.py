@@ -59,18 +59,18 @@ _WORDS: Sequence[tuple[tuple[type[psycopg.Error], ...], type[StoreError], str]] 
     (
         (errors.DeadlockDetected, errors.SerializationFailure),
         RolledBackByServer,
-        "taken back by the server, to let another go on: try again",
+        "rolled back by the server, so that another transaction could go on: try again",
     ),
     (
         (errors.LockNotAvailable,),
         StoreUnavailable,
         "another invocation holds the work pool for too long ({detail}): try again",
     ),
-    ((errors.QueryCanceled,), StoreUnavailable, "too slow ({detail}): try again, and see what the server is busy with"),
+    ((errors.QueryCanceled,), StoreUnavailable, "too slow ({detail}): try again, and find out what the server is busy with"),
     (
         (errors.IdleInTransactionSessionTimeout,),
         StoreUnavailable,
-        "this invocation stood still within a transaction, which was taken back: try again",
+        "this invocation stood still within a transaction, which the server rolled back: try again",
     ),
     (
         (errors.InsufficientPrivilege,),
@@ -113,9 +113,9 @@ def _unreachable(detail: str, store: str) -> StoreError:
             return StoreError(f"{store}: {detail}: {fix}")
     for words, parameter in _WRONG_PARAMETERS:
         if words in detail:
-            return StoreError(f"{store}: {detail}: see `{parameter}` in the URL, or the variable that stands for it")
+            return StoreError(f"{store}: {detail}: correct `{parameter}` in the URL, or its environment variable")
     if detail.startswith("connection"):
-        return StoreUnavailable(f"{store}: cannot be reached ({detail}): see that the server runs and admits this host")
+        return StoreUnavailable(f"{store}: cannot be reached ({detail}): check that the server runs and admits this host")
     return StoreUnavailable(f"{store}: no answer ({detail}): the request may have been carried out; repeating it is safe")
 
 

@@ -178,7 +178,7 @@ def _automate(transaction: Transaction, automated: Automated) -> None:
 
 def _expect_one(count: int) -> None:
     if count != 1:
-        raise Conflict("what automations looked at was changed in between")
+        raise Conflict("what the automations looked at was changed in between")
 
 
 def _expect(transaction: Transaction, name: str, version: int | None) -> None:

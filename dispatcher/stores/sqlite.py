@@ -63,7 +63,9 @@ class SqliteStore(SqlStore):
     def __init__(self, path: str | Path, *, busy_timeout: float = 10.0) -> None:
         """A missing file is created; a missing directory is an error. `busy_timeout`: seconds to wait for another writer."""
         if not str(path):
-            raise StoreError("the SQLite store needs the path of a file")  # SQLite would take a file that vanishes on closing
+            raise StoreError(
+                "the SQLite store needs the path of a file, as sqlite:///dispatcher.db"
+            )  # SQLite would take a file that vanishes on closing
         self.path = str(path)
         self._busy_timeout = busy_timeout
         self._statements = {

@@ -24,8 +24,8 @@ async def json_body(request: Request, most: int = MAX_BYTES) -> Any:
     try:
         return json.loads(raw, parse_constant=_no_constant)
     except (ValueError, RecursionError) as problem:
-        reason = "it nests too deep" if isinstance(problem, RecursionError) else str(problem)
-        raise Refused(HTTPStatus.BAD_REQUEST, "not-json", f"the body is no JSON: {reason}") from None
+        reason = "it nests too deeply" if isinstance(problem, RecursionError) else str(problem)
+        raise Refused(HTTPStatus.BAD_REQUEST, "not-json", f"the body is not JSON: {reason}") from None
 
 
 async def form_body(request: Request) -> dict[str, list[str]]:
@@ -34,7 +34,7 @@ async def form_body(request: Request) -> dict[str, list[str]]:
     try:
         pairs = parse_qsl(raw.decode(), keep_blank_values=True, max_num_fields=MAX_FIELDS, errors="strict")
     except ValueError as problem:
-        raise Refused(HTTPStatus.BAD_REQUEST, "not-a-form", f"the body is no form: {problem}") from None
+        raise Refused(HTTPStatus.BAD_REQUEST, "not-a-form", f"the body is not a form: {problem}") from None
     fields: dict[str, list[str]] = {}
     for name, value in pairs:
         fields.setdefault(name, []).append(value.replace("\r\n", "\n"))

@@ -49,7 +49,7 @@ def check(line):
     assert line.endswith(("}", "}\n"))
     assert "\n" not in line.rstrip("\n")
     assert len(line.encode()) <= 256 * 1024
-    document = json.loads(line, parse_constant=lambda word: f"{word} is no JSON")
+    document = json.loads(line, parse_constant=lambda word: f"{word} is not JSON")
     Draft202012Validator(SCHEMA).validate(document)
     for directive in document["_aws"]["CloudWatchMetrics"]:
         names = [metric["Name"] for metric in directive["Metrics"]]

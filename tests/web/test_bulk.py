@@ -100,7 +100,7 @@ def test_invalid_work_on_many_runs_is_refused_with_a_message(site, waiting, quer
 def test_a_priority_for_many_runs_is_refused_and_the_answer_says_what_to_do(site, waiting):
     answer = site.browser.get("/runs/bulk", params={"action": "move", "pool": "nightly", "to": "slow", "priority": "5"})
     assert answer.status_code == 422
-    assert "change that of one on its page" in Document(answer.text).words
+    assert "change the priority of a run on its page" in Document(answer.text).words
 
 
 def test_a_reader_is_not_offered_work_on_many_runs_and_is_refused(wiring, site, waiting):

@@ -138,7 +138,7 @@ def test_the_page_of_a_refusal_leads_back_to_the_form(site, pool):
     asking = {"Referer": "http://127.0.0.1:4210/pools/nightly?x=1", "Accept": "text/html"}
     refused = site.browser.get(url("pools", "nightly", "plan", limit="many"), headers=asking)
     shown = Document(refused.text)
-    assert (refused.status_code, "This cannot be done as it was asked for" in shown.words) == (422, True)
+    assert (refused.status_code, "This request is not valid" in shown.words) == (422, True)
     assert "/pools/nightly?x=1" in shown.every("a", "href")
     foreign = site.browser.get(url("pools", "gone"), headers={**asking, "Referer": "https://evil.example/x"})
     assert "https://evil.example/x" not in foreign.text

@@ -173,8 +173,8 @@ def test_typed_words_become_values_of_the_schema():
 @pytest.mark.parametrize(
     ("sent", "path", "words"),
     [
-        ({"v:env": ["A=1\nnothing"]}, "env", "'nothing' is no NAME=value"),
-        ({"j:rules": ["[1"]}, "rules", "is no JSON"),
+        ({"v:env": ["A=1\nnothing"]}, "env", "'nothing' is not NAME=value"),
+        ({"j:rules": ["[1"]}, "rules", "is not JSON"),
         ({"j:rules": ["NaN"]}, "rules", "NaN"),
         ({"m:": ["[]"]}, "", "must be a JSON object"),
     ],

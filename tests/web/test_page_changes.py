@@ -14,7 +14,7 @@ from tests.web.pages import Document, page, sent
 def test_a_template_is_checked_shown_and_saved(site, pool):
     version = str(pool.version)
     for wrong, words in (
-        ("{", "is no JSON"),
+        ("{", "is not JSON"),
         ('{"job_configuration": {"command": "{{ x }}"}, "variables": {}}', "job_configuration.command"),
     ):
         answer = sent(site, "pools", "nightly", "template", half="json", template=wrong, version=version, confirmed="yes")
@@ -65,9 +65,9 @@ def test_a_run_is_created_from_the_fields_and_its_job_is_shown_before(site, pool
     ("fields", "words"),
     [
         ({"half": "form"}, "command"),
-        ({"half": "form", "v:command": "true", "v:env": "A"}, "'A' is no NAME=value"),
+        ({"half": "form", "v:command": "true", "v:env": "A"}, "'A' is not NAME=value"),
         ({"half": "form", "v:command": "true", "due": "soon"}, "must be a time"),
-        ({"half": "json", "job_variables": "["}, "is no JSON"),
+        ({"half": "json", "job_variables": "["}, "is not JSON"),
         ({"half": "json", "job_variables": "[]"}, "must be a JSON object"),
     ],
 )
@@ -275,7 +275,7 @@ def test_the_parameters_of_a_new_run_are_fields_of_the_deployments_schema(site, 
             "parameters.limit : must be a whole number",
         ),
         ({"half": "json", "parameters": '{"dya": 1}'}, "did you mean day?"),
-        ({"half": "json", "parameters": "["}, "parameters : is no JSON"),
+        ({"half": "json", "parameters": "["}, "parameters : is not JSON"),
     ],
 )
 def test_a_wrong_parameter_is_reported_with_its_path(site, etl, fields, words):

@@ -275,7 +275,7 @@ class Table:
         except unanswered as problem:
             return None, str(problem)
         except unreadable as problem:
-            return None, f"what came is not an answer of DynamoDB's: {problem}"
+            return None, f"this is not an answer of DynamoDB's: {problem}"
         except failures.other as problem:
             raise StoreError(f"DynamoDB table {self.name!r}: {problem}") from problem
 
@@ -298,7 +298,7 @@ class Table:
             failed, passing = failed_conditions(response, code), passes(response, code)
             refusal = refused(self.name, response, code)
         except ODD as problem:
-            return f"what came is not an answer of DynamoDB's: {type(problem).__name__}: {problem}"
+            return f"this is not an answer of DynamoDB's: {type(problem).__name__}: {problem}"
         if failed:
             raise failed
         if code == "ResourceInUseException":

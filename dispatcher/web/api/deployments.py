@@ -86,7 +86,7 @@ def rename_deployment(client: Client, deployment: DeploymentName, body: Body, ve
     """Give a deployment another name. Its waiting runs go with it and get new ids; automations name it by the new name."""
     name, rest = take_name(body)
     if rest:
-        raise InvalidInput("body", [Fault(field, "is not a field here; the only one is name") for field in rest])
+        raise InvalidInput("body", [Fault(field, "is not a field here; the only field is name") for field in rest])
     return _whole(client, client.only_at(deployment=version).rename_deployment(deployment, name))
 
 

@@ -187,7 +187,7 @@ def read_logs(
     record = client.run(run)
     job = job_of(record, attempt or None)
     if job is None:
-        raise Conflict(f"run {record.name!r} has no job to have logs of: {client.explain(record.id).text}")
+        raise Conflict(f"run {record.name!r} has no job yet, so it has no logs: {client.explain(record.id).text}")
     provider = request.app.state.clients.providers(client.work_pool(record.pool).type)
     text, number = log_text(provider, job[1], tail), job[0]
     shape = {"id": str(record.id), "name": record.name, "attempt": number, "logs": text, "url": job[1].url}

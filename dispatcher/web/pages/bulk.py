@@ -46,7 +46,7 @@ def confirm(visit: Visit) -> Response:
     It is counted in steps: until the last one, the page asks for the next (`counted`) and offers nothing else.
     """
     if visit.query("priority"):
-        words = "work on many runs keeps the priority of each; change that of one on its page"
+        words = "a change of many runs keeps their priorities; change the priority of a run on its page"
         raise InvalidInput("runs", [Fault("priority", words)])
     if visit.query("reason"):
         raise InvalidInput(

@@ -44,7 +44,7 @@ def delete_deployment(visit: Visit) -> Response:
     """Delete the deployment, unless more runs would crash than the page said. Raises `VersionChanged` likewise."""
     client, name = visit.client.only_at(deployment=visit.version), visit.path("deployment")
     if str(client.stranded_runs(name)) != (visit.sent("stranded") or "0"):
-        return _deployment_page(visit, "Other runs wait for it by now than when this page was shown.")
+        return _deployment_page(visit, "Other runs wait for it now than when this page was shown.")
     client.delete_deployment(name)
     return gone_to("deployments")
 

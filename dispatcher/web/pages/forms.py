@@ -342,7 +342,7 @@ def _pairs(text: str, steps: Steps) -> Iterator[tuple[str, str]]:
     for line in filter(str.strip, text.split("\n")):
         name, sign, value = line.partition("=")
         if not sign or not name:
-            raise _invalid(steps, f"{line!r} is no NAME=value")
+            raise _invalid(steps, f"{line!r} is not NAME=value")
         yield name, value
 
 
@@ -350,7 +350,7 @@ def _parsed(words: str, steps: Steps) -> Any:
     try:
         return json.loads(words, parse_constant=_no_constant)
     except (ValueError, RecursionError) as problem:
-        raise _invalid(steps, f"is no JSON: {problem}") from None
+        raise _invalid(steps, f"is not JSON: {problem}") from None
 
 
 def _invalid(steps: Steps, message: str) -> InvalidInput:

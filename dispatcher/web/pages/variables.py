@@ -92,7 +92,7 @@ def json_object(text: str, path: str) -> dict[str, Any]:
     try:
         values = json.loads(text.strip() or "{}")
     except (ValueError, RecursionError) as problem:
-        raise InvalidInput("form", [Fault(path, f"is no JSON: {problem}")]) from None
+        raise InvalidInput("form", [Fault(path, f"is not JSON: {problem}")]) from None
     if not isinstance(values, dict):
         raise InvalidInput("form", [Fault(path, "must be a JSON object")])
     return values

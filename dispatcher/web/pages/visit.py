@@ -30,10 +30,10 @@ OURS = re.compile(r"/(?![/\\])[!-\[\]-~]*")
 """An address within these pages: it begins with exactly one slash, and has only printable ASCII and no backslash."""
 
 TITLES = {
-    HTTPStatus.NOT_FOUND: "There is no such thing here",
+    HTTPStatus.NOT_FOUND: "Not found",
     HTTPStatus.CONFLICT: "This cannot be done now",
-    HTTPStatus.PRECONDITION_FAILED: "Somebody else was faster",
-    HTTPStatus.UNPROCESSABLE_ENTITY: "This cannot be done as it was asked for",
+    HTTPStatus.PRECONDITION_FAILED: "Somebody else changed it first",
+    HTTPStatus.UNPROCESSABLE_ENTITY: "This request is not valid",
     HTTPStatus.SERVICE_UNAVAILABLE: "The store does not answer",
 }
 """Titles for error pages, if the phrase of the status says little to a reader."""

@@ -102,12 +102,12 @@ def test_a_server_without_tls(postgres: PostgresServer):
     store = PostgresStore(postgres.url("x").replace("sslmode=disable", "sslmode=require"))
     message = refused(store, StoreError)
     assert "does not support SSL" in message
-    assert "see `sslmode` in the URL" in message
+    assert "correct `sslmode` in the URL" in message
 
 
 def test_an_option_that_the_server_does_not_know(postgres: PostgresServer):
     store = PostgresStore(postgres.url("postgres") + "&options=-c%20colour%3Dblue")
-    assert "see `options` in the URL" in refused(store, StoreError)
+    assert "correct `options` in the URL" in refused(store, StoreError)
 
 
 def test_a_missing_role_is_reported_with_the_fix(stores):
