@@ -52,7 +52,8 @@ def delete_pool(transaction: Transaction, name: str, expected_version: int) -> N
     _expect_pool(transaction, name, expected_version)
     if _is(transaction, "pool_is_busy", pool=name):
         raise refusals.pool_busy(name)
-    transaction.change("withdraw_with_pool", pool=name)
+    deployments = [DEPLOYMENT.decode(row).name for row in transaction.rows("deployments_of_pool", pool=name)]
+    transaction.change_each("withdraw_all", [{"deployment": deployment} for deployment in deployments])
     transaction.change("delete_runs", pool=name)
     transaction.change("delete_pool", pool=name)
 

@@ -54,7 +54,6 @@ INDICES = {
     "ended_lingering": "runs_lingering",
     "waiting": "runs_waiting",
     "withdraw_all": "runs_of_schedules",
-    "withdraw_with_pool": "runs_of_schedules",
 }
 """Statement -> the index in which it has to find its rows."""
 

@@ -123,12 +123,6 @@ WHERE deployment = :deployment AND schedule = :schedule AND state = 'SCHEDULED' 
 -- Every run that schedules of a deployment made, whichever it had when, and that no tick ever claimed.
 DELETE FROM runs WHERE deployment = :deployment AND schedule IS NOT NULL AND state = 'SCHEDULED' AND fence = 0
 
--- name: withdraw_with_pool
--- Likewise for all deployments of a pool: their runs may wait in other pools, too.
-DELETE FROM runs
-WHERE deployment IN (SELECT name FROM deployments WHERE pool = :pool)
-    AND schedule IS NOT NULL AND state = 'SCHEDULED' AND fence = 0
-
 -- name: scheduled
 -- Deployments whose next window is near, the earliest first.
 SELECT {deployment} FROM deployments WHERE pool = :pool AND windows_at <= :now ORDER BY windows_at, name LIMIT :limit
