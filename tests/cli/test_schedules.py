@@ -143,7 +143,7 @@ def test_a_paused_deployment_is_marked_and_has_no_next_windows(cli, etl):
     assert cli.ok("deployment", "pause", "etl")["paused"] is True
     assert cli.ok("deployment", "schedule", "ls", "etl")[0]["next"] == []
     assert "(**) denotes a paused deployment" in cli("deployment", "ls").out
-    assert "its schedules make no runs" in cli("deployment", "inspect", "etl").out
+    assert "its schedules create no runs" in cli("deployment", "inspect", "etl").out
     assert cli.ok("deployment", "resume", "etl")["paused"] is False
 
 

@@ -64,11 +64,11 @@ def texts_of(html):
 
 
 def test_an_untouched_form_changes_nothing(site, etl):
-    assert "Nothing: it is so already" in Document(edited(site, "deployments", "etl", "edit").text).words
+    assert "Nothing would change" in Document(edited(site, "deployments", "etl", "edit").text).words
     edited(site, "deployments", "etl", "edit", confirmed=True)
     assert site.client.deployment("etl") == etl
     daily = {"slug": "daily"}
-    assert "Nothing: it is so already" in Document(edited(site, "deployments", "etl", "schedule", query=daily).text).words
+    assert "Nothing would change" in Document(edited(site, "deployments", "etl", "schedule", query=daily).text).words
 
 
 def test_a_change_is_shown_before_it_is_made_and_empty_fields_have_their_defaults(site, etl):

@@ -184,7 +184,9 @@ deployment.add_command(schedule)
 @pass_context
 def pause(context: Context, /, name: str) -> Output:
     """Pause the schedules of a deployment; their future runs are removed. People can still run it."""
-    return _changed(context, context.client.pause_deployment(name), f"Paused deployment {name!r}: its schedules make no runs.")
+    return _changed(
+        context, context.client.pause_deployment(name), f"Paused deployment {name!r}: its schedules create no runs."
+    )
 
 
 @deployment.command("resume", example="dispatcher deployment resume etl")
@@ -203,7 +205,7 @@ def delete(context: Context, /, name: str, *, yes: bool) -> Output:
     """Delete a deployment and its waiting runs that schedules made and nobody claimed; other waiting runs crash when due."""
     left = context.client.stranded_runs(name)
     fate = f"; {left} waiting run{'s' * (left != 1)} of it would crash when due" if left else ""
-    consent(f"delete deployment {name!r} and the runs to come of its schedules{fate}", yes=yes)
+    consent(f"delete deployment {name!r} and the future runs of its schedules{fate}", yes=yes)
     context.client.delete_deployment(name)
     then = f" {left} waiting run{'s' * (left != 1)} of it will crash when due: dispatcher run ls -d {name}" if left else ""
     return Output(data={"deleted": name}, text=f"Deleted deployment {name!r}.{then}")

@@ -104,7 +104,7 @@ def resume(context: Context, /, name: str, slug: str) -> Output:
 def delete(context: Context, /, name: str, slug: str, *, yes: bool) -> Output:
     """Delete a schedule and its future runs."""
     context.client.schedule(name, slug)
-    consent(f"delete schedule {slug!r} of deployment {name!r} and its runs to come", yes=yes)
+    consent(f"delete schedule {slug!r} of deployment {name!r} and its future runs", yes=yes)
     context.client.remove_schedule(name, slug)
     return Output(data={"deployment": name, "deleted": [slug]}, text=f"Deleted schedule {slug!r} of deployment {name!r}.")
 
@@ -117,7 +117,7 @@ def clear(context: Context, /, name: str, *, yes: bool) -> Output:
     """Delete all schedules of a deployment and their future runs."""
     gone = [schedule.slug for schedule in context.client.deployment(name).schedules]
     if gone:
-        consent(f"delete all schedules of deployment {name!r} ({', '.join(gone)}) and their runs to come", yes=yes)
+        consent(f"delete all schedules of deployment {name!r} ({', '.join(gone)}) and their future runs", yes=yes)
     context.client.clear_schedules(name)
     text = f"Deleted {len(gone)} schedule{'s' * (len(gone) != 1)} of deployment {name!r}."
     return Output(data={"deployment": name, "deleted": gone}, text=text)

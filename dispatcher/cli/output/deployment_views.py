@@ -40,7 +40,7 @@ def deployments(shapes: Sequence[Shape]) -> None:
         out.add_row(name, *map(text, cells), short_id(shape["id"]))
     show(out)
     if any(shape["paused"] for shape in shapes):
-        say("(**) denotes a paused deployment: its schedules make no runs")
+        say("(**) denotes a paused deployment: its schedules create no runs")
 
 
 def deployment(shape: Shape) -> None:
@@ -52,7 +52,7 @@ def deployment(shape: Shape) -> None:
     out.add_row("created", text(time_and_ago(shape["created_at"])))
     out.add_row("tags", text(", ".join(shape["tags"])))
     if shape["paused"]:
-        out.add_row("paused", text("its schedules make no runs"))
+        out.add_row("paused", text("its schedules create no runs"))
     if shape["retry"]:
         out.add_row("retry", text(retry_words(shape["retry"])))
     for key, value in _limits(shape):
