@@ -46,8 +46,10 @@ def list_automations(client: Client) -> JsonAnswer:
 @router.get("/firings", operation_id="list_firings", responses=documented(READ, "Firings"))
 def list_firings(
     client: Client,
-    automation: Annotated[str, Query(max_length=200, pattern=NAME_PATTERN)] = "",
-    limit: Annotated[int, Query(ge=1, le=1000)] = 50,
+    automation: Annotated[
+        str, Query(max_length=200, pattern=NAME_PATTERN, description="Only firings of this automation.")
+    ] = "",
+    limit: Annotated[int, Query(ge=1, le=1000, description="The most firings to return.")] = 50,
 ) -> JsonAnswer:
     """What automations (or one of them) did, and why, newest first."""
     return answer(list(map(shapes.firing, client.firings(automation or None, limit=limit))))

@@ -38,8 +38,8 @@ def list_changes(
     client: Client,
     request: Request,
     where: Annotated[LogFilter, Depends(entry_filter)],
-    limit: Annotated[int, Query(ge=1, le=MAX_ENTRIES)] = 50,
-    cursor: Annotated[str, Query(max_length=400, description="The `next` of the page before.")] = "",
+    limit: Annotated[int, Query(ge=1, le=MAX_ENTRIES, description="The most entries of a page.")] = 50,
+    cursor: Annotated[str, Query(max_length=400, description="The `next` of the previous page.")] = "",
 ) -> JsonAnswer:
     """A page of the log of changes, the latest first: who changed what, and which way it came in."""
     entries, following = entries_of(client, where, cursor, limit)

@@ -37,7 +37,10 @@ router = APIRouter()
 
 
 @router.get("/deployments", operation_id="list_deployments", responses=documented(READ, "Deployments"))
-def list_deployments(client: Client, pool: Annotated[str, Query(max_length=200, pattern=NAME_PATTERN)] = "") -> JsonAnswer:
+def list_deployments(
+    client: Client,
+    pool: Annotated[str, Query(max_length=200, pattern=NAME_PATTERN, description="Only deployments of this work pool.")] = "",
+) -> JsonAnswer:
     """Every deployment, or every one of a pool, by name."""
     deployments = client.deployments(client.work_pool(pool).name if pool else None)
     return answer(list(map(shapes.deployment, deployments)), of_runs(client.store, (), deployments))

@@ -35,8 +35,8 @@ def look_at_pool(client: Client, pool: PoolName) -> JsonAnswer:
 def slots_of_pool(
     client: Client,
     pool: PoolName,
-    hours: Annotated[int, Query(ge=1, le=MOST_HOURS)] = 24,
-    parts: Annotated[int, Query(ge=1, le=1000)] = PARTS,
+    hours: Annotated[int, Query(ge=1, le=MOST_HOURS, description="How far to look back.")] = 24,
+    parts: Annotated[int, Query(ge=1, le=1000, description="The number of equal parts of that time.")] = PARTS,
 ) -> JsonAnswer:
     """How many slots each queue held in the last hours. `is_cut`: more runs have ended than the 20,000 that were read."""
     since = client.clock.now() - timedelta(hours=hours)

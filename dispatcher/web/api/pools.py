@@ -84,8 +84,8 @@ def delete_pool(client: Client, pool: PoolName, version: Version) -> Response:
 def preview_pool(
     client: Client,
     pool: PoolName,
-    within_seconds: Annotated[int, Query(ge=0, le=366 * 86_400)] = 3600,
-    limit: Annotated[int, Query(ge=1, le=MAX_PREVIEW)] = 100,
+    within_seconds: Annotated[int, Query(ge=0, le=366 * 86_400, description="How far to look ahead.")] = 3600,
+    limit: Annotated[int, Query(ge=1, le=MAX_PREVIEW, description="The most runs to return.")] = 100,
 ) -> JsonAnswer:
     """The waiting runs that are due within that time, and those that schedules will create by then."""
     now = client.clock.now()

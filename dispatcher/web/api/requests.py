@@ -30,7 +30,9 @@ QueueName = Annotated[str, Path(max_length=200, pattern=NAME_PATTERN, examples=[
 DeploymentName = Annotated[str, Path(max_length=200, pattern=NAME_PATTERN, examples=["etl"])]
 AutomationName = Annotated[str, Path(max_length=200, pattern=NAME_PATTERN, examples=["breaker"])]
 Slug = Annotated[str, Path(max_length=200, pattern=NAME_PATTERN, examples=["daily"])]
-RunReference = Annotated[str, Path(max_length=60, pattern=r"^[0-9a-zA-Z-]+$", description="The id, or a submission's name.")]
+RunReference = Annotated[
+    str, Path(max_length=60, pattern=r"^[0-9a-zA-Z-]+$", description="The id of a run, or the name of its submission.")
+]
 
 
 Text = Annotated[str, Query(max_length=200, pattern=NAME_PATTERN)]
@@ -76,14 +78,14 @@ def version_of(
         Header(
             alias="If-Match",
             pattern=r'^(\*|"[0-9]{1,9}")$',
-            description='The ETag that was read, as "3"; * for whatever is stored.',
+            description='The ETag of the version to change, as "3"; * for any version.',
             examples=['"1"', "*"],
         ),
     ] = "",
 ) -> int | None:
     """The version that a change is for; None for any. Raises `Refused` if the caller names none."""
     if not if_match:
-        words = "a change names the version that it is for: send its ETag as If-Match, or * for whatever is stored"
+        words = "a change must name the version that it changes: send its ETag as If-Match, or * for any version"
         raise Refused(HTTPStatus.PRECONDITION_REQUIRED, "version-missing", words)
     return None if if_match == "*" else int(if_match.strip('"'))
 

@@ -51,9 +51,11 @@ def run_filter(
     pool: Text = "",
     queue: Text = "",
     deployment: Text = "",
-    state: Annotated[Sequence[RunState], Query(description="Repeat it for more.")] = (),
+    state: Annotated[Sequence[RunState], Query(description="Only runs in this state; repeat it for more.")] = (),
     tag: PlainText = "",
-    name: Annotated[str, Query(max_length=200, pattern=NAME_PATTERN, description="What the name begins with.")] = "",
+    name: Annotated[
+        str, Query(max_length=200, pattern=NAME_PATTERN, description="Only runs whose name begins with this.")
+    ] = "",
     since: Annotated[str, Query(max_length=40, description="Created at this time or later.", json_schema_extra=TIME)] = "",
     until: Annotated[str, Query(max_length=40, description="Created before this time.", json_schema_extra=TIME)] = "",
 ) -> RunFilter:
@@ -75,8 +77,8 @@ def list_runs(
     client: Client,
     request: Request,
     where: Annotated[RunFilter, Depends(run_filter)],
-    limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 50,
-    cursor: Annotated[str, Query(max_length=400, description="The `next` of the page before.")] = "",
+    limit: Annotated[int, Query(ge=1, le=MAX_PAGE, description="The most runs of a page.")] = 50,
+    cursor: Annotated[str, Query(max_length=400, description="The `next` of the previous page.")] = "",
     *,
     reason: Annotated[str, Query(max_length=200, description=REASON)] = "",
 ) -> JsonAnswer:
@@ -181,7 +183,7 @@ def read_logs(
     request: Request,
     run: RunReference,
     attempt: Annotated[int, Query(ge=0, le=1000, description="0: the last attempt with a job.")] = 0,
-    tail: Annotated[int, Query(ge=1, le=MAX_TAIL)] = 100,
+    tail: Annotated[int, Query(ge=1, le=MAX_TAIL, description="The number of last lines.")] = 100,
 ) -> JsonAnswer:
     """The last lines of the logs of an attempt's job."""
     record = client.run(run)
