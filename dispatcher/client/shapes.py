@@ -338,7 +338,7 @@ def plan(plan: Plan, *, applied: bool) -> Shape:
         "applied": applied,
         "changes": [change_shape(change) for change in plan.changes],
         "unnamed": [{"noun": noun, "name": name} for noun, name in plan.unnamed],
-        "drift": [_drift(line) for line in plan.drift],
+        "drift": [drift_line(line) for line in plan.drift],
     }
 
 
@@ -369,7 +369,8 @@ def bulk_step(step: BulkStep) -> Shape:
     return {"done": step.done, "skipped": step.skipped, "refused": [asdict(fault) for fault in step.refused]}
 
 
-def _drift(drift: Drift) -> Shape:
+def drift_line(drift: Drift) -> Shape:
+    """One field that was changed since the last apply."""
     now = None if drift.now is ABSENT else drift.now
     return {
         "noun": drift.noun,

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 import pytest
 
 from dispatcher.client import Dispatcher
-from dispatcher.models import RunState
+from dispatcher.models import RunState, Schedule
 from tests.builders import HOUR, MINUTE, a_live_run
 
 OPERATIONS = {
@@ -26,13 +28,14 @@ OPERATIONS = {
     "delete_work_queue": "delete_queue",
     "deployment": "get_deployment",
     "deployments": "list_deployments",
-    **dict.fromkeys(("drift", "plan", "plan_deployment", "plan_pool"), "plan"),
+    "drift": "drift",
+    **dict.fromkeys(("plan", "plan_deployment", "plan_pool"), "plan"),
     "explain": "explain_run",
     "export": "export",
     "firings": "list_firings",
     **dict.fromkeys(("log", "log_page"), "list_changes"),
     "move_run": "move_run",
-    "next_windows": "list_schedules",
+    "next_windows": "preview_schedule",
     "overview": "overview",
     **dict.fromkeys(("oldest_due", "picture"), "look_at_pool"),
     "preview_job": "preview_job",
@@ -48,7 +51,8 @@ OPERATIONS = {
     **dict.fromkeys(("pause_automation", "resume_automation", "update_automation"), "update_automation"),
     **dict.fromkeys(("clear_schedules", "pause_deployment", "resume_deployment", "update_deployment"), "update_deployment"),
     **dict.fromkeys(("pause_schedule", "resume_schedule", "update_schedule"), "update_schedule"),
-    "schedule": "list_schedules",
+    "schedule": "get_schedule",
+    "stranded_runs": "stranded_runs",
     "update_work_pool": "update_pool",
     "update_work_queue": "update_queue",
     **dict.fromkeys(("work_pool", "inspect_work_pool"), "get_pool"),
@@ -67,7 +71,6 @@ OWN = {
     "serve": "a function of this interpreter",
     "start_tick": "the changes start ticks themselves",
     "starting_ticks_once": "the changes start ticks themselves",
-    "stranded_runs": "a question of the page before a deletion: GET /runs answers it",
 }
 """Methods that belong to a process, and not to a store."""
 
@@ -78,7 +81,7 @@ def test_every_public_method_has_an_operation(site):
     public = {name for name in dir(Dispatcher) if not name.startswith("_")}
     assert (public - set(OPERATIONS) - set(OWN), set(OPERATIONS.values()) - operations) == (set(), set())
     assert (set(OPERATIONS) | set(OWN)) - public == set()
-    assert operations - set(OPERATIONS.values()) == {"health", "list_queues", "read_logs"}
+    assert operations - set(OPERATIONS.values()) == {"health", "list_queues", "list_schedules", "read_logs"}
 
 
 @pytest.fixture
@@ -131,3 +134,65 @@ def test_a_deployment_gets_another_name_in_the_version_that_was_read(site, pool)
     assert [record.name for record in site.client.deployments()] == ["load"]
     assert [waiting.name for waiting in site.client.runs(deployment="load")] == [run.name]
     assert site.api("POST", "/deployments/etl/rename", {"name": "other"}, If_Match="*").status_code == 404
+
+
+@pytest.fixture
+def etl(site, pool):
+    """A deployment with a schedule at six o'clock in Berlin."""
+    rule = Schedule(slug="daily", cron="0 6 * * *", timezone="Europe/Berlin")
+    return site.client.create_deployment("etl", pool="nightly", job_variables={"command": "true"}, schedules=[rule])
+
+
+def test_a_schedule_tells_as_many_windows_as_are_asked_for(site, etl):
+    schedule = site.ok("GET", "/deployments/etl/schedules/daily?windows=10")
+    windows = [datetime.fromisoformat(text) for text in schedule["next"]]
+    assert windows == [*site.client.next_windows(etl.schedules[0], count=10)]
+    assert {text[11:19] for text in schedule["next"]} == {"06:00:00"}, "in its own zone"
+    assert len(site.ok("GET", "/deployments/etl/schedules/daily")["next"]) == 3
+    assert site.api("GET", "/deployments/etl/schedules/daily").headers["etag"] == f'"{etl.version}"'
+    site.client.pause_deployment("etl")
+    assert site.ok("GET", "/deployments/etl/schedules/daily")["next"] == []
+    assert site.api("GET", "/deployments/etl/schedules/weekly").status_code == 404
+    for count in (0, 1001):
+        assert site.api("GET", f"/deployments/etl/schedules/daily?windows={count}").status_code == 422
+
+
+def test_the_windows_of_a_schedule_are_shown_before_it_is_stored(site, etl):
+    shown = site.ok("POST", "/preview-schedule", {"cron": "0 6 * * *", "timezone": "Europe/Berlin", "count": 5})
+    assert shown == {"next": site.ok("GET", "/deployments/etl/schedules/daily?windows=5")["next"]}
+    assert len(site.ok("POST", "/preview-schedule", {"interval": "PT15M"})["next"]) == 3
+    assert site.client.deployment("etl") == etl
+
+
+@pytest.mark.parametrize(
+    ("body", "path"),
+    [
+        ({"cron": "0 6 * *"}, "cron"),
+        ({"cron": "0 6 * * *", "timezone": "Nowhere"}, "timezone"),
+        ({}, "schedule"),
+        ({"cron": "0 6 * * *", "count": 0}, "count"),
+        ({"cron": "0 6 * * *", "count": True}, "count"),
+        ({"cron": "0 6 * * *", "slug": "daily"}, "slug"),
+    ],
+)
+def test_a_schedule_that_cannot_be_is_refused_with_its_field(site, body, path):
+    answer = site.api("POST", "/preview-schedule", body)
+    assert answer.status_code == 422
+    assert path in answer.json()["detail"]
+
+
+def test_how_many_runs_a_deletion_would_strand_is_told_before(site, etl):
+    assert site.ok("GET", "/deployments/etl/stranded-runs") == {"stranded_runs": 0}
+    site.client.create_run(deployment="etl")
+    assert site.ok("GET", "/deployments/etl/stranded-runs") == {"stranded_runs": 1}
+    assert site.api("GET", "/deployments/gone/stranded-runs").status_code == 404
+
+
+def test_the_drift_since_the_last_apply_needs_no_file(site, pool):
+    assert site.ok("GET", "/drift") == []
+    wanted = {"configuration": {"pools": {"nightly": {"type": "process", "concurrency_limit": 4}}}}
+    site.ok("POST", "/apply", wanted)
+    site.client.update_work_pool("nightly", concurrency_limit=9)
+    [line] = site.ok("GET", "/drift")
+    assert (line["noun"], line["name"], line["path"], line["now"]) == ("work pool", "nightly", "concurrency_limit", 9)
+    assert site.ok("POST", "/plan", wanted)["drift"] == [line]

@@ -39,6 +39,13 @@ def export(client: Client) -> JsonAnswer:
     return answer({"automations": {}, **client.export()}, secrets)
 
 
+@router.get("/drift", operation_id="drift", responses=documented(READ, "Drift"))
+def drift(client: Client) -> JsonAnswer:
+    """What people and automations have changed since the last `apply`, of what it set."""
+    secrets = of_pools(client.work_pools(), client.deployments(), automations=client.automations())
+    return answer([shapes.drift_line(line) for line in client.drift()], secrets)
+
+
 @router.post(
     "/preview-job", operation_id="preview_job", responses=documented(ASK, "JobPreview"), openapi_extra=body_of("JobRequest")
 )

@@ -9,12 +9,15 @@ from fastapi import APIRouter, Query
 from starlette.responses import Response
 
 from dispatcher.client import Dispatcher, shapes
+from dispatcher.client.arguments import in_utc
+from dispatcher.client.checks import validate
 from dispatcher.client.entries import DEPLOYMENT, SCHEDULE
+from dispatcher.client.schedules import MAX_WINDOWS
 from dispatcher.client.secrets import of_runs
 from dispatcher.core.changes import configured
 from dispatcher.errors import Fault, InvalidInput
 from dispatcher.models import Deployment, Schedule
-from dispatcher.web.api.documents import CHANGE, CREATE, DELETE, READ, body_of, documented
+from dispatcher.web.api.documents import ASK, CHANGE, CREATE, DELETE, READ, body_of, documented
 from dispatcher.web.api.requests import (
     NAME_PATTERN,
     Body,
@@ -100,11 +103,43 @@ def delete_deployment(client: Client, deployment: DeploymentName, version: Versi
     return Response(status_code=HTTPStatus.NO_CONTENT)
 
 
+@router.get("/deployments/{deployment}/stranded-runs", operation_id="stranded_runs", responses=documented(READ, "StrandedRuns"))
+def stranded_runs(client: Client, deployment: DeploymentName) -> JsonAnswer:
+    """How many waiting runs would crash if the deployment were deleted: all except future runs of its schedules."""
+    return answer({"stranded_runs": client.stranded_runs(deployment)})
+
+
 @router.get("/deployments/{deployment}/schedules", operation_id="list_schedules", responses=documented(READ, "Schedules"))
 def list_schedules(client: Client, deployment: DeploymentName) -> JsonAnswer:
     """The schedules of a deployment, each with its next windows."""
     owner = client.deployment(deployment)
     return answer(shapes.whole_deployment(owner, client.next_windows)["schedules"], headers=tag(owner))
+
+
+@router.get("/deployments/{deployment}/schedules/{slug}", operation_id="get_schedule", responses=documented(READ, "Schedule"))
+def get_schedule(
+    client: Client, deployment: DeploymentName, slug: Slug, windows: Annotated[int, Query(ge=1, le=MAX_WINDOWS)] = 3
+) -> JsonAnswer:
+    """One schedule of a deployment, with as many of its next windows; a paused one has none."""
+    owner, rule = client.deployment(deployment), client.schedule(deployment, slug)
+    following = client.next_windows(rule, count=windows) if slug in owner.active_schedules else ()
+    return answer(shapes.with_windows(rule, following), of_runs(client.store, (), [owner]), headers=tag(owner))
+
+
+@router.post(
+    "/preview-schedule",
+    operation_id="preview_schedule",
+    responses=documented(ASK, "Windows"),
+    openapi_extra=body_of("WindowsRequest"),
+)
+def preview_schedule(client: Client, body: Body) -> JsonAnswer:
+    """The next windows of a schedule that may not be stored yet: its fields, and how many (`count`). Changes nothing."""
+    count = body.pop("count", 3)
+    if type(count) is not int:
+        raise InvalidInput("body", [Fault("count", "must be a whole number")])
+    rule = in_utc(Schedule(slug="preview", **fields_of(SCHEDULE, body, SETTABLE_OF_SCHEDULES)))
+    validate(rule)
+    return answer({"next": shapes.with_windows(rule, client.next_windows(rule, count=count))["next"]})
 
 
 @router.post(

@@ -11,6 +11,7 @@ from typing import Any
 
 from dispatcher.client import configuration_schema
 from dispatcher.client.bulk import STEP, BulkAction
+from dispatcher.client.schedules import MAX_WINDOWS
 from dispatcher.models import FIRST_PRIORITY, LAST_PRIORITY, RunState
 
 Schema = dict[str, Any]
@@ -124,6 +125,15 @@ ANSWERS: Mapping[str, Mapping[str, Schema]] = {
     "Deployment": _DEPLOYMENT,
     "Schedule": {**_SCHEDULE, "next": TEXTS},
     "WholeDeployment": {**_DEPLOYMENT, "schedules": _list("Schedule")},
+    "Windows": {"next": {"type": "array", "items": TIME}},
+    "StrandedRuns": {"stranded_runs": WHOLE},
+    "DriftLine": {
+        **dict.fromkeys(("noun", "name", "path"), TEXT),
+        "now": {},
+        "is_there": SWITCH,
+        "automation": TEXT,
+        "because": OPTIONAL_TEXT,
+    },
     "Automation": _AUTOMATION,
     "Firing": {
         **dict.fromkeys(("id", "automation", "pool", "because"), TEXT),
@@ -213,6 +223,7 @@ LISTS: Mapping[str, Schema] = {
     "Automations": _list("Automation"),
     "Firings": _list("Firing"),
     "Schedules": _list("Schedule"),
+    "Drift": _list("DriftLine"),
     "Upcoming": _list("UpcomingRun"),
     "CreatedRuns": {"oneOf": [_ref("WholeRun"), _list("WholeRun")]},
 }
@@ -266,6 +277,7 @@ def _bodies() -> dict[str, Schema]:
         "DeploymentRename": _object({"name": name}, "name"),
         "NewSchedule": _object({"slug": name, **schedule}, "slug"),
         "ScheduleChange": _object(schedule),
+        "WindowsRequest": _object({**schedule, "count": {"type": "integer", "minimum": 1, "maximum": MAX_WINDOWS}}),
         "NewAutomation": _object({"name": name, **automation}, "name", "when", "then"),
         "AutomationChange": _object(automation),
         "NewRun": _new_run(parts),
