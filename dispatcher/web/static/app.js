@@ -190,7 +190,7 @@
     }
   };
   const written = (element) => [...element.children].map((part) => part.outerHTML).join("\n");
-  const show = async (text) => {
+  const bringUpToDate = async (text) => {
     const live = document.querySelector("[data-live]"), newer = new DOMParser().parseFromString(text, "text/html");
     keepRows(live, newer);
     await htmx.swap({ target: live, sourceElement: live, text: written(newer.body), swap: "innerMorph" });
@@ -205,7 +205,7 @@
     if (missed === null || isBusy()) return;
     const text = missed;
     missed = null;
-    show(text);
+    bringUpToDate(text);
   };
   let isHeard = false, fresh = new Date();
   const outdated = (isOutdated) => document.querySelector("[data-live]")?.classList.toggle("outdated", isOutdated);
@@ -245,7 +245,7 @@
     if (!newer) { location.reload(); return; }
     fresh = new Date();
     outdated(false);
-    await show(written(newer));
+    await bringUpToDate(written(newer));
     say("● read again every 5 s");
   };
   setInterval(poll, 5000);
