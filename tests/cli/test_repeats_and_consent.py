@@ -95,9 +95,9 @@ DELETIONS = {
     ("work-pool", "delete", "other"): "delete work pool 'other', its queues, its deployments and its ended runs",
     ("work-pool", "sweep", "nightly"): "remove what ended jobs of work pool 'nightly' left behind",
     ("work-queue", "delete", "low", "--pool", "nightly"): "delete work queue 'low' of 'nightly'",
-    ("deployment", "delete", "etl"): "delete deployment 'etl' and the runs to come of its schedules",
-    ("deployment", "schedule", "delete", "etl", "cron"): "delete schedule 'cron' of deployment 'etl' and its runs to come",
-    ("deployment", "schedule", "clear", "etl"): "delete all schedules of deployment 'etl' (cron) and their runs to come",
+    ("deployment", "delete", "etl"): "delete deployment 'etl' and the future runs of its schedules",
+    ("deployment", "schedule", "delete", "etl", "cron"): "delete schedule 'cron' of deployment 'etl' and its future runs",
+    ("deployment", "schedule", "clear", "etl"): "delete all schedules of deployment 'etl' (cron) and their future runs",
     ("automation", "delete", "breaker"): "delete automation 'breaker'",
     ("apply", "-f", "less.yaml", "--prune"): "delete work pool 'other', with all ended runs of the pools",
 }

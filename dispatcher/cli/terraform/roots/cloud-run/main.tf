@@ -1,5 +1,5 @@
 variable "project" {
-  description = "Id of the project that everything is made in."
+  description = "Id of the project of all resources."
   type        = string
 }
 

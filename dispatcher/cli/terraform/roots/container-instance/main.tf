@@ -1,5 +1,5 @@
 variable "subscription_id" {
-  description = "Id of the subscription that everything is made in."
+  description = "Id of the subscription of all resources."
   type        = string
 }
 

@@ -5,7 +5,7 @@ variable "region" {
 }
 
 variable "subnets" {
-  description = "Ids of the subnets of the tasks; the default VPC without any."
+  description = "Ids of the subnets of the tasks; without any, the default VPC."
   type        = list(string)
   default     = []
 }
