@@ -82,9 +82,11 @@ class Schedule:
     anchor: datetime | None = None
     """The time from which an interval or a rule counts; None means the start of 2020 on the wall clock of `timezone`."""
     when_skipped: WhenSkipped | None = None
-    """What happens when the clocks are put forward: shift or skip; None means what `core.schedules` states for its kind."""
+    """What happens to a time that the clocks skip: `shift` to the first instant after the gap, or `skip`. None means shift; for
+    a cron expression whose minute or hour begins with `*`, skip."""
     when_repeated: WhenRepeated | None = None
-    """What happens when the clocks are put back: first or both; None means what `core.schedules` states for its kind."""
+    """What happens to a time that the clocks show twice: it is due at the `first`, or at `both`. None means first; for a cron
+    expression whose minute or hour begins with `*`, both."""
     start: datetime | None = None
     """It has no windows before this time."""
     end: datetime | None = None
@@ -103,9 +105,10 @@ class Schedule:
     active: bool = True
     """An inactive schedule creates no runs. Once it is active again, it continues from that moment."""
     catch_up: CatchUp = CatchUp.NONE
-    """What happens to windows that came while nothing ticked, or in a pause of the pool or queue (see `CatchUp`)."""
+    """Which missed windows run: `none` of those that came while nothing ticked (those of a pause run after it), only the `last`
+    one, `all`, or with `drop` none at all."""
     catch_up_limit: Annotated[int, Ge(1), Le(1000)] = 100
-    """The most missed windows that `ALL` runs."""
+    """The most windows that came while nothing ticked and that `catch_up: all` runs."""
 
     @property
     def windows(self) -> tuple[object, ...]:

@@ -159,3 +159,16 @@ def test_a_run_of_tomorrow_and_one_that_failed_have_buttons_and_a_reader_has_non
         assert sent(site, "runs", str(run.id), action).status_code == 303
     assert client.run(later.id).due_at < later.due_at
     assert len(client.runs(pool="nightly")) == 3
+
+
+def test_a_wrong_filter_leads_back_to_the_list_that_was_filtered(site, pool):
+    asking = {"Referer": "http://127.0.0.1:4210/runs?pool=nightly", "Accept": "text/html"}
+    refused = site.browser.get(url("runs", pool="nightly", since="yesterdayish"), headers=asking)
+    document = Document(refused.text)
+    assert "/runs?pool=nightly" in document.every("a", "href")
+    assert (
+        "since : 'yesterdayish' is not a time; write it as 2026-01-31T08:00:00+00:00, or how long ago it was, as 24h"
+        in document.words
+    )
+    again = site.browser.get(url("runs", since="x"), headers={**asking, "Referer": "http://127.0.0.1:4210/runs?since=x"})
+    assert "Back" not in Document(again.text).words

@@ -190,7 +190,7 @@ def test_a_list_that_has_to_be_searched_is_read_once(page, wiring):
         page.goto(address)
         expect(page.get_by_role("heading", name="Runs")).to_be_visible()
         expect(page.locator("[data-live]")).to_have_count(0)
-        expect(page.get_by_text("This list stays as it is")).to_be_visible()
+        expect(page.get_by_text("This list is not live")).to_be_visible()
 
 
 def test_the_list_is_read_again_where_no_stream_comes_through(visitor, page, wiring):

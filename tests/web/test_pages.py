@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+import subprocess
 from base64 import b64encode
 from hashlib import sha384
 from pathlib import Path
 
+import playwright
 import pytest
 
 import dispatcher.web
@@ -328,6 +330,14 @@ def test_vendored_files_are_those_that_were_published():
     files = static_files()
     for name, digest in VENDORED.items():
         assert b64encode(sha384(files[name].content).digest()).decode() == digest == files[name].digest
+
+
+def test_the_script_can_be_read():
+    """By the Node that Playwright brings: a browser refuses the whole of a script with one wrong line."""
+    node = Path(playwright.__file__).parent / "driver" / "node"
+    script = Path(dispatcher.web.__file__).parent / "static" / "app.js"
+    said = subprocess.run([node, "--check", script], capture_output=True, text=True, timeout=60, check=False)
+    assert said.returncode == 0, said.stderr
 
 
 def test_templates_hold_nothing_that_the_policy_forbids():

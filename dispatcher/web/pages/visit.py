@@ -140,7 +140,7 @@ def _asking_page(request: Request) -> str:
     """Our page from which a request comes; the first page if that is unknown."""
     scheme, _, rest = request.headers.get("referer", "").partition(f"//{request.headers.get('host', '')}/")
     address, own = f"/{rest}", OURS.fullmatch(f"/{rest}")
-    is_other = address.partition("?")[0] != request.url.path
+    is_other = address != f"{request.url.path}?{request.url.query}".removesuffix("?")
     return address if scheme in ("http:", "https:") and own and is_other else "/"
 
 

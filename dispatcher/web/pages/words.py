@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -96,10 +97,8 @@ def when(text: str, now: datetime, field: str) -> datetime | None:
     if not text:
         return None
     if not text[:4].isdecimal():
-        try:
+        with suppress(OverflowError, InvalidInput):
             return now - length_of_time(text.removesuffix(" ago"), field)
-        except OverflowError:
-            pass
     try:
         return utc(datetime.fromisoformat(text), field)
     except ValueError:
