@@ -21,7 +21,7 @@ from dispatcher.errors import SettingsError
 SECRET_HEADER = "x-dispatcher-proxy-secret"  # noqa: S105 - the name of the header
 """The header in which a proxy sends `DISPATCHER_UI_PROXY_SECRET`."""
 
-READING_POSTS = re.compile(r"/api/v1/(plan|preview-job|preview-schedule|pools/[^/]+/simulate)")
+READING_POSTS = re.compile(r"/api/v1/(plan|preview-job|preview-schedule|pools/[^/]+/(simulate|plan)|deployments/[^/]+/plan)")
 """The only POSTs that change nothing: everybody who may read may send them."""
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})

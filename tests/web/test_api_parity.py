@@ -12,7 +12,8 @@ from tests.builders import HOUR, MINUTE, a_live_run
 
 OPERATIONS = {
     **dict.fromkeys(("add_schedule",), "create_schedule"),
-    **dict.fromkeys(("apply", "apply_pool"), "apply"),
+    "apply": "apply",
+    "apply_pool": "change_pool",
     "automation": "get_automation",
     "automations": "list_automations",
     **dict.fromkeys(("bulk", "bulk_count", "bulk_counts", "bulk_step", "bulk_steps"), "work_on_runs"),
@@ -29,7 +30,9 @@ OPERATIONS = {
     "deployment": "get_deployment",
     "deployments": "list_deployments",
     "drift": "drift",
-    **dict.fromkeys(("plan", "plan_deployment", "plan_pool"), "plan"),
+    "plan": "plan",
+    "plan_deployment": "plan_deployment",
+    "plan_pool": "plan_pool",
     "explain": "explain_run",
     "export": "export",
     "firings": "list_firings",
@@ -196,3 +199,49 @@ def test_the_drift_since_the_last_apply_needs_no_file(site, pool):
     [line] = site.ok("GET", "/drift")
     assert (line["noun"], line["name"], line["path"], line["now"]) == ("work pool", "nightly", "concurrency_limit", 9)
     assert site.ok("POST", "/plan", wanted)["drift"] == [line]
+
+
+def test_a_pool_and_its_queues_are_planned_and_changed_in_one_step(site, pool):
+    client = site.client
+    client.create_work_queue("nightly", "etl", concurrency_limit=1)
+    body = {"concurrency_limit": 9, "queues": {"etl": {"paused": True, "weight": 3}}, "order": ["etl", "default"]}
+    before = client.work_pool("nightly")
+    planned = site.api("POST", "/pools/nightly/plan", body)
+    assert (planned.headers["etag"], client.work_pool("nightly")) == (f'"{before.version}"', before)
+    paths = {field["path"] for field in planned.json()["fields"]}
+    assert {"concurrency_limit", "queues.etl.paused", "queues.etl.weight", "queues.etl.priority"} <= paths
+    assert site.api("POST", "/pools/nightly/change", body).status_code == 428
+    assert site.api("POST", "/pools/nightly/change", body, If_Match='"1"').status_code == 412
+    changed = site.ok("POST", "/pools/nightly/change", body, If_Match=planned.headers["etag"])
+    assert [queue["name"] for queue in changed["queues"]] == ["etl", "default"]
+    assert (changed["concurrency_limit"], changed["queues"][0]["paused"]) == (9, True)
+    assert site.ok("POST", "/pools/nightly/plan", body)["fields"] == []
+
+
+@pytest.mark.parametrize(
+    ("body", "path"),
+    [
+        ({"order": ["default", "default"]}, "order"),
+        ({"order": "default"}, "order"),
+        ({"queues": []}, "queues"),
+        ({"queues": {"default": {"priority": 4}}}, "priority"),
+        ({"job_variables": {}}, "job_variables"),
+        ({"concurrency_limit": -1}, "concurrency_limit"),
+    ],
+)
+def test_a_plan_of_a_pool_that_cannot_be_is_refused_with_its_field(site, pool, body, path):
+    answer = site.api("POST", "/pools/nightly/plan", body)
+    assert answer.status_code == 422
+    assert path in answer.json()["detail"]
+    assert site.api("POST", "/pools/gone/plan", {}).status_code == 404
+
+
+def test_a_change_of_a_deployment_is_planned_and_its_secrets_are_hidden(site, etl):
+    body = {"concurrency_limit": 3, "job_variables": {"command": "true", "env": {"DB_PASSWORD": "hunter2-and-more"}}}
+    planned = site.api("POST", "/deployments/etl/plan", body)
+    assert {field["path"].partition(".")[0] for field in planned.json()["fields"]} == {"concurrency_limit", "job_variables"}
+    assert "hunter2-and-more" not in planned.text
+    assert planned.headers["etag"] == f'"{etl.version}"'
+    assert site.client.deployment("etl") == etl
+    assert site.api("POST", "/deployments/etl/plan", {"pool": "gone"}).status_code == 404
+    assert site.api("POST", "/deployments/etl/plan", {"owner": "me"}).status_code == 422

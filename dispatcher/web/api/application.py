@@ -16,7 +16,18 @@ from dispatcher import __version__
 from dispatcher.environment.events import log_event
 from dispatcher.errors import DispatcherError, Fault
 from dispatcher.web.answers import Refused, of_error, of_refusal, problem
-from dispatcher.web.api import automations, bulk, change_log, configuration, deployments, pictures, pools, runs, simulations
+from dispatcher.web.api import (
+    automations,
+    bulk,
+    change_log,
+    configuration,
+    deployments,
+    pictures,
+    plans,
+    pools,
+    runs,
+    simulations,
+)
 from dispatcher.web.api.documents import READ, documented, schemas
 from dispatcher.web.api.requests import JsonAnswer
 from dispatcher.web.clients import ClientLender
@@ -35,7 +46,7 @@ def make_api(clients: ClientLender) -> FastAPI:
         separate_input_output_schemas=False,
     )
     api.state.clients = clients
-    for part in (pools, pictures, deployments, automations, runs, configuration, change_log, bulk, simulations):
+    for part in (pools, pictures, deployments, automations, runs, configuration, change_log, bulk, simulations, plans):
         api.include_router(part.router)
     api.get("/health", operation_id="health", responses=documented(READ, "Health"))(health)
     api.add_exception_handler(DispatcherError, _dispatcher_error)

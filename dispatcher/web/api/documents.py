@@ -207,6 +207,7 @@ ANSWERS: Mapping[str, Mapping[str, Schema]] = {
         "applied": SWITCH,
         **dict.fromkeys(("changes", "unnamed", "drift"), OBJECTS),
     },
+    "NounPlan": {"noun": TEXT, "name": TEXT, "fields": OBJECTS},
     "Exported": {"pools": OBJECT, "deployments": OBJECT, "automations": OBJECT},
     "JobPreview": {"pool": TEXT, "job_configuration": OBJECT, "parameters": OBJECT, "warnings": TEXTS},
     "Health": {"status": {"const": "ok"}},
@@ -284,6 +285,7 @@ def _bodies() -> dict[str, Schema]:
         "NewRuns": {"oneOf": [_ref("NewRun"), {"type": "array", "items": _ref("NewRun"), "maxItems": 10_000}]},
         "BulkRequest": _bulk_request(name),
         "SimulationRequest": _simulation_request(pool, queue),
+        "PoolPlanRequest": _pool_plan_request(pool, queue),
         "RunMove": _object({"queue": name, "priority": _PRIORITY, "front": SWITCH}),
         "PlanRequest": _object(plan, "configuration"),
         "ApplyRequest": _object({**plan, "expect": OPTIONAL_TEXT}, "configuration"),
@@ -321,6 +323,14 @@ def _simulation_request(pool: Mapping[str, Schema], queue: Mapping[str, Schema])
             "every_seconds": {"type": "integer", "minimum": 1, "maximum": 86_400},
         }
     )
+
+
+def _pool_plan_request(pool: Mapping[str, Schema], queue: Mapping[str, Schema]) -> Schema:
+    """New fields of a pool and of several of its queues, and their order: `dispatcher.web.api.plans`."""
+    fields = _object({name: queue[name] for name in ("concurrency_limit", "paused", "description", "weight", "share")})
+    own = {name: pool[name] for name in ("concurrency_limit", "paused", "description", "share", "base_job_template")}
+    queues: Schema = {"type": "object", "additionalProperties": fields}
+    return _object({**own, "queues": queues, "order": {"type": "array", "items": TEXT}})
 
 
 def _bulk_request(name: Schema) -> Schema:

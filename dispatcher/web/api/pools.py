@@ -55,13 +55,13 @@ def create_pool(client: Client, body: Body) -> JsonAnswer:
     fields = _pool_fields(entry, SETTABLE | {"type"})
     if "type" not in fields:
         raise InvalidInput("work pool", [Fault("type", "is missing; give it a value")])
-    return _whole(client, client.create_work_pool(name, **fields), HTTPStatus.CREATED)
+    return whole_pool(client, client.create_work_pool(name, **fields), HTTPStatus.CREATED)
 
 
 @router.get("/pools/{pool}", operation_id="get_pool", responses=documented(READ, "WholePool"))
 def get_pool(client: Client, pool: PoolName) -> JsonAnswer:
     """One work pool, with its queues and its base job template."""
-    return _whole(client, client.work_pool(pool))
+    return whole_pool(client, client.work_pool(pool))
 
 
 @router.patch(
@@ -70,7 +70,7 @@ def get_pool(client: Client, pool: PoolName) -> JsonAnswer:
 def update_pool(client: Client, pool: PoolName, body: Body, version: Version) -> JsonAnswer:
     """Change the fields that the body names."""
     fields = _pool_fields(body, SETTABLE)
-    return _whole(client, client.only_at(pool=version).update_work_pool(pool, **fields))
+    return whole_pool(client, client.only_at(pool=version).update_work_pool(pool, **fields))
 
 
 @router.delete("/pools/{pool}", operation_id="delete_pool", status_code=204, responses=documented(DELETE))
@@ -148,7 +148,8 @@ def _pool_fields(entry: dict[str, Any], allowed: frozenset[str]) -> dict[str, An
     return fields_of(POOL, rest, allowed) | variables
 
 
-def _whole(client: Dispatcher, pool: WorkPool, status: HTTPStatus = HTTPStatus.OK) -> JsonAnswer:
+def whole_pool(client: Dispatcher, pool: WorkPool, status: HTTPStatus = HTTPStatus.OK) -> JsonAnswer:
+    """A pool with its queues, its template and its ETag."""
     view = client.inspect_work_pool(pool.name)
     return answer(shapes.whole_pool(view), of_pools([view.pool]), status=status, headers=tag(view.pool))
 

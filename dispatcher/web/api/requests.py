@@ -14,7 +14,7 @@ from starlette.responses import JSONResponse
 
 from dispatcher.client import Dispatcher
 from dispatcher.client.arguments import utc
-from dispatcher.client.entries import NounKind, read_fields
+from dispatcher.client.entries import QUEUE, NounKind, read_fields
 from dispatcher.client.secrets import hide
 from dispatcher.errors import Fault, InvalidInput
 from dispatcher.models import Automation, Deployment, WorkPool
@@ -119,6 +119,20 @@ def fields_of(kind: NounKind, body: Mapping[str, Any], allowed: frozenset[str]) 
     if foreign:
         raise InvalidInput(kind.subject, foreign)
     return read_fields(kind, body)
+
+
+def queues_in(value: Any, allowed: frozenset[str]) -> Mapping[str, Mapping[str, Any]]:
+    """New fields by name of the queue. Raises `InvalidInput`."""
+    if not isinstance(value, dict) or not all(isinstance(fields, dict) for fields in value.values()):
+        raise InvalidInput("body", [Fault("queues", "must be an object with an object for each queue")])
+    return {name: fields_of(QUEUE, fields, allowed) for name, fields in value.items()}
+
+
+def order_in(value: Any) -> list[str]:
+    """The names of queues in an order. Raises `InvalidInput`."""
+    if not isinstance(value, list) or not all(isinstance(name, str) for name in value):
+        raise InvalidInput("body", [Fault("order", "must be a list of names of queues")])
+    return value
 
 
 def take_name(body: dict[str, Any], field: str = "name") -> tuple[str, dict[str, Any]]:

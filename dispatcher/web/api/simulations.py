@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
 from fastapi import APIRouter
 
 from dispatcher.client import simulation_shapes
-from dispatcher.client.entries import POOL, QUEUE
+from dispatcher.client.entries import POOL
 from dispatcher.errors import Fault, InvalidInput
 from dispatcher.web.api.documents import ASK, body_of, documented
-from dispatcher.web.api.requests import Body, Client, JsonAnswer, PoolName, answer, fields_of
+from dispatcher.web.api.requests import Body, Client, JsonAnswer, PoolName, answer, fields_of, order_in, queues_in
 from dispatcher.web.simulating import simulated
 
 SETTABLE = frozenset({"concurrency_limit", "share"})
@@ -38,7 +37,8 @@ def simulate_pool(client: Client, pool: PoolName, body: Body) -> JsonAnswer:
     rest = dict(body)
     hours = _whole(rest.pop("hours", HOURS), "hours", MOST_HOURS)
     seconds = _whole(rest.pop("every_seconds", SECONDS), "every_seconds", MOST_SECONDS)
-    queues, order = _queues(rest.pop("queues", {})), _names(rest.pop("order", []))
+    queues = queues_in(rest.pop("queues", {}), SETTABLE_OF_QUEUES)
+    order = order_in(rest.pop("order", []))
     plan = client.plan_pool(pool, queues=queues, order=order, **fields_of(POOL, rest, SETTABLE))
     since = client.clock.now() - timedelta(hours=hours)
     return answer(simulation_shapes.simulation(simulated(client, plan, since, timedelta(seconds=seconds))))
@@ -47,16 +47,4 @@ def simulate_pool(client: Client, pool: PoolName, body: Body) -> JsonAnswer:
 def _whole(value: Any, field: str, most: int) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= most:
         raise InvalidInput("body", [Fault(field, f"must be a whole number from 1 to {most}")])
-    return value
-
-
-def _queues(value: Any) -> Mapping[str, Mapping[str, Any]]:
-    if not isinstance(value, dict) or not all(isinstance(fields, dict) for fields in value.values()):
-        raise InvalidInput("body", [Fault("queues", "must be an object with an object for each queue")])
-    return {name: fields_of(QUEUE, fields, SETTABLE_OF_QUEUES) for name, fields in value.items()}
-
-
-def _names(value: Any) -> list[str]:
-    if not isinstance(value, list) or not all(isinstance(name, str) for name in value):
-        raise InvalidInput("body", [Fault("order", "must be a list of names of queues")])
     return value
