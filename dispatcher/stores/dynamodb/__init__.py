@@ -92,7 +92,7 @@ What it costs, in write units (WRU: a transaction takes 2 for each kB of each it
                                                             windows, when it is due otherwise
     with n runs that go           5 + n / 24 and 4 a queue  5 a run, and 4 for each 24           3 + 1 a run, entries / 30 twice
 
-To cancel 10,000 waiting runs by a tag takes 875 requests, 50,500 WRU and 42,000 RRU, 10,600 of these for the count before it:
+To cancel 10,000 waiting runs by a tag takes 940 requests, 50,500 WRU and 37,000 RRU, 10,400 of these for the count before it:
 4 cents (`tests/stores/dynamodb/test_bulk.py`).
 
 Pages are read from the index along a pool's runs, newest first. Queue, deployment and state are conditions on its entries, so
