@@ -17,7 +17,8 @@ from dispatcher.packaging.resolution import DISTRIBUTION, resolve, roots
 from dispatcher.packaging.targets import BuildTarget
 from dispatcher.packaging.wheels import Wheel, WheelSource
 
-STAMP = f"dispatcher/{FILE.name}"
+STAMP = FILE.resolve().relative_to(sources.TOP).as_posix()
+"""Where the function will look for the platform that it was built for."""
 
 
 @dataclass(frozen=True, kw_only=True)

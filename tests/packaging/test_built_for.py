@@ -55,7 +55,7 @@ def test_the_handler_of_a_package_for_another_python_says_so_before_it_imports_a
         target=lambda_, extras=("aws",), lock=wheelhouse.lock, output=tmp_path / "function.zip", compiled=False
     )
     with ZipFile(build(order).order.output) as archive:
-        assert json.loads(archive.read("dispatcher/built_for.json")) == {
+        assert json.loads(archive.read("dispatcher/environment/built_for.json")) == {
             "target": "aws-lambda",
             "arch": "arm64",
             "python": other,
