@@ -240,7 +240,7 @@ def _rule_faults(field: str, value: Any) -> Iterator[tuple[str, str]]:
     elif isinstance(value, int) and abs(value) > MAX_INTEGER:
         yield field, f"must be at most {MAX_INTEGER}{got(value)}"
     elif isinstance(value, datetime) and value.utcoffset() != timedelta(0):
-        yield field, f"must be a time in UTC with its offset said, as 2026-01-31T12:00:00+00:00 (got {value.isoformat()})"
+        yield field, f"must be a time in UTC with its offset, such as 2026-01-31T12:00:00+00:00 (got {value.isoformat()})"
     elif field == "expires_after" and value is not None and not timedelta(0) < value <= LONGEST_EXPIRY:
         yield (
             field,

@@ -76,10 +76,10 @@ CASES = [
     (a_pool(base_job_template=[]), ["base_job_template: must be an object (got a list)"]),
     (a_pool(created_at="today"), ['created_at: must be a time (got "today")']),
     (a_run(due_at=datetime(2026, 1, 31, 12)), [  # noqa: DTZ001 - a naive time is what is refused
-        "due_at: must be a time in UTC with its offset said, as 2026-01-31T12:00:00+00:00 (got 2026-01-31T12:00:00)",
+        "due_at: must be a time in UTC with its offset, such as 2026-01-31T12:00:00+00:00 (got 2026-01-31T12:00:00)",
     ]),
     (a_run(due_at=NOON.astimezone(timezone(timedelta(hours=2)))), [
-        "due_at: must be a time in UTC with its offset said, as 2026-01-31T12:00:00+00:00 (got 2026-01-31T14:00:00+02:00)",
+        "due_at: must be a time in UTC with its offset, such as 2026-01-31T12:00:00+00:00 (got 2026-01-31T14:00:00+02:00)",
     ]),
     (a_run(deployment=5), ["deployment: must be text (got 5)"]),
     (a_run(start_within="x"), ['start_within: must be a number (got "x")']),
