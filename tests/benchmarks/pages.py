@@ -147,12 +147,19 @@ class _World(ABC):
         """By page."""
         [waiting] = self.store.runs(RunFilter(states=frozenset({RunState.SCHEDULED})), limit=1)
         pages = {name: self._page(address) for name, address in self._addresses(waiting).items()}
-        return {
-            **pages,
-            "one read of the live stream, overview": lambda: self.live._rendered(("", ""), may_change=True),
-            "one read of the live stream, pool": lambda: self.live._rendered(("pool", POOL), may_change=True),
-            "one read of the live stream, run": lambda: self.live._rendered(("run", str(waiting.id)), may_change=True),
+        topics = {
+            "overview": ("", ""),
+            "pool": ("pool", POOL),
+            "run": ("run", str(waiting.id)),
+            "runs": ("runs", ""),
+            "runs of a queue that wait": ("runs", f"pool={POOL}&queue=critical&state=SCHEDULED"),
+            "deployments": ("deployments", ""),
+            "deployment": ("deployment", "deployment-1"),
         }
+        return {**pages, **{f"one read of the live stream, {name}": self._read(topic) for name, topic in topics.items()}}
+
+    def _read(self, topic: tuple[str, str]) -> Callable[[], Any]:
+        return lambda: self.live._rendered(topic, may_change=True)
 
     def _addresses(self, waiting: Run) -> Mapping[str, str]:
         [failed] = self.store.runs(RunFilter(states=frozenset({RunState.FAILED})), limit=1)
