@@ -16,7 +16,8 @@ from tests.network.faults import Fault, nth
 from tests.providers.docker.engines import IMAGE
 from tests.providers.harness import ProviderHarness
 
-SCRIPT = 'echo begun >> "$1.begun"; until read code < "$1"; do :; done; exit "$code"'
+WAIT = 'until read code < "$1"; do :; done'
+SCRIPT = f'echo begun >> "$1.begun"; {WAIT}; exit "$code"'
 """`$1` is the gate (a FIFO): the exit code comes through it."""
 
 PATIENCE = 30.0
@@ -82,6 +83,12 @@ class DockerHarness(ProviderHarness):
     def begun(self, name):
         """Wait until the running job is at its gate."""
         os.close(os.open(self.gates[name], os.O_WRONLY))
+
+    def let_go_on(self, name):
+        """Let the running job pass its gate."""
+        gate = os.open(self.gates[name], os.O_WRONLY)  # waits until the job is there
+        os.write(gate, b"0\n")
+        os.close(gate)
 
     def finish(self, name, exit_code):
         gate = os.open(self.gates[name], os.O_RDWR)  # stays open until the job has read what is in it
