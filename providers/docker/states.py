@@ -25,7 +25,7 @@ the command.
 """
 
 MEMORY = ", or by the kernel for its memory (the engine misses some of these)"
-"""The kernel kills with SIGKILL. The engine learns the cause from an event, which it misses for a kill right after the start."""
+"""The kernel kills with SIGKILL. The engine learns the cause from an event, and misses one that comes right after the start."""
 
 _MOMENT = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?(Z|[+-]\d\d:\d\d)")
 

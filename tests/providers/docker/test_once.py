@@ -236,8 +236,8 @@ def test_a_program_over_its_memory_limit_has_failed_and_the_reason_says_so(harne
 
 
 SCRIPT_THAT_IS_GREEDY = f'{WAIT}; tail -c 200m /dev/zero; {WAIT}; exit "$code"'
-"""An engine watches a container's memory only from the end of its start on: it missed 5 of 60 that were greedy at once, and none
-of 40 that waited half a second. So the child is greedy once the start has been answered, and the shell outlives it.
+"""An engine watches a container's memory only from the end of its start on: it missed 5 of 60 that were greedy at once,
+and none of 40 that waited half a second. So the child is greedy once the start has been answered, and the shell outlives it.
 """
 
 
