@@ -8,11 +8,13 @@ program stops between the two steps, the same change of the pool, made again, co
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
+from itertools import chain
 from typing import TYPE_CHECKING
 from uuid import UUID, uuid5
 
+from dispatcher.client.cursors import page_of_runs
 from dispatcher.core.notifications import at_creation
 from dispatcher.core.transitions import end, requeued
 from dispatcher.core.windows import goes_with_deployment, is_withdrawn
@@ -25,23 +27,26 @@ if TYPE_CHECKING:
 WAITING = frozenset({RunState.SCHEDULED})
 MOVED = "moved with its deployment: "
 MOST = 10_000
+"""The most cancelled runs among which an interrupted change is looked for: the newest."""
+PAGE = 200
+"""The most waiting runs that are read at once."""
 
 
 def keep(store: PeopleStore, deployment: Deployment, now: datetime) -> None:
     """Let the due runs of a deployment's schedules stay when the deployment is deleted under its old name: from now on they are
     runs that people moved. Its other runs to come are created again under the new name.
     """
-    waiting = store.runs(RunFilter(deployment=deployment.name, states=WAITING), limit=MOST)
     slugs = deployment.active_schedules
-    kept = [run for run in waiting if goes_with_deployment(run) and not is_withdrawn(run, slugs, now)]
-    if kept:
-        store.requeue([requeued(run, run.queue) for run in kept])
+    for runs in _waiting(store, deployment):
+        kept = [run for run in runs if goes_with_deployment(run) and not is_withdrawn(run, slugs, now)]
+        if kept:
+            store.requeue([requeued(run, run.queue) for run in kept])
 
 
 def take_along(store: PeopleStore, before: Deployment, after: Deployment, pool: WorkPool, now: datetime) -> Sequence[Run]:
     """Move the waiting runs of `before` to `after`, which is stored already. Returns the new runs."""
     moved = []
-    for run in store.runs(RunFilter(deployment=before.name, states=WAITING), limit=MOST):
+    for run in chain.from_iterable(_waiting(store, before)):
         if (run.pool, run.deployment) != (after.pool, after.name):
             new = successor(run, before, after, pool)
             if store.move([end(run, RunState.CANCELLED, f"{MOVED}{new.id}", now, notifies=False)]):
@@ -87,6 +92,17 @@ def identity(run: Run, after: Deployment) -> UUID:
 def queue_in(pool: WorkPool, deployment: Deployment) -> str:
     """The pool's queue with the name of the deployment's queue, or else its default queue."""
     return deployment.queue if pool.queue(deployment.queue) is not None else DEFAULT_QUEUE
+
+
+def _waiting(store: PeopleStore, deployment: Deployment) -> Iterator[Sequence[Run]]:
+    """All waiting runs of a deployment, page by page."""
+    where, cursor = RunFilter(deployment=deployment.name, states=WAITING), ""
+    while True:
+        page = page_of_runs(store, where, cursor, PAGE)
+        yield page.items
+        if page.next is None:
+            return
+        cursor = page.next
 
 
 def _went_to(run: Run, after: Deployment) -> bool:

@@ -108,6 +108,21 @@ def test_due_runs_of_schedules_keep_waiting_under_the_new_name(dispatcher, etl):
     assert {name: run.deployment for name, run in waiting(dispatcher).items()} == {"late": "reports", "older": "reports"}
 
 
+@pytest.mark.parametrize("change", [{"pool": "other"}, {"new_name": "reports"}])
+def test_all_waiting_runs_go_along_however_many_they_are(dispatcher, etl, monkeypatch, change):
+    monkeypatch.setattr("dispatcher.client.relocation.PAGE", 2)
+    monkeypatch.setattr("dispatcher.client.relocation.MOST", 2)
+    due = {"deployment": "etl", "due_at": dispatcher.clock.now() - timedelta(minutes=1), "queue": "high"}
+    dispatcher.store.add_runs([a_run(name=f"run-{number}", schedule="gone", **due) for number in range(7)])
+    if "pool" in change:
+        dispatcher.update_deployment("etl", **change)
+    else:
+        dispatcher.rename_deployment("etl", **change)
+    went = waiting(dispatcher, pool=change.get("pool", "pool"), deployment=change.get("new_name", "etl"))
+    assert went.keys() == {f"run-{number}" for number in range(7)}
+    assert len(waiting(dispatcher)) == 7
+
+
 def test_a_name_that_is_taken_is_refused(dispatcher, etl):
     dispatcher.create_deployment("reports", pool="pool", job_variables={"command": "date"})
     with refused(dispatcher, AlreadyExists, "deployment 'reports' already exists; choose another"):
