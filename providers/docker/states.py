@@ -24,7 +24,7 @@ UNUSUAL = {
 the command.
 """
 
-MEMORY = ", or by the kernel for its memory (the engine misses some of these)"
+MEMORY = ", or by the kernel for passing its memory limit, which the engine does not always notice"
 """The kernel kills with SIGKILL. The engine learns the cause from an event, and misses one that comes right after the start."""
 
 _MOMENT = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?(Z|[+-]\d\d:\d\d)")

@@ -196,7 +196,7 @@ def test_the_reason_of_a_kill_by_somebody_else_names_the_memory_that_the_engine_
     harness.client.wait(submission.name)
     seen = harness.another().observe([submission])[submission.name]
     assert (seen.state, seen.exit_code) == (JobState.CRASHED, 137)
-    assert "the kernel for its memory" in seen.reason
+    assert "the kernel for passing its memory limit" in seen.reason
 
 
 def test_a_program_that_ignores_the_signal_is_killed_by_the_first_cancel_after_the_grace_period(harness):
