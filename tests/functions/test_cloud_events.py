@@ -6,6 +6,7 @@ import json
 from base64 import b64encode
 from copy import deepcopy
 from datetime import timedelta
+from uuid import UUID
 
 import pytest
 
@@ -201,7 +202,7 @@ def test_a_job_of_somebody_else_is_ignored(function):
     function({})
     entry = function.ended(run)
     for name in (
-        submission_name(run.id, 1)[:-3] + "0-1",
+        submission_name(UUID(int=run.id.int ^ 1), 1),
         "nightly-report",
         f"r{'0' * 32}-1",
         f"{submission_name(run.id, 1)}-x",
